@@ -1,0 +1,29 @@
+import type { Duration } from './duration.ts';
+import type { ClockKind } from './hardware.ts';
+import type { Plugin } from './plugin.ts';
+
+/** A plugin in the config: its package name, short name or path, with its options if it takes any; or the plugin itself. */
+export type PluginEntry = string | readonly [name: string, options: Readonly<Record<string, unknown>>];
+
+/** `qtest.config.ts`. What a command-line option says goes before it. */
+export interface Config {
+  /** Plugins to run, in this order. Names are resolved from the config file's folder. */
+  readonly plugins?: readonly PluginEntry[];
+  /** The clock of cases that do not name one. Default `virtual`. */
+  readonly clock?: ClockKind;
+  /** Wall time a case may take. Default 30 s. */
+  readonly timeout?: Duration;
+  /** Machines in parallel. Default 1. */
+  readonly jobs?: number;
+  /** Device accesses a case may make while virtual time stands still. Default 5 million. */
+  readonly stallLimit?: number;
+  /** Events that make a case fail. Default none. */
+  readonly failOn?: readonly ('guestError' | 'unimplemented')[];
+}
+
+/** Gives the config its type; the default export of `qtest.config.ts`. */
+export function defineConfig(config: Config): Config {
+  return config;
+}
+
+export type { Plugin };

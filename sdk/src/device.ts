@@ -1,0 +1,249 @@
+import type { PropertiesOf, PropertySchema } from './properties.ts';
+import type { RegisterBank } from './registers.ts';
+import type { StateOf, StateSchema } from './state.ts';
+
+/** Who makes an access: a VCPU (`vcpu`, its index), a device by DMA (`device`, its index in the blueprint), or the host. */
+export interface Initiator {
+  readonly kind: 'vcpu' | 'device' | 'host';
+  readonly index: number;
+}
+
+/** Bytes of one access on a device's handlers. */
+export type AccessSize = 1 | 2 | 4;
+
+/** A range in which a device answers. */
+export interface RegionSpec {
+  /** `io`: the 64 Ki ports. `memory`: the physical address space. */
+  readonly space: 'io' | 'memory';
+  /** Where it lies at reset; left out when the behaviour's `base` decides, from the device's state. */
+  readonly base?: number;
+  /** Bytes. */
+  readonly size: number;
+  /** Which of overlapping regions answers: the highest. Two regions of one priority must not overlap. Default 0. */
+  readonly priority?: number;
+  /**
+   * Sizes that the device's handlers take. A wider access is split into parts of `max` (low address first), a narrower
+   * one is widened to `min` when `widen` is set, and otherwise refused. Default: 1 to 1.
+   */
+  readonly access?: {
+    readonly min?: AccessSize;
+    readonly max?: AccessSize;
+    /** Wider accesses are refused (all ones, ignored, `guestError`) and not split. */
+    readonly strict?: boolean;
+    /** Narrower reads take part of a wider one; narrower writes are refused. */
+    readonly widen?: boolean;
+    /** Accesses that are not aligned to their size are passed on whole; otherwise they are split into bytes. */
+    readonly unaligned?: boolean;
+  };
+}
+
+export interface OutputSpec {
+  /** Pins; 1 when left out. */
+  readonly count?: number;
+  /** The property that holds the number of the bus's IRQ line to which the pin is wired. */
+  readonly busIrq?: string;
+  /** The pin is wired to the VCPU's INTR; the device answers its acknowledge cycle. */
+  readonly intr?: boolean;
+}
+
+export interface InputSpec {
+  /** Pins; 1 when left out. */
+  readonly count?: number;
+  /** Pin n is wired to IRQ line n of the device's bus. */
+  readonly bus?: boolean;
+}
+
+/** IRQ lines that a bus provides to the devices on it. */
+export interface BusSpec {
+  /** The name that devices use in `bus` (`isa`, `pci`). */
+  readonly name: string;
+  readonly irqs: number;
+  /** Whether several devices may drive one line (wired OR). */
+  readonly shared?: boolean;
+}
+
+/** The static half of a device: what it is, apart from what it does. */
+export interface DeviceSchema<
+  P extends PropertySchema = PropertySchema,
+  S extends StateSchema = StateSchema,
+  R extends string = string,
+  T extends string = string,
+  O extends string = string,
+  I extends string = string,
+> {
+  /** Its type, as `machine.add()` names it. */
+  readonly type: string;
+  readonly description: string;
+  /** Stem of the ids that `machine.add()` gives (`rtc` for `rtc0`); the type when left out. */
+  readonly idPrefix?: string;
+  /** Counted up when the meaning of the state's bytes changes; a snapshot of another version is refused. Default 1. */
+  readonly version?: number;
+  readonly properties?: P;
+  readonly state?: S;
+  /** Name of the bus that it must be put on. */
+  readonly bus?: string;
+  /** The bus that it provides. */
+  readonly provides?: BusSpec;
+  /** Where it answers. The function is called with the device's properties, once in each thread. */
+  regions?(properties: PropertiesOf<NoInfer<P>>): Readonly<Record<R, RegionSpec>>;
+  /** Its registers, by region. */
+  readonly registers?: Readonly<Partial<Record<NoInfer<R>, RegisterBank>>>;
+  /** Timers by name. Those due at the same instant fire in this order. */
+  readonly timers?: readonly T[];
+  readonly outputs?: Readonly<Record<O, OutputSpec>>;
+  readonly inputs?: Readonly<Record<I, InputSpec>>;
+}
+
+/** An output pin, or a row of them. Its level is part of the machine's state; setting the level it has does nothing. */
+export interface Output {
+  set(level: boolean, pin?: number): void;
+  level(pin?: number): boolean;
+}
+
+/** One timer. Its deadline is part of the machine's state. */
+export interface Timer {
+  /** Nanoseconds of machine time at which it fires; −1n when it is not armed. */
+  readonly deadline: bigint;
+  /** Arms it for an absolute time. A deadline that has passed fires at once, after the current access. */
+  arm(deadline: bigint): void;
+  cancel(): void;
+}
+
+/** A device's own accesses to the machine's address spaces (DMA). An access to a region of a device that is being accessed is refused. */
+export interface Dma {
+  read(address: number, target: Uint8Array): void;
+  write(address: number, data: Uint8Array): void;
+  readb(address: number): number;
+  readw(address: number): number;
+  readl(address: number): number;
+  writeb(address: number, value: number): void;
+  writew(address: number, value: number): void;
+  writel(address: number, value: number): void;
+}
+
+/**
+ * A device as its own code sees it: everything mutable is in `state`, `timers` and `out`, which lie in the machine's
+ * shared memory. Device code runs on the thread that made the access, under the machine's lock, so anything else that
+ * it remembers is remembered in one thread only and lost.
+ */
+export interface Device<
+  P extends PropertySchema = PropertySchema,
+  S extends StateSchema = StateSchema,
+  T extends string = string,
+  O extends string = string,
+> {
+  /** Its name in the machine, `rtc0`. */
+  readonly id: string;
+  readonly properties: PropertiesOf<P>;
+  readonly state: StateOf<S>;
+  readonly timers: { readonly [K in T]: Timer };
+  readonly out: { readonly [K in O]: Output };
+  readonly dma: Dma;
+  /** Machine time in nanoseconds since the machine's start. */
+  now(): bigint;
+  /** The guest did what the part does not allow. Reported, and the access goes on. At most 80 characters are kept. */
+  guestError(message: string): void;
+  /** The guest used what the part has and this model lacks. */
+  unimplemented(message: string): void;
+  /** To be called when a region's `base` has changed: every thread sees the new map before its next access. */
+  remap(): void;
+}
+
+export interface RegionBehaviour<D> {
+  /** `offset` is from the region's start. Give an unsigned number of `size` bytes; what lies above is cut off. */
+  read(device: D, offset: number, size: AccessSize, initiator: Initiator): number;
+  write(device: D, offset: number, value: number, size: AccessSize, initiator: Initiator): void;
+  /** Where the region lies now, going by the device's state alone; `undefined` while it does not answer. */
+  base?(device: D): number | undefined;
+}
+
+// Methods, not function types: the parameter of a method is compared both ways, so that a definition of one device is
+// also a definition of any device, which is what a registry holds.
+export type TimerHandler<D> = { fire(device: D, deadline: bigint): void }['fire'];
+export type InputHandler<D> = { change(device: D, pin: number, level: boolean): void }['change'];
+
+/** `cold`: power-on; the state's bytes are zero before it. `warm`: the reset line; what hardware keeps is kept. */
+export type ResetKind = 'cold' | 'warm';
+
+/** The other half of a device: what it does. Nothing here may throw because of what a guest does. */
+export interface DeviceBehaviour<
+  P extends PropertySchema,
+  S extends StateSchema,
+  R extends string,
+  T extends string,
+  O extends string,
+  I extends string,
+> {
+  /** First phase of a reset: the device's own state and timers, no lines. */
+  reset?(device: Device<P, S, T, O>, kind: ResetKind): void;
+  /** Derives the level of every output from the state; the only place that drives them. Second phase of a reset. */
+  updateIrq?(device: Device<P, S, T, O>): void;
+  readonly regions?: { readonly [K in R]: RegionBehaviour<Device<P, S, T, O>> };
+  /** Called when the timer's deadline has come; it is no longer armed then. */
+  readonly timers?: { readonly [K in T]: TimerHandler<Device<P, S, T, O>> };
+  /** Called when an input pin changes its level. */
+  readonly inputs?: { readonly [K in I]: InputHandler<Device<P, S, T, O>> };
+  /** The interrupt-acknowledge cycle of an interrupt controller: gives the vector, 0 to 255. */
+  acknowledge?(device: Device<P, S, T, O>): number;
+}
+
+const BRAND = Symbol.for('@qtest/device');
+
+/** A device definition: its schema and its behaviour. */
+export interface DeviceDefinition<
+  P extends PropertySchema = PropertySchema,
+  S extends StateSchema = StateSchema,
+  R extends string = string,
+  T extends string = string,
+  O extends string = string,
+  I extends string = string,
+> {
+  readonly schema: DeviceSchema<P, S, R, T, O, I>;
+  readonly behaviour: DeviceBehaviour<P, S, R, T, O, I>;
+}
+
+/** A definition of any device: what a registry holds. */
+export type AnyDeviceDefinition = DeviceDefinition;
+
+/** Gives a schema its exact type, so that `DeviceOf<typeof schema>` can name the device in helper functions. */
+export function deviceSchema<
+  const P extends PropertySchema = {},
+  const S extends StateSchema = {},
+  const R extends string = never,
+  const T extends string = never,
+  const O extends string = never,
+  const I extends string = never,
+>(schema: DeviceSchema<P, S, R, T, O, I>): DeviceSchema<P, S, R, T, O, I> {
+  return schema;
+}
+
+/** The `device` argument of a schema's handlers. */
+export type DeviceOf<D> =
+  D extends DeviceSchema<infer P, infer S, infer _R, infer T, infer O, infer _I> ? Device<P, S, T, O> : never;
+
+/**
+ * Defines a device from its schema and its behaviour.
+ * @example
+ * export const lamp = defineDevice(
+ *   { type: 'lamp', description: 'A lamp', state: { on: 'bool' }, regions: () => ({ reg: { space: 'io', base: 0x300, size: 1 } }) },
+ *   { regions: { reg: { read: ({ state }) => Number(state.on), write: ({ state }, _offset, value) => { state.on = value === 1; } } } },
+ * );
+ */
+export function defineDevice<
+  const P extends PropertySchema = {},
+  const S extends StateSchema = {},
+  const R extends string = never,
+  const T extends string = never,
+  const O extends string = never,
+  const I extends string = never,
+>(
+  schema: DeviceSchema<P, S, R, T, O, I>,
+  behaviour: DeviceBehaviour<NoInfer<P>, NoInfer<S>, NoInfer<R>, NoInfer<T>, NoInfer<O>, NoInfer<I>>,
+): DeviceDefinition<P, S, R, T, O, I> {
+  return Object.freeze({ schema, behaviour, [BRAND]: true });
+}
+
+/** Whether `value` came from `defineDevice`, of any copy of this SDK. */
+export function isDeviceDefinition(value: unknown): value is AnyDeviceDefinition {
+  return typeof value === 'object' && value !== null && BRAND in value;
+}

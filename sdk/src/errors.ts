@@ -1,0 +1,18 @@
+const BRAND = Symbol.for('@qtest/error');
+
+/** An error of the framework, told from others by its `code` in whichever copy of this package it was made. */
+export class QtestError extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'QtestError';
+    this.code = code;
+    Object.defineProperty(this, BRAND, { value: true });
+  }
+}
+
+/** Whether `value` is an error of the framework, of any copy of this package. */
+export function isQtestError(value: unknown): value is QtestError {
+  return typeof value === 'object' && value !== null && BRAND in value;
+}

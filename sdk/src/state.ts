@@ -1,0 +1,208 @@
+/**
+ * State schemas: a device's mutable state declared as names and widths, bound as typed accessors to bytes that every
+ * thread of a machine shares. One class serves a schema; its accessors sit on the prototype, so that they stay as fast
+ * as plain fields however many instances there are.
+ */
+
+/** A single value: unsigned or signed integer of the width named, or a flag. `i64` is a `bigint`. */
+export type ScalarType = 'bool' | 'u8' | 'u16' | 'u32' | 'i32' | 'i64';
+
+/** A fixed number of values of one width. */
+export interface ArrayType {
+  readonly of: 'u8' | 'u16' | 'u32';
+  readonly length: number;
+}
+
+export type StateSchema = Readonly<Record<string, ScalarType | ArrayType>>;
+
+/** A checked array in a device's state. An index outside it is a bug of the device and throws. */
+export interface StateArray {
+  readonly length: number;
+  get(index: number): number;
+  set(index: number, value: number): void;
+  fill(value: number): void;
+}
+
+type FieldOf<T> = T extends ArrayType ? StateArray : T extends 'i64' ? bigint : T extends 'bool' ? boolean : number;
+
+/** The typed view of a schema's bytes. */
+export type StateOf<S extends StateSchema> = {
+  -readonly [K in keyof S as S[K] extends ArrayType ? never : K]: FieldOf<S[K]>;
+} & {
+  readonly [K in keyof S as S[K] extends ArrayType ? K : never]: StateArray;
+};
+
+/** `length` bytes of state. */
+export function bytes(length: number): ArrayType {
+  return array('u8', length);
+}
+
+/** `length` values of state, each of the width `of`. */
+export function array(of: ArrayType['of'], length: number): ArrayType {
+  if (!Number.isInteger(length) || length < 1) {
+    throw new RangeError(`array('${of}', ${length}): the length must be a positive integer`);
+  }
+  return { of, length };
+}
+
+const WIDTH = { bool: 1, u8: 1, u16: 2, u32: 4, i32: 4, i64: 8 } as const;
+
+/** Where a field lies: its byte offset from the start of the device's state, which is aligned to 8. */
+export interface StateField {
+  readonly name: string;
+  readonly type: ScalarType | ArrayType;
+  readonly offset: number;
+  readonly size: number;
+}
+
+export interface StateLayout {
+  readonly fields: readonly StateField[];
+  /** Bytes, a multiple of 8. */
+  readonly size: number;
+}
+
+/** The layout of a schema: fields in order of falling width, so that each is aligned without padding. */
+export function layoutState(schema: StateSchema): StateLayout {
+  const widthOf = (type: ScalarType | ArrayType): number => WIDTH[typeof type === 'string' ? type : type.of];
+  const ordered = Object.entries(schema).toSorted(([, a], [, b]) => widthOf(b) - widthOf(a));
+  let offset = 0;
+  const fields = ordered.map(([name, type]): StateField => {
+    const size = widthOf(type) * (typeof type === 'string' ? 1 : type.length);
+    const field = { name, type, offset, size };
+    offset += size;
+    return field;
+  });
+  return { fields, size: (offset + 7) & ~7 };
+}
+
+type View = Uint8Array | Uint16Array | Uint32Array | Int32Array | BigInt64Array;
+
+class BoundState {
+  readonly u8: Uint8Array;
+  readonly u16: Uint16Array;
+  readonly u32: Uint32Array;
+  readonly i32: Int32Array;
+  readonly i64: BigInt64Array;
+
+  constructor(buffer: ArrayBufferLike, offset: number, size: number) {
+    this.u8 = new Uint8Array(buffer, offset, size);
+    this.u16 = new Uint16Array(buffer, offset, size >> 1);
+    this.u32 = new Uint32Array(buffer, offset, size >> 2);
+    this.i32 = new Int32Array(buffer, offset, size >> 2);
+    this.i64 = new BigInt64Array(buffer, offset, size >> 3);
+  }
+}
+
+class BoundArray implements StateArray {
+  readonly length: number;
+  readonly #name: string;
+  readonly #view: Exclude<View, BigInt64Array>;
+
+  constructor(name: string, view: Exclude<View, BigInt64Array>) {
+    this.length = view.length;
+    this.#name = name;
+    this.#view = view;
+  }
+
+  get(index: number): number {
+    const value = this.#view[index];
+    if (value === undefined) throw this.#outOfBounds(index);
+    return value;
+  }
+
+  set(index: number, value: number): void {
+    if (!(index >= 0 && index < this.length && Number.isInteger(index))) throw this.#outOfBounds(index);
+    this.#view[index] = value;
+  }
+
+  fill(value: number): void {
+    this.#view.fill(value);
+  }
+
+  #outOfBounds(index: number): RangeError {
+    return new RangeError(`state array '${this.#name}' has no element ${index}: its length is ${this.length}`);
+  }
+}
+
+// A closure for each type, not one generic accessor: `this[type][i]` is eight times slower (see docs/design notes in the bench).
+const accessorOf: Readonly<Record<ScalarType, (i: number) => PropertyDescriptor & ThisType<BoundState>>> = {
+  bool: (i) => ({
+    get() {
+      return this.u8[i] !== 0;
+    },
+    set(value: boolean) {
+      this.u8[i] = value ? 1 : 0;
+    },
+  }),
+  u8: (i) => ({
+    get() {
+      return this.u8[i];
+    },
+    set(value: number) {
+      this.u8[i] = value;
+    },
+  }),
+  u16: (i) => ({
+    get() {
+      return this.u16[i];
+    },
+    set(value: number) {
+      this.u16[i] = value;
+    },
+  }),
+  u32: (i) => ({
+    get() {
+      return this.u32[i];
+    },
+    set(value: number) {
+      this.u32[i] = value;
+    },
+  }),
+  i32: (i) => ({
+    get() {
+      return this.i32[i];
+    },
+    set(value: number) {
+      this.i32[i] = value;
+    },
+  }),
+  i64: (i) => ({
+    get() {
+      return this.i64[i];
+    },
+    set(value: bigint) {
+      this.i64[i] = value;
+    },
+  }),
+};
+
+/** Binds a schema to bytes. Binding writes nothing. */
+export type StateBinder<S extends StateSchema> = (buffer: ArrayBufferLike, offset: number) => StateOf<S>;
+
+/** The binder of a schema; make it once and use it for every instance, so that they share one class. */
+export function stateBinder<const S extends StateSchema>(schema: S): StateBinder<S> {
+  const { fields, size } = layoutState(schema);
+  class State extends BoundState {}
+  const arrays: StateField[] = [];
+  for (const field of fields) {
+    if (field.name in BoundState.prototype || ['u8', 'u16', 'u32', 'i32', 'i64'].includes(field.name)) {
+      throw new TypeError(`state field '${field.name}': this name is reserved; choose another`);
+    }
+    if (typeof field.type === 'string') {
+      const index = field.offset / WIDTH[field.type];
+      Object.defineProperty(State.prototype, field.name, { enumerable: true, ...accessorOf[field.type](index) });
+    } else {
+      arrays.push(field);
+    }
+  }
+  return (buffer, offset) => {
+    const state = new State(buffer, offset, size);
+    for (const { name, type, offset: at, size: length } of arrays) {
+      if (typeof type === 'string') continue;
+      const width = WIDTH[type.of];
+      const view = state[type.of].subarray(at / width, (at + length) / width);
+      Object.defineProperty(state, name, { value: new BoundArray(name, view), enumerable: true });
+    }
+    return state as BoundState as unknown as StateOf<S>;
+  };
+}
