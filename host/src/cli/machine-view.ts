@@ -1,0 +1,91 @@
+import type { AnyDeviceDefinition, ClockKind, RegionSpec } from '@qtest/sdk';
+import { resolveProperties } from '@qtest/sdk';
+
+import type { Blueprint, DeviceBlueprint } from '../machine/blueprint.ts';
+
+/** What `qtest machine --json` writes for each plugin. */
+export interface MachineView {
+  readonly plugin: string;
+  readonly clock: ClockKind;
+  readonly vcpus: number;
+  readonly devices: readonly DeviceView[];
+  /** RAM and ROM. */
+  readonly memory: readonly { readonly kind: 'ram' | 'rom'; readonly base: number; readonly size: number }[];
+  readonly regions: readonly RegionView[];
+  /** IRQ lines that lead somewhere. */
+  readonly lines: readonly { readonly name: string; readonly to: readonly string[] }[];
+  /** Bytes of a snapshot, RAM apart. */
+  readonly stateBytes: number;
+}
+
+export interface DeviceView {
+  readonly id: string;
+  readonly type: string;
+  readonly description: string;
+  readonly bus: string | undefined;
+  readonly properties: Readonly<Record<string, number | boolean | string>>;
+}
+
+export interface RegionView {
+  readonly device: string;
+  readonly region: string;
+  readonly space: 'io' | 'memory';
+  /** Undefined when the device's state decides where it lies. */
+  readonly base: number | undefined;
+  readonly size: number;
+  readonly priority: number;
+}
+
+/** A machine as its builder sealed it. */
+export interface BuiltMachine {
+  readonly blueprint: Blueprint;
+  /** Definitions of its devices, by type. */
+  readonly registry: ReadonlyMap<string, AnyDeviceDefinition>;
+}
+
+/** A machine for a reader or a program. */
+export function viewMachine(plugin: string, vcpus: number, { blueprint, registry }: BuiltMachine): MachineView {
+  const { devices, lines, ram, layout, clock } = blueprint;
+  return {
+    plugin,
+    clock,
+    vcpus,
+    devices: devices.map(({ id, type, bus, properties }) => ({
+      id,
+      type,
+      description: registry.get(type)?.schema.description ?? '',
+      bus: devices[bus]?.id,
+      properties,
+    })),
+    memory: ram.map(({ kind, base, size }) => ({ kind, base, size })).toSorted((a, b) => a.base - b.base),
+    regions: devices.flatMap((device) => regionsOf(device, registry.get(device.type))).toSorted(byPlace),
+    lines: lines
+      .map(({ name, feeds, sinks }) => ({
+        name,
+        to: [
+          ...feeds.map((line) => lines[line]?.name ?? `line ${line}`),
+          ...sinks.map(({ device, input, pin }) => `${devices[device]?.id ?? device}.${input}[${pin}]`),
+        ],
+      }))
+      .filter(({ to }) => to.length > 0),
+    stateBytes: layout.stateBytes,
+  };
+}
+
+function regionsOf(device: DeviceBlueprint, definition: AnyDeviceDefinition | undefined): readonly RegionView[] {
+  const { schema } = definition ?? {};
+  const regions: Readonly<Record<string, RegionSpec>> =
+    schema?.regions?.(resolveProperties(schema.properties ?? {}, device.properties)) ?? {};
+  return Object.entries(regions).map(([region, { space, base, size, priority = 0 }]) => ({
+    device: device.id,
+    region,
+    space,
+    base,
+    size,
+    priority,
+  }));
+}
+
+function byPlace(a: RegionView, b: RegionView): number {
+  return a.space.localeCompare(b.space) || (a.base ?? Infinity) - (b.base ?? Infinity) || 0;
+}

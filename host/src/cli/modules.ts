@@ -1,0 +1,16 @@
+import { loadPlugins } from '../plugins/load.ts';
+import type { Io } from './io.ts';
+import type { CliOptions } from './options.ts';
+import { pluginRequests, readConfig } from './prepare.ts';
+
+/** `qtest --plugin '?'`: the plugins of the config, as QEMU's `-test ?` listed its test modules. */
+export async function listModules(options: CliOptions, io: Io): Promise<number> {
+  const named = options.plugin.filter((spec) => spec !== '?');
+  const requests = await pluginRequests({ ...options, plugin: named }, io, await readConfig(options, io));
+  const plugins = await loadPlugins(requests);
+  const width = Math.max(0, ...plugins.map(({ name }) => name.length));
+  const lines = plugins.map(({ name, description }) => `  ${name.padEnd(width)}  ${description}`.trimEnd());
+  if (lines.length === 0) lines.push("  (none: list them under 'plugins' in qtest.config.ts)");
+  io.stdout.write(`Available test modules:\n${lines.join('\n')}\n`);
+  return 0;
+}

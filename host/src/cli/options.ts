@@ -1,0 +1,61 @@
+import type { ClockKind } from '@qtest/sdk';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+
+import { MAX_JOBS } from '../config/check.ts';
+import { TIMEOUT_EXPECTED, timeoutNanoseconds } from '../config/duration.ts';
+
+/** The options of the command line. Those that were not given are undefined. */
+export interface CliOptions {
+  /** Names and paths of plugins; empty for those of the config. `?` asks for the list. */
+  readonly plugin: readonly string[];
+  /** Patterns of cases. */
+  readonly test: readonly string[];
+  readonly clock?: ClockKind;
+  /** In nanoseconds. */
+  readonly timeout?: bigint;
+  readonly jobs?: number;
+  /** The config file; false for none. */
+  readonly config?: string | false;
+  readonly json?: boolean;
+}
+
+/** Adds the options that every sub-command shares; they may stand before or after its name. */
+export function addOptions(program: Command): void {
+  program
+    .addOption(
+      new Option('-p, --plugin <name>', `plugin to run, in place of the config's; repeatable; '?' lists them`)
+        .argParser(collect)
+        .default([], 'those of the config'),
+    )
+    .addOption(
+      new Option('-t, --test <pattern>', `cases to run: a name, a folder of names or a glob; '!…' leaves out; repeatable`)
+        .argParser(collect)
+        .default([], 'all'),
+    )
+    .addOption(
+      new Option('--clock <kind>', 'clock of the machines; cases that need the other one are skipped').choices(['virtual', 'realtime']),
+    )
+    .addOption(new Option('--timeout <duration>', 'wall time that a case may take, such as 10s or 500ms').argParser(parseTimeout))
+    .addOption(new Option('--jobs <n>', 'machines in parallel').argParser(parseJobs))
+    .addOption(new Option('--config <file>', 'config file, in place of the one that is found'))
+    .addOption(new Option('--no-config', 'use no config file'))
+    .addOption(new Option('--json', 'write JSON, for a program to read'));
+}
+
+// Not a variadic option, which would swallow the words after it.
+function collect(value: string, earlier: readonly string[]): readonly string[] {
+  if (value.trim() === '') throw new InvalidArgumentError('It is empty.');
+  return [...earlier, value];
+}
+
+function parseTimeout(value: string): bigint {
+  const ns = timeoutNanoseconds(value);
+  if (ns === undefined) throw new InvalidArgumentError(`Expected ${TIMEOUT_EXPECTED.replace(' or 5_000_000n (nanoseconds)', '')}.`);
+  return ns;
+}
+
+function parseJobs(value: string): number {
+  const jobs = /^\d+$/.test(value) ? Number(value) : 0;
+  if (jobs < 1 || jobs > MAX_JOBS) throw new InvalidArgumentError(`Expected an integer from 1 to ${MAX_JOBS}.`);
+  return jobs;
+}

@@ -1,0 +1,22 @@
+import { shellQuote } from '../report/format.ts';
+import type { SelectedCase } from '../report/events.ts';
+import type { CliOptions } from './options.ts';
+
+export interface RerunContext {
+  readonly options: CliOptions;
+  /** How the command line names each plugin, by the plugin's own name. */
+  readonly specs: ReadonlyMap<string, string>;
+  /** Plugins without cases: they extend the host, so that a case may behave otherwise without them. */
+  readonly extensions: readonly string[];
+}
+
+/** The command that runs one case again as it was run. */
+export function rerunCommand(selected: SelectedCase, { options, specs, extensions }: RerunContext): string {
+  const plugins = [...extensions, selected.plugin].map((name) => specs.get(name) ?? name);
+  const words = ['npx', 'qtest', ...plugins.flatMap((spec) => ['--plugin', spec]), '-t', selected.name];
+  if (options.config === false) words.push('--no-config');
+  else if (options.config !== undefined) words.push('--config', options.config);
+  if (options.clock !== undefined) words.push('--clock', options.clock);
+  if (options.timeout !== undefined) words.push('--timeout', `${options.timeout}ns`);
+  return words.map(shellQuote).join(' ');
+}

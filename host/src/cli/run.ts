@@ -1,0 +1,111 @@
+import { dirname } from 'node:path';
+
+import type { RunSummary } from '@qtest/sdk';
+
+import { settingsOf, type Settings } from '../config/settings.ts';
+import type { HookSet } from '../hooks.ts';
+import type { LoadedPlugin } from '../plugins/types.ts';
+import type { Reporter } from '../report/events.ts';
+import { messageOf } from '../thrown.ts';
+import type { RunCases } from '../vcpu/run-options.ts';
+import { catchInterrupts, INTERRUPTED } from './interrupt.ts';
+import type { Io } from './io.ts';
+import { listModules } from './modules.ts';
+import type { CliOptions } from './options.ts';
+import { prepare, specFrom, type Prepared } from './prepare.ts';
+import { rerunCommand } from './rerun.ts';
+import { selectCases, type Selection } from './select.ts';
+import { catchStrays } from './strays.ts';
+
+/** The runner is loaded when everything else has turned out right. */
+async function loadRunner(): Promise<RunCases> {
+  return (await import('../vcpu/runner.ts')).runCases;
+}
+
+/** `qtest`: runs the selected cases and reports them. */
+export async function run(options: CliOptions, io: Io, runner: () => Promise<RunCases> = loadRunner): Promise<number> {
+  if (options.plugin.includes('?')) return await listModules(options, io);
+  const prepared = await prepare(options, io);
+  const settings = settingsOf(prepared.config, options);
+  const selection = await selectCases(prepared.plugins, {
+    patterns: options.test,
+    clock: options.clock,
+    defaultClock: settings.clock,
+  });
+  const hooks = await tappedHooks(prepared.plugins);
+  await hooks.configResolved.promise({
+    file: prepared.file,
+    plugins: prepared.plugins.map(({ name }) => name),
+    clock: settings.clock,
+    jobs: settings.jobs,
+    timeout: settings.timeout,
+  });
+  const reporter = await makeReporter(options, io, prepared);
+  for (const pattern of selection.unmatched) reporter.warning?.(`-t '${pattern}' matched no case`);
+  return await runAll({ prepared, settings, selection, hooks, reporter, runCases: await runner() }, io);
+}
+
+interface Run {
+  readonly prepared: Prepared;
+  readonly settings: Settings;
+  readonly selection: Selection;
+  readonly hooks: HookSet;
+  readonly reporter: Reporter;
+  readonly runCases: RunCases;
+}
+
+async function runAll({ prepared, settings, selection, hooks, reporter, runCases }: Run, io: Io): Promise<number> {
+  const interrupt = catchInterrupts(io);
+  const strays = catchStrays((message) => reporter.warning?.(message));
+  try {
+    reporter.runStart?.(selection.cases);
+    const { selected, skipped } = selection;
+    const { signal } = interrupt;
+    const summary = await runCases({ ...settings, plugins: prepared.plugins, selected, skipped, hooks, reporter, signal });
+    if (summary.skip === selection.cases.length) reporter.warning?.('every case was skipped: nothing has been tested');
+    const isDone = await callDone(hooks, summary, reporter);
+    reporter.done(summary, { interrupted: signal.aborted });
+    if (signal.aborted) return INTERRUPTED;
+    return isDone && strays.count === 0 && summary.fail + summary.timeout + summary.crash === 0 ? 0 : 1;
+  } finally {
+    strays.release();
+    interrupt.release();
+  }
+}
+
+/** The hooks, tapped by the plugins. tapable is loaded here, as `qtest list` does without. */
+async function tappedHooks(plugins: readonly LoadedPlugin[]): Promise<HookSet> {
+  const { applyPlugin, createHooks } = await import('../hooks.ts');
+  const hooks = createHooks();
+  for (const plugin of plugins) applyPlugin(hooks, plugin);
+  return hooks;
+}
+
+/** Calls the hook `done`; an error of it is a warning, and makes the command fail. */
+async function callDone(hooks: HookSet, summary: RunSummary, reporter: Reporter): Promise<boolean> {
+  try {
+    await hooks.done.promise(summary);
+    return true;
+  } catch (error) {
+    reporter.warning?.(messageOf(error));
+    return false;
+  }
+}
+
+async function makeReporter(options: CliOptions, io: Io, { plugins, file }: Prepared): Promise<Reporter> {
+  if (options.json === true) {
+    const { JsonReporter } = await import('../report/json.ts');
+    return new JsonReporter(io.stdout);
+  }
+  const { SpecReporter } = await import('../report/spec.ts');
+  // Plugins of the command line are relative to the working directory already.
+  const from = options.plugin.length > 0 || file === undefined ? io.cwd : dirname(file);
+  const specs = new Map(plugins.map(({ name, spec }) => [name, specFrom(io.cwd, from, spec)]));
+  const extensions = plugins.filter(({ cases }) => cases.length === 0).map(({ name }) => name);
+  return new SpecReporter({
+    output: io.stdout,
+    cwd: io.cwd,
+    descriptions: new Map(plugins.map(({ name, description }) => [name, description])),
+    rerun: (selected) => rerunCommand(selected, { options, specs, extensions }),
+  });
+}

@@ -1,0 +1,80 @@
+import type { Capability, ClockKind } from '@qtest/sdk';
+
+import { hostError } from '../errors.ts';
+import { nearest } from '../nearest.ts';
+import type { LoadedPlugin, PluginCase } from '../plugins/types.ts';
+import type { SelectedCase } from '../report/events.ts';
+import type { SkippedCase } from '../vcpu/run-options.ts';
+import { matcher } from './patterns.ts';
+
+export interface SelectOptions {
+  /** As `-t` gives them; empty for all cases. */
+  readonly patterns: readonly string[];
+  /** The clock that the command line asks for. */
+  readonly clock?: ClockKind | undefined;
+  /** The clock of cases that name none, when the command line doesn't either. */
+  readonly defaultClock: ClockKind;
+}
+
+export interface Selection {
+  /** All that were selected, in the order of the plugins and of their cases. */
+  readonly cases: readonly SelectedCase[];
+  /** Those of them to be run. */
+  readonly selected: readonly SelectedCase[];
+  /** Those of them that can't be run this way. */
+  readonly skipped: readonly SkippedCase[];
+  /** Patterns that matched nothing. */
+  readonly unmatched: readonly string[];
+}
+
+/**
+ * Selects cases and gives each its clock.
+ * @throws NO_CASES when there is none.
+ */
+export async function selectCases(plugins: readonly LoadedPlugin[], options: SelectOptions): Promise<Selection> {
+  const { patterns, clock, defaultClock } = options;
+  const all = plugins.flatMap((plugin) => plugin.cases.map((found) => ({ plugin: plugin.name, found })));
+  const names = all.map(({ found }) => found.name);
+  const match = await matcher(patterns, names);
+  const chosen = all
+    .filter(({ found }) => match.test(found.name))
+    .map(({ plugin, found }) => {
+      const { name, vcpus } = found;
+      const selected: SelectedCase = { plugin, name, clock: clock ?? found.clock ?? defaultClock, vcpus };
+      return { selected, reason: reasonToSkip(found, selected.clock) };
+    });
+  if (chosen.length === 0) throw noCases(plugins, patterns, names);
+  return {
+    cases: chosen.map(({ selected }) => selected),
+    selected: chosen.flatMap(({ selected, reason }) => (reason === undefined ? [selected] : [])),
+    skipped: chosen.flatMap(({ selected, reason }) => (reason === undefined ? [] : [{ case: selected, reason }])),
+    unmatched: match.unmatched,
+  };
+}
+
+/** Why a case can't be run on a clock; undefined when it can. */
+function reasonToSkip({ clock: pinned, requires }: PluginCase, clock: ClockKind): string | undefined {
+  const lacking: Capability = clock === 'virtual' ? 'realtime-clock' : 'virtual-clock';
+  const needed = clock === 'virtual' ? 'realtime' : 'virtual';
+  return pinned === needed || requires.includes(lacking) ? `needs the ${needed} clock (--clock ${needed})` : undefined;
+}
+
+function noCases(plugins: readonly LoadedPlugin[], patterns: readonly string[], names: readonly string[]): Error {
+  const loaded = plugins.map(({ name }) => name).join(', ');
+  if (names.length === 0) return hostError('NO_CASES', `no cases: the plugins that were loaded (${loaded}) have none`);
+  const given = patterns.map((pattern) => `-t '${pattern}'`).join(' ');
+  const near = nearestNames(patterns, names);
+  const hint = near.length === 0 ? '' : ` Nearest: ${near.join(', ')}.`;
+  return hostError('NO_CASES', `no cases matched ${given} in ${loaded}.${hint} 'qtest list' shows all ${names.length}`);
+}
+
+/** Names near a pattern, also when only a segment of them is. */
+function nearestNames(patterns: readonly string[], names: readonly string[]): readonly string[] {
+  const wanted = patterns.map((pattern) => pattern.replace(/^!/, '').replace(/[*?]+/g, '')).filter((text) => text !== '');
+  const whole = wanted.flatMap((text) => nearest(text, names));
+  const segments = wanted
+    .flatMap((text) => text.split('/').filter((segment) => segment !== ''))
+    .flatMap((text) => nearest(text, names.flatMap((name) => name.split('/'))))
+    .flatMap((segment) => names.filter((name) => name.split('/').includes(segment)));
+  return [...new Set([...whole, ...segments])].slice(0, 5);
+}

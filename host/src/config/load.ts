@@ -1,0 +1,151 @@
+import { realpath } from 'node:fs/promises';
+import { basename, dirname, relative, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+import { isQtestError, type Config } from '@qtest/sdk';
+import { cosmiconfig, defaultLoaders, type CosmiconfigResult } from 'cosmiconfig';
+
+import { hostError } from '../errors.ts';
+import { importErrorText, importHint, importModule } from '../import-module.ts';
+import { codeOf, messageOf } from '../thrown.ts';
+import { checkConfig } from './check.ts';
+
+/** Where a config may be: looked for in the working directory and above it, up to the first folder with a package.json. */
+const SEARCH_PLACES = [
+  ...['ts', 'mts', 'js', 'mjs', 'json'].map((extension) => `qtest.config.${extension}`),
+  '.qtestrc',
+  ...['json', 'yaml', 'yml', 'js', 'mjs', 'ts'].map((extension) => `.qtestrc.${extension}`),
+  'package.json',
+];
+
+const EXPECTED = `expected an object, such as { "plugins": ["rtc"] }`;
+
+const EXTENSIONS = '.ts, .mts, .js, .mjs, .json, .yaml, .yml';
+
+export interface LoadConfigOptions {
+  /** Where the search starts, and from where `file` is relative. Absolute. */
+  readonly cwd: string;
+  /** The config file to use in place of a search. */
+  readonly file?: string;
+  /** Uses none. */
+  readonly noConfig?: boolean;
+}
+
+export interface LoadedConfig {
+  /** Absolute; undefined when there is none. */
+  readonly file: string | undefined;
+  /** The folder from which the plugins that it names are resolved. */
+  readonly dir: string;
+  readonly config: Config;
+}
+
+/**
+ * Finds, loads and checks the config.
+ * @throws CONFIG, naming file, key, what was expected and what was found.
+ */
+export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConfig> {
+  const { cwd, file, noConfig = false } = options;
+  if (noConfig) return { file: undefined, dir: cwd, config: {} };
+  const found = await (file === undefined ? search(cwd) : load(resolve(cwd, file), cwd));
+  if (found === null) return { file: undefined, dir: cwd, config: {} };
+  const inPackage = basename(found.filepath) === 'package.json';
+  const place = placeOf(found.filepath, cwd) + (inPackage ? ", key 'qtest'" : '');
+  if (found.isEmpty === true) {
+    throw hostError('CONFIG', `${place}: ${EXPECTED}, but the file is empty`);
+  }
+  return { file: found.filepath, dir: dirname(found.filepath), config: checkConfig(found.config, place) };
+}
+
+async function search(cwd: string): Promise<CosmiconfigResult> {
+  try {
+    return await explorer(cwd).search(cwd);
+  } catch (error) {
+    throw loadError(error, undefined, cwd);
+  }
+}
+
+async function load(file: string, cwd: string): Promise<CosmiconfigResult> {
+  try {
+    const found = await explorer(cwd).load(file);
+    if (found !== null) return found;
+  } catch (error) {
+    throw loadError(error, file, cwd);
+  }
+  throw hostError('CONFIG', `${placeOf(file, cwd)}: it has no key 'qtest'`);
+}
+
+function explorer(cwd: string): ReturnType<typeof cosmiconfig> {
+  const loadModule = (file: string): Promise<unknown> => defaultExport(file, cwd);
+  const { '.json': json, '.yaml': yaml } = defaultLoaders;
+  return cosmiconfig('qtest', {
+    searchPlaces: SEARCH_PLACES,
+    searchStrategy: 'project',
+    // An empty file is an error to tell of, not a reason to look further.
+    ignoreEmptySearchPlaces: false,
+    cache: false,
+    loaders: {
+      // cosmiconfig's own loader runs a module that failed a second time, by require(), and takes one without a default export for empty.
+      '.ts': loadModule,
+      '.mts': loadModule,
+      '.js': loadModule,
+      '.mjs': loadModule,
+      '.json': (file, text) => notNull(json(file, text), file, cwd),
+      '.yaml': (file, text) => notNull(yaml(file, text), file, cwd),
+      '.yml': (file, text) => notNull(yaml(file, text), file, cwd),
+      noExt: (file, text) => notNull(yaml(file, text), file, cwd),
+    },
+  });
+}
+
+async function defaultExport(file: string, cwd: string): Promise<unknown> {
+  const { href } = pathToFileURL(await realpath(file));
+  const loaded = await importModule(href).catch((error: unknown) => {
+    const text = importErrorText(error, href);
+    throw hostError('CONFIG', `${placeOf(file, cwd)} failed to load:\n${text}${importHint(error)}`, { cause: error });
+  });
+  if (!('default' in loaded)) {
+    const others = Object.keys(loaded);
+    const instead = others.length === 0 ? '' : ` (it exports ${others.join(', ')})`;
+    throw hostError(
+      'CONFIG',
+      `${placeOf(file, cwd)} has no default export${instead}: write export default defineConfig({ … })`,
+    );
+  }
+  return notNull(loaded['default'], file, cwd);
+}
+
+/** To cosmiconfig, null and undefined are files without a config, and it looks further. */
+function notNull(config: unknown, file: string, cwd: string): unknown {
+  if (config !== null && config !== undefined) return config;
+  throw hostError('CONFIG', `${placeOf(file, cwd)}: ${EXPECTED}, but found ${config}`);
+}
+
+/** An error of cosmiconfig's or of the file system's, with the file that it is about. */
+function loadError(error: unknown, file: string | undefined, cwd: string): Error {
+  if (isQtestError(error)) return error;
+  const named = file ?? (error instanceof Error && 'filepath' in error ? String(error.filepath) : undefined);
+  const place = named === undefined ? 'config' : placeOf(named, cwd);
+  switch (codeOf(error)) {
+    case 'ENOENT':
+      return hostError('CONFIG', `${place}: there is no such config file`, { cause: error });
+    case 'EISDIR':
+      return hostError('CONFIG', `${place}: expected a config file, but it is a folder`, { cause: error });
+    default:
+  }
+  const message = messageOf(error);
+  if (message.startsWith('No loader specified')) {
+    return hostError('CONFIG', `${place}: expected a config file ending in ${EXTENSIONS}, or .qtestrc`, { cause: error });
+  }
+  return hostError('CONFIG', `${place} failed to load: ${withoutPrefix(message)}`, { cause: error });
+}
+
+/** cosmiconfig puts `JSON Error in <file>:` before a parser's message. */
+function withoutPrefix(message: string): string {
+  return message.replace(/^(?:JSON|YAML) Error in .*:\n/, '');
+}
+
+/** The file as errors call it: relative to the working directory when it is below it. */
+function placeOf(file: string, cwd: string): string {
+  const path = relative(cwd, file);
+  return path.startsWith('..') ? file : path;
+}

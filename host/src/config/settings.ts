@@ -1,0 +1,25 @@
+import type { ClockKind, Config } from '@qtest/sdk';
+
+import { timeoutNanoseconds } from './duration.ts';
+
+/** A config with its defaults filled in. */
+export interface Settings {
+  readonly clock: ClockKind;
+  /** Wall time a case may take, in nanoseconds. */
+  readonly timeout: bigint;
+  readonly jobs: number;
+  /** Device accesses a case may make while virtual time stands still. */
+  readonly stallLimit: number;
+  readonly failOn: readonly string[];
+}
+
+/** Fills in the defaults of a checked config. What the command line says goes before it. */
+export function settingsOf(config: Config, given: Partial<Settings> = {}): Settings {
+  return {
+    clock: given.clock ?? config.clock ?? 'virtual',
+    timeout: given.timeout ?? timeoutNanoseconds(config.timeout) ?? 30_000_000_000n,
+    jobs: given.jobs ?? config.jobs ?? 1,
+    stallLimit: given.stallLimit ?? config.stallLimit ?? 5_000_000,
+    failOn: given.failOn ?? config.failOn ?? [],
+  };
+}

@@ -1,0 +1,50 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+import { messageOf, stackOf } from './thrown.ts';
+import { within } from './within.ts';
+
+/** Milliseconds that a module may take to load. */
+const LOAD_BOUND = 30_000;
+
+/**
+ * Imports a module of a user's: TypeScript too, whose types Node strips itself.
+ * @throws what the module throws, or an error when it does not settle within a bound.
+ */
+export async function importModule(url: string): Promise<Readonly<Record<string, unknown>>> {
+  const loading: Promise<Readonly<Record<string, unknown>>> = import(url);
+  return await within(
+    loading,
+    LOAD_BOUND,
+    () => new Error(`it did not finish loading within ${LOAD_BOUND / 1000} s: is there an await at its top level that never settles?`),
+  );
+}
+
+/**
+ * The error that an import gave, for a reader: its stack without Node's own frames. Node leaves the place of a syntax
+ * error out of the stack of a JavaScript module, so it is asked for it once more.
+ */
+export function importErrorText(error: unknown, url: string): string {
+  const text = stackOf(error);
+  if (!(error instanceof SyntaxError) || text.includes('\n')) return text;
+  const checked = spawnSync(process.execPath, ['--check', fileURLToPath(url)], { encoding: 'utf8', timeout: 10_000 });
+  const place = checked.stderr.split(/\n\s+at |\n\nNode\.js /, 1)[0]?.trim();
+  return checked.status !== 0 && place ? place : `${text}\nin a module that it imports: node ${fileURLToPath(url)} tells which`;
+}
+
+/** What to do about errors of Node's that do not say it; empty for all others. */
+export function importHint(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  switch (code) {
+    case 'ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING':
+      return '\nNode does not strip types below node_modules: a published package has to ship JavaScript.';
+    case 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX':
+      return '\nNode strips types and does nothing else: no enums, namespaces or parameter properties (tsconfig: erasableSyntaxOnly).';
+    case 'ERR_MODULE_NOT_FOUND':
+      return messageOf(error).startsWith("Cannot find package '@qtest/sdk'")
+        ? '\nInstall it beside the plugin: npm install --save-dev @qtest/sdk'
+        : '';
+    default:
+      return '';
+  }
+}

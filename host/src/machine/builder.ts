@@ -1,0 +1,366 @@
+import type {
+  AnyDeviceDefinition,
+  ClockKind,
+  DeviceRef,
+  MachineBuilder,
+  PcMachine,
+  PcOptions,
+  PinRef,
+  PropertyValue,
+  RegionSpec,
+} from '@qtest/sdk';
+import { checkProperties, isDeviceDefinition, layoutState, resolveProperties } from '@qtest/sdk';
+import { hostError } from '../errors.ts';
+import { didYouMean } from '../nearest.ts';
+import { buildPc } from './pc.ts';
+import type { Blueprint, DeviceBlueprint, LineBlueprint, MemoryBlueprint, ModuleRef } from './blueprint.ts';
+import { PAGE_BYTES } from './blueprint.ts';
+import { layOut } from './layout.ts';
+
+/** A device type that may be added, and where its definition comes from. */
+export interface KnownDevice {
+  readonly definition: AnyDeviceDefinition;
+  readonly module: ModuleRef;
+}
+
+interface Added extends DeviceRef {
+  readonly definition: AnyDeviceDefinition;
+  readonly module: ModuleRef;
+  readonly properties: Readonly<Record<string, PropertyValue>>;
+  readonly bus: Added | undefined;
+  readonly regions: Readonly<Record<string, RegionSpec>>;
+  /** Line of each output's first pin. */
+  readonly outputs: Readonly<Record<string, { readonly line: number; readonly count: number }>>;
+  readonly busLine: number;
+}
+
+interface Line {
+  readonly name: string;
+  readonly feeds: number[];
+  readonly sinks: { device: number; input: string; pin: number }[];
+  /** Outputs that drive it, by name. */
+  readonly drivers: string[];
+  readonly shared: boolean;
+}
+
+const hex = (value: number): string => `0x${value.toString(16)}`;
+const range = (base: number, size: number): string => `${hex(base)}-${hex(base + size - 1)}`;
+const fail = (message: string): never => {
+  throw hostError('MACHINE', message);
+};
+
+/** Largest RAM, with ROMs: what a 32-bit WebAssembly memory leaves beside the machine's state. */
+const MAX_RAM = 3 * 2 ** 30;
+
+/** Builds a machine: collects devices, memory and wiring, checks each step as it is made, and is sealed into a blueprint. */
+export class Builder implements MachineBuilder {
+  readonly clock: ClockKind;
+  readonly #known: ReadonlyMap<string, KnownDevice>;
+  readonly #devices: Added[] = [];
+  readonly #lines: Line[] = [];
+  readonly #inputs = new Map<string, number>();
+  readonly #memory: MemoryBlueprint[] = [];
+  readonly #contents: { address: number; data: Uint8Array }[] = [];
+  #ramBytes = 0;
+  #intr = -1;
+  #sealed = false;
+
+  constructor(clock: ClockKind, known: ReadonlyMap<string, KnownDevice>) {
+    this.clock = clock;
+    this.#known = known;
+  }
+
+  get devices(): readonly DeviceRef[] {
+    return this.#devices;
+  }
+
+  readonly add = (what: string | object, given: Readonly<Record<string, unknown>> = {}): DeviceRef => {
+    this.#open('add()');
+    const { definition, module } = this.#lookUp(what);
+    const { schema } = definition;
+    const { id: givenId, bus: givenBus, ...rest } = given;
+    const id = this.#idFor(givenId, schema.idPrefix ?? schema.type);
+    const { values, problems } = checkProperties(schema.properties ?? {}, rest);
+    const [problem] = problems;
+    if (problem !== undefined) {
+      const hint = problem.key in (schema.properties ?? {}) ? '' : didYouMean(problem.key, Object.keys(schema.properties ?? {}));
+      fail(
+        `device '${id}' (${schema.type}): property '${problem.key}' is ${JSON.stringify(problem.found)}; expected ${problem.expected}.${hint}`,
+      );
+    }
+    const bus = this.#busFor(id, schema.bus, schema.type, givenBus);
+    const regions = schema.regions?.(resolveProperties(schema.properties ?? {}, values)) ?? {};
+    this.#checkRegions(id, regions);
+    const outputs: Record<string, { line: number; count: number }> = {};
+    for (const [name, { count = 1 }] of Object.entries(schema.outputs ?? {})) {
+      outputs[name] = { line: this.#lines.length, count };
+      for (let pin = 0; pin < count; pin++) this.#line(count === 1 ? `${id}.${name}` : `${id}.${name}[${pin}]`, false);
+    }
+    const busLine = schema.provides === undefined ? -1 : this.#lines.length;
+    for (let n = 0; n < (schema.provides?.irqs ?? 0); n++) this.#line(`${id}.irq[${n}]`, schema.provides?.shared ?? false);
+    const device: Added = { id, type: schema.type, definition, module, properties: values, bus, regions, outputs, busLine };
+    this.#devices.push(device);
+    this.#wire(device);
+    return device;
+  };
+
+  ram(base: number, size: number): void {
+    this.#open('ram()');
+    this.#addMemory('ram', base, size);
+  }
+
+  rom(base: number, image: Uint8Array): void {
+    this.#open('rom()');
+    this.#addMemory('rom', base, Math.ceil(image.length / PAGE_BYTES) * PAGE_BYTES);
+    this.#contents.push({ address: base, data: image.slice() });
+  }
+
+  load(address: number, data: Uint8Array): void {
+    this.#open('load()');
+    const inside = this.#memory.some(({ base, size }) => address >= base && address + data.length <= base + size);
+    if (!inside) fail(`load(${hex(address)}, ${data.length} bytes): no single piece of RAM holds it; add it with ram() first`);
+    this.#contents.push({ address, data: data.slice() });
+  }
+
+  has(id: string): boolean {
+    return this.#devices.some((device) => device.id === id);
+  }
+
+  get(id: string): DeviceRef {
+    return (
+      this.#devices.find((device) => device.id === id) ??
+      fail(`get('${id}'): there is no such device; the machine has ${this.#devices.map((device) => device.id).join(', ') || 'none'}`)
+    );
+  }
+
+  output(ref: DeviceRef, name: string, pin = 0): PinRef {
+    const device = this.#added(ref);
+    const output = device.outputs[name];
+    if (output === undefined || !(Number.isInteger(pin) && pin >= 0 && pin < output.count)) {
+      fail(`device '${device.id}' has no output '${name}' with a pin ${pin}; it has ${Object.keys(device.outputs).join(', ') || 'none'}`);
+    }
+    return { device, name, pin };
+  }
+
+  input(ref: DeviceRef, name: string, pin = 0): PinRef {
+    const device = this.#added(ref);
+    const { inputs = {} } = device.definition.schema;
+    const spec = inputs[name];
+    if (spec === undefined || !(Number.isInteger(pin) && pin >= 0 && pin < (spec.count ?? 1))) {
+      fail(`device '${device.id}' has no input '${name}' with a pin ${pin}; it has ${Object.keys(inputs).join(', ') || 'none'}`);
+    }
+    return { device, name, pin };
+  }
+
+  line(ref: DeviceRef, n: number): PinRef {
+    const device = this.#added(ref);
+    const irqs = device.definition.schema.provides?.irqs ?? 0;
+    if (!(Number.isInteger(n) && n >= 0 && n < irqs)) {
+      fail(`device '${device.id}' has no IRQ line ${n}; ${irqs === 0 ? 'it is no bus' : `its lines are 0 to ${irqs - 1}`}`);
+    }
+    return { device, name: 'irq', pin: n };
+  }
+
+  connect(from: PinRef, to: PinRef, options: { readonly shared?: boolean } = {}): void {
+    this.#open('connect()');
+    const source = this.#added(from.device);
+    const output = source.outputs[from.name];
+    if (output === undefined) return fail(`connect(): '${from.name}' of '${source.id}' is no output; make the first argument with machine.output()`);
+    const target = this.#added(to.device);
+    const line = target.busLine >= 0 && to.name === 'irq' ? target.busLine + to.pin : this.#inputLine(target, to.name, to.pin);
+    this.#drive(output.line + from.pin, line, options.shared ?? false);
+  }
+
+  pc(options: PcOptions = {}): PcMachine {
+    return buildPc(this, options);
+  }
+
+  /** Ends construction. Gives the machine as data, and what its RAM and ROM hold. */
+  seal(): { blueprint: Blueprint; contents: readonly { address: number; data: Uint8Array }[] } {
+    this.#open('seal()');
+    this.#sealed = true;
+    const timers: { device: number; name: string }[] = [];
+    const stateSizes = this.#devices.map(({ definition }) => layoutState(definition.schema.state ?? {}).size);
+    const timerCount = this.#devices.reduce((sum, { definition }) => sum + (definition.schema.timers?.length ?? 0), 0);
+    const layout = layOut({ stateSizes, timers: timerCount, lines: this.#lines.length, ramBytes: this.#ramBytes });
+    const devices = this.#devices.map((device, index): DeviceBlueprint => {
+      const { schema } = device.definition;
+      const firstTimer = timers.length;
+      for (const name of schema.timers ?? []) timers.push({ device: index, name });
+      return {
+        id: device.id,
+        type: device.type,
+        module: device.module,
+        version: schema.version ?? 1,
+        properties: device.properties,
+        bus: device.bus === undefined ? -1 : this.#devices.indexOf(device.bus),
+        stateOffset: layout.deviceOffsets[index] ?? 0,
+        outputs: device.outputs,
+        busLine: device.busLine,
+        busLines: schema.provides?.irqs ?? 0,
+        firstTimer,
+      };
+    });
+    const lines = this.#lines.map(({ name, feeds, sinks }): LineBlueprint => ({ name, feeds, sinks }));
+    const ram = this.#memory.map((piece) => ({ ...piece, offset: piece.offset + layout.layout.ram }));
+    return {
+      blueprint: { clock: this.clock, devices, lines, timers, ram, layout: layout.layout, intr: this.#intr },
+      contents: this.#contents,
+    };
+  }
+
+  #open(call: string): void {
+    if (this.#sealed) fail(`${call}: the machine is sealed; build it in init() or in the hook machineInit`);
+  }
+
+  #lookUp(what: string | object): KnownDevice {
+    if (typeof what === 'string') {
+      return (
+        this.#known.get(what) ??
+        fail(`unknown device type '${what}'.${didYouMean(what, [...this.#known.keys()])} Known are ${[...this.#known.keys()].toSorted().join(', ')}`)
+      );
+    }
+    if (!isDeviceDefinition(what)) return fail('add(): give the name of a device type, or a definition made with defineDevice()');
+    const known = this.#known.get(what.schema.type);
+    if (known === undefined) {
+      return fail(`device type '${what.schema.type}': its plugin does not list it in 'devices', so that no VCPU could find it; add it there`);
+    }
+    return known;
+  }
+
+  #added(ref: DeviceRef): Added {
+    return this.#devices.find((device) => device === ref || device.id === ref.id) ?? fail(`'${ref.id}' is no device of this machine`);
+  }
+
+  #idFor(given: unknown, prefix: string): string {
+    if (given === undefined) {
+      let n = 0;
+      while (this.has(`${prefix}${n}`)) n++;
+      return `${prefix}${n}`;
+    }
+    if (typeof given !== 'string' || !/^[A-Za-z][\w.-]*$/.test(given)) {
+      return fail(`${JSON.stringify(given)} is no id: expected a letter followed by letters, digits, '_', '.' or '-'`);
+    }
+    if (this.has(given)) fail(`two devices have the id '${given}'; give one of them another`);
+    return given;
+  }
+
+  #busFor(id: string, kind: string | undefined, type: string, given: unknown): Added | undefined {
+    if (kind === undefined) {
+      return given === undefined ? undefined : fail(`device '${id}' (${type}) goes on no bus; leave 'bus' out`);
+    }
+    const buses = this.#devices.filter((device) => device.definition.schema.provides?.name === kind);
+    if (given !== undefined) {
+      const bus = buses.find((candidate) => candidate === given);
+      return bus ?? fail(`device '${id}' (${type}): 'bus' must be a bus of the kind '${kind}' of this machine`);
+    }
+    const [only] = buses;
+    if (only !== undefined && buses.length === 1) return only;
+    return fail(
+      buses.length === 0
+        ? `device '${id}' (${type}) needs a bus of the kind '${kind}': add one first`
+        : `device '${id}' (${type}): there are ${buses.length} buses of the kind '${kind}'; say which with 'bus'`,
+    );
+  }
+
+  #checkRegions(id: string, regions: Readonly<Record<string, RegionSpec>>): void {
+    for (const [name, region] of Object.entries(regions)) {
+      if (!(Number.isInteger(region.size) && region.size > 0)) fail(`device '${id}': region '${name}' has the size ${region.size}`);
+      if (region.base === undefined) continue;
+      const { base } = region;
+      const limit = region.space === 'io' ? 0x1_0000 : 2 ** 53;
+      if (!(Number.isInteger(base) && base >= 0 && base + region.size <= limit)) {
+        fail(`device '${id}': region '${name}' at ${range(base, region.size)} lies outside the ${region.space} space`);
+      }
+      for (const other of [...this.#devices, { id, regions }]) {
+        for (const [otherName, there] of Object.entries(other.regions)) {
+          if (there === region || there.space !== region.space || there.base === undefined) continue;
+          if ((there.priority ?? 0) !== (region.priority ?? 0)) continue;
+          if (base < there.base + there.size && there.base < base + region.size) {
+            fail(
+              `device '${id}': region '${name}' at ${region.space} ${range(base, region.size)} overlaps '${otherName}' of '${other.id}' ` +
+                `at ${range(there.base, there.size)}; move one, or give them different priorities`,
+            );
+          }
+        }
+      }
+    }
+  }
+
+  #line(name: string, shared: boolean): number {
+    this.#lines.push({ name, feeds: [], sinks: [], drivers: [], shared });
+    return this.#lines.length - 1;
+  }
+
+  /** Wires what the device's definition says: its outputs to the bus's lines and to INTR, the bus's lines to its inputs. */
+  #wire(device: Added): void {
+    const { schema } = device.definition;
+    for (const [name, spec] of Object.entries(schema.outputs ?? {})) {
+      const line = device.outputs[name]?.line ?? -1;
+      if (spec.intr === true) {
+        if (this.#intr >= 0) fail(`device '${device.id}': INTR of the VCPU is driven by ${this.#lines[this.#intr]?.name} already`);
+        this.#intr = line;
+      }
+      if (spec.busIrq === undefined || device.bus === undefined) continue;
+      const irq = device.properties[spec.busIrq];
+      const irqs = device.bus.definition.schema.provides?.irqs ?? 0;
+      if (typeof irq !== 'number' || irq >= irqs) {
+        fail(`device '${device.id}': property '${spec.busIrq}' is ${irq}; the bus '${device.bus.id}' has the IRQs 0 to ${irqs - 1}`);
+      } else {
+        this.#drive(line, device.bus.busLine + irq, false);
+      }
+    }
+    for (const [input, spec] of Object.entries(schema.inputs ?? {})) {
+      if (spec.bus !== true || device.bus === undefined) continue;
+      const pins = Math.min(spec.count ?? 1, device.bus.definition.schema.provides?.irqs ?? 0);
+      for (let pin = 0; pin < pins; pin++) {
+        this.#lines[device.bus.busLine + pin]?.sinks.push({ device: this.#devices.indexOf(device), input, pin });
+      }
+    }
+  }
+
+  /** The line that ends at an input pin. */
+  #inputLine(device: Added, input: string, pin: number): number {
+    const name = `${device.id}.${input}[${pin}]`;
+    let line = this.#inputs.get(name);
+    if (line === undefined) {
+      this.input(device, input, pin);
+      line = this.#line(name, false);
+      this.#inputs.set(name, line);
+      this.#lines[line]?.sinks.push({ device: this.#devices.indexOf(device), input, pin });
+    }
+    return line;
+  }
+
+  #drive(from: number, to: number, shared: boolean): void {
+    const source = this.#lines[from];
+    const target = this.#lines[to];
+    if (source === undefined || target === undefined) return;
+    if (source.feeds.includes(to)) fail(`${source.name} is wired to ${target.name} twice`);
+    if (target.drivers.length > 0 && !target.shared && !shared) {
+      fail(
+        `IRQ line ${target.name} is driven by ${target.drivers.join(', ')} already; ${source.name} needs another IRQ, ` +
+          `or a wired OR: connect(…, { shared: true })`,
+      );
+    }
+    target.drivers.push(source.name);
+    source.feeds.push(to);
+  }
+
+  #addMemory(kind: 'ram' | 'rom', base: number, size: number): void {
+    for (const [what, value] of [['base', base] as const, ['size', size] as const]) {
+      if (!(Number.isSafeInteger(value) && value >= 0 && value % PAGE_BYTES === 0)) {
+        fail(`${kind}(): the ${what} ${value} must be a multiple of ${PAGE_BYTES}`);
+      }
+    }
+    if (size === 0) fail(`${kind}() at ${hex(base)}: the size is 0`);
+    for (const other of this.#memory) {
+      if (base < other.base + other.size && other.base < base + size) {
+        fail(`${kind} at ${range(base, size)} overlaps ${other.kind} at ${range(other.base, other.size)}`);
+      }
+    }
+    if (this.#ramBytes + size > MAX_RAM) fail(`the machine's RAM and ROM exceed ${MAX_RAM / 2 ** 20} MiB`);
+    this.#memory.push({ kind, base, size, offset: this.#ramBytes });
+    this.#ramBytes += size;
+  }
+}

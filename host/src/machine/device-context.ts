@@ -1,0 +1,178 @@
+import type { AnyDeviceDefinition, Device, Dma, Initiator, Output, Timer } from '@qtest/sdk';
+import { resolveProperties, stateBinder, type StateBinder, type StateSchema } from '@qtest/sdk';
+import type { DeviceBlueprint } from './blueprint.ts';
+import type { Bus } from './bus.ts';
+import { EVENT } from './events.ts';
+import type { Lines } from './lines.ts';
+import type { Timekeeper } from './timekeeper.ts';
+
+/** What a device's context is made of. */
+export interface Parts {
+  readonly memory: WebAssembly.Memory;
+  readonly bus: Bus;
+  readonly lines: Lines;
+  readonly time: Timekeeper;
+}
+
+class BoundTimer implements Timer {
+  readonly #time: Timekeeper;
+  readonly #index: number;
+
+  constructor(time: Timekeeper, index: number) {
+    this.#time = time;
+    this.#index = index;
+  }
+
+  get deadline(): bigint {
+    return this.#time.deadline(this.#index);
+  }
+
+  arm(deadline: bigint): void {
+    this.#time.arm(this.#index, deadline);
+  }
+
+  cancel(): void {
+    this.#time.cancel(this.#index);
+  }
+}
+
+class BoundOutput implements Output {
+  readonly #lines: Lines;
+  readonly #name: string;
+  readonly #first: number;
+  readonly #count: number;
+
+  constructor(lines: Lines, name: string, first: number, count: number) {
+    this.#lines = lines;
+    this.#name = name;
+    this.#first = first;
+    this.#count = count;
+  }
+
+  set(level: boolean, pin = 0): void {
+    this.#lines.set(this.#line(pin), level);
+  }
+
+  level(pin = 0): boolean {
+    return this.#lines.level(this.#line(pin));
+  }
+
+  #line(pin: number): number {
+    if (pin >= 0 && pin < this.#count && Number.isInteger(pin)) return this.#first + pin;
+    throw new RangeError(`output '${this.#name}' has no pin ${pin}: it has ${this.#count}`);
+  }
+}
+
+class BoundDma implements Dma {
+  readonly #bus: Bus;
+  readonly #initiator: Initiator;
+  readonly #index: number;
+
+  constructor(bus: Bus, index: number) {
+    this.#bus = bus;
+    this.#index = index;
+    this.#initiator = { kind: 'device', index };
+  }
+
+  read(address: number, target: Uint8Array): void {
+    if (this.#outside(address, target.length)) target.fill(0xff);
+    else this.#bus.memoryReadBulk(address, target, this.#initiator);
+  }
+
+  write(address: number, data: Uint8Array): void {
+    if (!this.#outside(address, data.length)) this.#bus.memoryWriteBulk(address, data, this.#initiator);
+  }
+
+  readb(address: number): number {
+    return this.#outside(address, 1) ? 0xff : this.#bus.memoryRead(address, 1, this.#initiator);
+  }
+
+  readw(address: number): number {
+    return this.#outside(address, 2) ? 0xffff : this.#bus.memoryRead(address, 2, this.#initiator);
+  }
+
+  readl(address: number): number {
+    return this.#outside(address, 4) ? 0xffff_ffff : this.#bus.memoryRead(address, 4, this.#initiator);
+  }
+
+  writeb(address: number, value: number): void {
+    if (!this.#outside(address, 1)) this.#bus.memoryWrite(address, value & 0xff, 1, this.#initiator);
+  }
+
+  writew(address: number, value: number): void {
+    if (!this.#outside(address, 2)) this.#bus.memoryWrite(address, value & 0xffff, 2, this.#initiator);
+  }
+
+  writel(address: number, value: number): void {
+    if (!this.#outside(address, 4)) this.#bus.memoryWrite(address, value >>> 0, 4, this.#initiator);
+  }
+
+  /** An address that a guest has programmed may be anything; what lies outside the address space is reported, not thrown. */
+  #outside(address: number, size: number): boolean {
+    if (Number.isSafeInteger(address) && address >= 0 && address + size <= 2 ** 53) return false;
+    this.#bus.report(EVENT.GUEST_ERROR, this.#index, `DMA of ${size} bytes at ${address}: no such address`);
+    return true;
+  }
+}
+
+class DeviceContext {
+  readonly id: string;
+  readonly properties: object;
+  readonly state: object;
+  readonly timers: Readonly<Record<string, Timer>>;
+  readonly out: Readonly<Record<string, Output>>;
+  readonly dma: Dma;
+  readonly #parts: Parts;
+  readonly #index: number;
+
+  constructor(index: number, definition: AnyDeviceDefinition, blueprint: DeviceBlueprint, parts: Parts) {
+    const { schema } = definition;
+    this.id = blueprint.id;
+    this.properties = resolveProperties(schema.properties ?? {}, blueprint.properties);
+    this.state = binderOf(schema.state ?? {})(parts.memory.buffer, blueprint.stateOffset);
+    this.timers = Object.fromEntries(
+      (schema.timers ?? []).map((name, i) => [name, new BoundTimer(parts.time, blueprint.firstTimer + i)]),
+    );
+    this.out = Object.fromEntries(
+      Object.entries(blueprint.outputs).map(([name, { line, count }]) => [name, new BoundOutput(parts.lines, name, line, count)]),
+    );
+    this.dma = new BoundDma(parts.bus, index);
+    this.#parts = parts;
+    this.#index = index;
+  }
+
+  now(): bigint {
+    return this.#parts.time.now();
+  }
+
+  guestError(message: string): void {
+    this.#parts.bus.report(EVENT.GUEST_ERROR, this.#index, message);
+  }
+
+  unimplemented(message: string): void {
+    this.#parts.bus.report(EVENT.UNIMPLEMENTED, this.#index, message);
+  }
+
+  remap(): void {
+    this.#parts.bus.remap();
+  }
+}
+
+// One class for each schema, however many devices and machines there are.
+const binders = new WeakMap<StateSchema, StateBinder<StateSchema>>();
+const NO_STATE: StateSchema = {};
+
+function binderOf(schema: StateSchema): StateBinder<StateSchema> {
+  const key = Object.keys(schema).length === 0 ? NO_STATE : schema;
+  let binder = binders.get(key);
+  if (binder === undefined) {
+    binder = stateBinder(key);
+    binders.set(key, binder);
+  }
+  return binder;
+}
+
+/** Binds one device of the blueprint in this thread. Writes nothing. */
+export function bindDevice(index: number, definition: AnyDeviceDefinition, blueprint: DeviceBlueprint, parts: Parts): Device {
+  return new DeviceContext(index, definition, blueprint, parts) as Device;
+}

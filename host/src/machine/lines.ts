@@ -1,0 +1,81 @@
+import { LINE_WORDS, type Blueprint } from './blueprint.ts';
+import { TAP, WORD, type Control } from './control.ts';
+import { EVENT, type EventRing } from './events.ts';
+
+const LEVEL = 0;
+const EDGES = 1;
+const DRIVERS = 2;
+
+/** An input pin at the end of a line, bound to its device. */
+export type Sink = (pin: number, level: boolean) => void;
+
+interface BoundLine {
+  readonly feeds: readonly number[];
+  readonly sinks: { readonly pin: number; readonly change: Sink }[];
+}
+
+/**
+ * The machine's IRQ lines: levels and edge counts are words of the state; the wiring is the blueprint's. Everything that
+ * changes a level is called with the lock held.
+ */
+export class Lines {
+  /** Called after a line has risen: there may be somebody waiting for it. */
+  onRise: () => void = () => {};
+  readonly #words: Int32Array;
+  readonly #control: Int32Array;
+  readonly #lines: readonly BoundLine[];
+  readonly #events: EventRing;
+  readonly #now: () => bigint;
+
+  constructor(memory: WebAssembly.Memory, control: Control, blueprint: Blueprint, events: EventRing, now: () => bigint) {
+    this.#words = new Int32Array(memory.buffer, blueprint.layout.lines, blueprint.lines.length * LINE_WORDS);
+    this.#control = control.words;
+    this.#lines = blueprint.lines.map(({ feeds }) => ({ feeds, sinks: [] }));
+    this.#events = events;
+    this.#now = now;
+  }
+
+  attach(line: number, pin: number, change: Sink): void {
+    this.#lines[line]?.sinks.push({ pin, change });
+  }
+
+  level(line: number): boolean {
+    return this.#words[line * LINE_WORDS + LEVEL] === 1;
+  }
+
+  edges(line: number): number {
+    return this.#words[line * LINE_WORDS + EDGES] ?? 0;
+  }
+
+  /** Puts a line at a level; nothing happens when it has it already. */
+  set(line: number, level: boolean): void {
+    const words = this.#words;
+    const at = line * LINE_WORDS;
+    const word = level ? 1 : 0;
+    if (words[at + LEVEL] === word) return;
+    words[at + LEVEL] = word;
+    const control = this.#control;
+    if (level) {
+      words[at + EDGES] = ((words[at + EDGES] ?? 0) + 1) | 0;
+      control[WORD.IRQ_SEQUENCE] = ((control[WORD.IRQ_SEQUENCE] ?? 0) + 1) | 0;
+    }
+    if (((control[WORD.TAPS] ?? 0) & TAP.IRQ) !== 0) this.#events.push(EVENT.IRQ, line, word, this.#now());
+    const bound = this.#lines[line];
+    if (bound === undefined) return;
+    for (const fed of bound.feeds) this.#drive(fed, level);
+    for (const { pin, change } of bound.sinks) change(pin, level);
+    if (level && (control[WORD.WAITERS] ?? 0) > 0) this.onRise();
+  }
+
+  /** All lines low and never risen. Sinks are not told: their devices are reset as well. */
+  clear(): void {
+    this.#words.fill(0);
+  }
+
+  #drive(line: number, level: boolean): void {
+    const at = line * LINE_WORDS + DRIVERS;
+    const drivers = (this.#words[at] ?? 0) + (level ? 1 : -1);
+    this.#words[at] = drivers;
+    this.set(line, drivers > 0);
+  }
+}

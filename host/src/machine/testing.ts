@@ -1,0 +1,64 @@
+import type { AnyDeviceDefinition, Clock, ClockKind, Machine, MachineBuilder, Vcpu } from '@qtest/sdk';
+import { NativeClock, NativeMachine } from '../vcpu/native-machine.ts';
+import { NativeVcpu } from '../vcpu/native-vcpu.ts';
+import { BoundMachine } from './bound-machine.ts';
+import { Builder } from './builder.ts';
+import { knownDevices } from './builtin.ts';
+import { OWNER, VCPU_STATUS, WORD } from './control.ts';
+import { createMachine } from './create.ts';
+import { EVENT } from './events.ts';
+import { setStatus } from './waiters.ts';
+
+/** A machine and its VCPU on one thread: for the unit tests of devices and of the machine. */
+export interface TestMachine {
+  readonly vcpu: Vcpu;
+  readonly clock: Clock;
+  readonly machine: Machine;
+  readonly bound: BoundMachine;
+  /** What devices and the bus have reported since the last call. */
+  events(): { kind: 'guestError' | 'unimplemented'; device: string | undefined; message: string }[];
+  /** Drives line `n` of a bus by hand. */
+  setLine(bus: string, n: number, level: boolean): void;
+}
+
+export function testMachine(
+  init: (machine: MachineBuilder) => void,
+  options: { readonly clock?: ClockKind; readonly devices?: readonly AnyDeviceDefinition[]; readonly stallLimit?: number } = {},
+): TestMachine {
+  const known = knownDevices([{ name: 'test', url: import.meta.url, devices: options.devices ?? [] }]);
+  const builder = new Builder(options.clock ?? 'virtual', known);
+  init(builder);
+  const registry = new Map([...known].map(([type, { definition }]) => [type, definition]));
+  const host = createMachine(builder, registry);
+  // Bound a second time, as a VCPU's thread does: what a device kept outside the shared state would be missing here.
+  const bound = new BoundMachine(host.handle, registry, OWNER.THREAD0);
+  bound.control.words[WORD.VCPUS] = 1;
+  setStatus(bound.control, 0, VCPU_STATUS.READY);
+  const vcpu = new NativeVcpu(bound, {
+    index: 0,
+    count: 1,
+    schedule: 'seeded',
+    stallLimit: options.stallLimit ?? 5_000_000,
+    announceTick: () => {},
+  });
+  vcpu.begin();
+  return {
+    vcpu,
+    clock: new NativeClock(bound.time.kind, vcpu),
+    machine: new NativeMachine(bound, vcpu),
+    bound,
+    events() {
+      const found: ReturnType<TestMachine['events']> = [];
+      bound.events.drain(({ kind, source, message }) => {
+        if (kind === EVENT.IRQ) return;
+        found.push({ kind: kind === EVENT.GUEST_ERROR ? 'guestError' : 'unimplemented', device: bound.devices[source]?.id, message });
+      });
+      return found;
+    },
+    setLine(bus, n, level) {
+      const first = bound.blueprint.devices.find(({ id }) => id === bus)?.busLine;
+      if (first === undefined || first < 0) throw new Error(`'${bus}' is no bus of this machine`);
+      vcpu.locked(() => bound.lines.set(first + n, level));
+    },
+  };
+}

@@ -1,0 +1,56 @@
+import { MAX_VCPUS, VCPU_STATUS, VCPU_WORD, vcpuWord, WORD, type Control } from './control.ts';
+
+/**
+ * VCPUs that run, wait and have ended. Statuses change under the machine's lock; whoever makes something happen makes every
+ * waiter ready, and each looks again at what it waits for.
+ */
+
+export function statusOf({ words }: Control, vcpu: number): number {
+  return Atomics.load(words, vcpuWord(vcpu) + VCPU_WORD.STATUS);
+}
+
+export function setStatus({ words }: Control, vcpu: number, status: number): void {
+  const before = Atomics.exchange(words, vcpuWord(vcpu) + VCPU_WORD.STATUS, status);
+  const waits = Number(status === VCPU_STATUS.WAITING) - Number(before === VCPU_STATUS.WAITING);
+  if (waits !== 0) Atomics.add(words, WORD.WAITERS, waits);
+}
+
+/** VCPUs of the case that have the status, in order. */
+export function withStatus(control: Control, status: number): number[] {
+  const found: number[] = [];
+  const count = control.words[WORD.VCPUS] ?? 0;
+  for (let vcpu = 0; vcpu < count; vcpu++) if (statusOf(control, vcpu) === status) found.push(vcpu);
+  return found;
+}
+
+/** Ends a VCPU's sleep on its futex, if it sleeps. */
+export function rouse({ words }: Control, vcpu: number): void {
+  const at = vcpuWord(vcpu) + VCPU_WORD.WAKE;
+  Atomics.add(words, at, 1);
+  Atomics.notify(words, at);
+}
+
+/** Makes every waiting VCPU ready. */
+export function readyWaiters(control: Control): void {
+  for (const vcpu of withStatus(control, VCPU_STATUS.WAITING)) {
+    setStatus(control, vcpu, VCPU_STATUS.READY);
+    rouse(control, vcpu);
+  }
+}
+
+/** Wakes every sleeper of a machine: VCPUs, the I/O thread, whoever waits for the host or for the lock. */
+export function rouseAll(control: Control): void {
+  const { words } = control;
+  Atomics.add(words, WORD.ATTENTION, 1);
+  for (let vcpu = 0; vcpu < MAX_VCPUS; vcpu++) rouse(control, vcpu);
+  Atomics.add(words, WORD.IO_WAKE, 1);
+  for (const word of [WORD.IO_WAKE, WORD.TICKS_SEEN, WORD.LOCK, WORD.CLAIMS]) Atomics.notify(words, word);
+}
+
+/** Real time: a timer has been armed for earlier than those who sleep know. */
+export function rouseForTimer(control: Control): void {
+  const { words } = control;
+  Atomics.add(words, WORD.IO_WAKE, 1);
+  Atomics.notify(words, WORD.IO_WAKE);
+  if ((words[WORD.WAITERS] ?? 0) > 0) for (const vcpu of withStatus(control, VCPU_STATUS.WAITING)) rouse(control, vcpu);
+}

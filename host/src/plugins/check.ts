@@ -1,0 +1,150 @@
+import { inspect } from 'node:util';
+
+import { isDeviceDefinition, type Capability, type CaseSpec, type Plugin } from '@qtest/sdk';
+
+import { TIMEOUT_EXPECTED, timeoutNanoseconds } from '../config/duration.ts';
+import { didYouMean } from '../nearest.ts';
+
+const PLUGIN_NAME = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
+const MAX_VCPUS = 8;
+
+const PLUGIN_KEYS: readonly string[] = Object.keys({
+  name: true,
+  description: true,
+  api: true,
+  init: true,
+  run: true,
+  vcpus: true,
+  devices: true,
+  apply: true,
+  options: true,
+} satisfies Record<keyof Plugin, true>);
+
+const CASE_KEYS: readonly string[] = Object.keys({
+  run: true,
+  description: true,
+  requires: true,
+  clock: true,
+  timeout: true,
+} satisfies Record<keyof CaseSpec, true>);
+
+const CAPABILITIES: readonly string[] = Object.keys({
+  'virtual-clock': true,
+  'realtime-clock': true,
+  'interrupt-acknowledge': true,
+  snapshot: true,
+  'multi-vcpu': true,
+} satisfies Record<Capability, true>);
+
+/**
+ * What is wrong with the shape of a plugin: one that is written in JavaScript, or made by another version of the SDK,
+ * has had no compiler to say so. Each problem names the key, what was expected and what was found.
+ */
+export function pluginProblems(plugin: object): readonly string[] {
+  return [...problemsOf(Object.fromEntries(Object.entries(plugin)))];
+}
+
+function* problemsOf(plugin: Readonly<Record<string, unknown>>): Iterable<string> {
+  const { name, description, api, init, run, vcpus, devices, apply, options } = plugin;
+  yield* unknownKeys('', plugin, PLUGIN_KEYS);
+  if (typeof name !== 'string' || !PLUGIN_NAME.test(name)) {
+    yield wrong('name', 'lower case letters, digits and single hyphens', name);
+  }
+  if (typeof description !== 'string') yield wrong('description', 'a string', description);
+  if (typeof api !== 'string') yield wrong('api', 'a version range', api);
+  if (!isOptionalFunction(init)) yield wrong('init', 'a function', init);
+  if (!isOptionalFunction(apply)) yield wrong('apply', 'a function', apply);
+  if (vcpus !== undefined && !(Number.isInteger(vcpus) && Number(vcpus) >= 1 && Number(vcpus) <= MAX_VCPUS)) {
+    yield wrong('vcpus', `an integer from 1 to ${MAX_VCPUS}`, vcpus);
+  }
+  if (options !== undefined && !isStandardSchema(options)) {
+    yield wrong('options', 'a Standard Schema (zod, valibot, arktype …)', options);
+  }
+  yield* deviceProblems(devices);
+  yield* runProblems(run);
+}
+
+function* deviceProblems(devices: unknown): Iterable<string> {
+  if (devices === undefined) return;
+  if (!Array.isArray(devices)) {
+    yield wrong('devices', 'a list of devices', devices);
+    return;
+  }
+  for (const [index, device] of devices.entries()) {
+    if (!isDeviceDefinition(device)) yield wrong(`devices[${index}]`, 'what defineDevice() gives', device);
+    else if (typeof device.schema.type !== 'string' || device.schema.type.trim() === '') {
+      yield wrong(`devices[${index}].schema.type`, 'the name of its type', device.schema.type);
+    }
+  }
+}
+
+function* runProblems(run: unknown): Iterable<string> {
+  if (run === undefined || typeof run === 'function') return;
+  if (!isRecord(run)) {
+    yield wrong('run', 'a function, or an object of cases by name', run);
+    return;
+  }
+  if (Object.keys(run).length === 0) yield 'run: expected at least one case, but it is empty';
+  for (const [name, given] of Object.entries(run)) yield* caseProblems(name, given);
+}
+
+function* caseProblems(name: string, given: unknown): Iterable<string> {
+  const path = `run['${name}']`;
+  if (!isCaseName(name)) {
+    yield `run: expected the name of a case to be words with '/' between them, as 'alarm/hour', but found ${show(name)}`;
+  }
+  if (typeof given === 'function') return;
+  if (!isRecord(given)) {
+    yield wrong(path, 'a function, or an object with run', given);
+    return;
+  }
+  const { run, description, requires, clock, timeout } = given;
+  yield* unknownKeys(`${path}.`, given, CASE_KEYS);
+  if (typeof run !== 'function') yield wrong(`${path}.run`, 'a function', run);
+  if (description !== undefined && typeof description !== 'string') {
+    yield wrong(`${path}.description`, 'a string', description);
+  }
+  if (requires !== undefined && !(Array.isArray(requires) && requires.every((item) => CAPABILITIES.includes(item)))) {
+    yield wrong(`${path}.requires`, `a list of ${CAPABILITIES.join(', ')}`, requires);
+  }
+  if (clock !== undefined && clock !== 'virtual' && clock !== 'realtime') {
+    yield wrong(`${path}.clock`, `'virtual' or 'realtime'`, clock);
+  }
+  if (timeout !== undefined && timeoutNanoseconds(timeout) === undefined) {
+    yield wrong(`${path}.timeout`, TIMEOUT_EXPECTED, timeout);
+  }
+}
+
+function* unknownKeys(path: string, object: object, known: readonly string[]): Iterable<string> {
+  for (const key of Object.keys(object).filter((given) => !known.includes(given))) {
+    yield `${path}${key}: unknown key.${didYouMean(key, known)}`;
+  }
+}
+
+/** A path: segments of printable characters, none empty or with white space around it. A `!` leaves cases out in `-t`. */
+function isCaseName(name: string): boolean {
+  return !name.startsWith('!') && name.split('/').every((segment) => segment !== '' && segment.trim() === segment && !/\p{Cc}/u.test(segment));
+}
+
+function isStandardSchema(value: unknown): boolean {
+  // arktype's schemas are functions.
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null || !('~standard' in value)) return false;
+  const { '~standard': standard } = value;
+  return isRecord(standard) && standard['version'] === 1 && typeof standard['validate'] === 'function';
+}
+
+function isOptionalFunction(value: unknown): boolean {
+  return value === undefined || typeof value === 'function';
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function wrong(path: string, expected: string, found: unknown): string {
+  return `${path}: expected ${expected}, but found ${show(found)}`;
+}
+
+function show(value: unknown): string {
+  return inspect(value, { depth: 0, breakLength: Infinity, maxArrayLength: 8, maxStringLength: 60 });
+}

@@ -1,0 +1,57 @@
+import { isDeepStrictEqual } from 'node:util';
+
+import type { Plugin, StandardSchema } from '@qtest/sdk';
+
+import { hostError } from '../errors.ts';
+import { messageOf } from '../thrown.ts';
+import { within } from '../within.ts';
+
+/** Milliseconds that a schema may take. */
+const VALIDATION_BOUND = 10_000;
+
+/**
+ * The options of a plugin: validated by its schema when it has one. What comes out is data, for the VCPUs get a copy of
+ * it in threads of their own.
+ * @throws PLUGIN_OPTIONS, naming plugin, key and what the schema said.
+ */
+export async function checkOptions(plugin: Plugin, given: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+  const where = `options of plugin '${plugin.name}'`;
+  const options = plugin.options === undefined ? given : await validate(plugin.options, given, where);
+  try {
+    // A clone of an object of a class is a plain object, and not the same any more.
+    if (isDeepStrictEqual(structuredClone(options), options)) return options;
+  } catch (error) {
+    throw hostError('PLUGIN_OPTIONS', `${where}: expected data, which can be copied to the VCPUs' threads: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  throw hostError('PLUGIN_OPTIONS', `${where}: expected data, but found an instance of a class`);
+}
+
+async function validate(schema: StandardSchema, given: unknown, where: string): Promise<unknown> {
+  const result = await run(schema, given, where);
+  if (result.issues === undefined) return result.value;
+  const list = result.issues.map(({ message, path = [] }) => {
+    const keys = path.map((part) => String(typeof part === 'object' ? part.key : part));
+    return `\n  ${keys.length === 0 ? '' : `${keys.join('.')}: `}${message}`;
+  });
+  throw hostError('PLUGIN_OPTIONS', `${where}:${list.join('')}`);
+}
+
+async function run(
+  schema: StandardSchema,
+  given: unknown,
+  where: string,
+): Promise<Awaited<ReturnType<StandardSchema['~standard']['validate']>>> {
+  try {
+    // Called within the try: a schema that is not asynchronous throws here.
+    const result = schema['~standard'].validate(given);
+    return await within(
+      Promise.resolve(result),
+      VALIDATION_BOUND,
+      () => new Error(`its schema did not answer within ${VALIDATION_BOUND / 1000} s`),
+    );
+  } catch (error) {
+    throw hostError('PLUGIN_OPTIONS', `${where}: ${messageOf(error)}`, { cause: error });
+  }
+}

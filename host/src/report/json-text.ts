@@ -1,0 +1,33 @@
+/**
+ * A value as JSON, also one that JSON has no word for: a bigint becomes a string of its decimal digits, `NaN` and the
+ * infinities their names, a Map an object, a Set and a typed array an array, an error its name and message, and what
+ * contains itself `[Circular]` there.
+ */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(plain(value, []), undefined, 2);
+}
+
+function plain(value: unknown, parents: readonly unknown[]): unknown {
+  if (typeof value === 'bigint') return String(value);
+  if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (parents.includes(value)) return '[Circular]';
+  const inside = [...parents, value];
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? String(value) : value.toISOString();
+  if (value instanceof Error) return { name: value.name, message: value.message };
+  if (value instanceof Map) return fields([...value].map(([key, item]: [unknown, unknown]) => [String(key), item]), inside);
+  if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return [...new Uint8Array(value)];
+  if (value instanceof DataView) return [...new Uint8Array(value.buffer, value.byteOffset, value.byteLength)];
+  if (Array.isArray(value) || value instanceof Set || ArrayBuffer.isView(value)) {
+    return Array.from(isIterable(value) ? value : [], (item) => plain(item, inside));
+  }
+  return fields(Object.entries(value), inside);
+}
+
+function fields(entries: readonly (readonly [string, unknown])[], parents: readonly unknown[]): unknown {
+  return Object.fromEntries(entries.map(([key, item]) => [key, plain(item, parents)]));
+}
+
+function isIterable(value: object): value is object & Iterable<unknown> {
+  return Symbol.iterator in value;
+}

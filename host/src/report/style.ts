@@ -1,0 +1,16 @@
+import type { Writable } from 'node:stream';
+import { styleText } from 'node:util';
+
+type Format = Parameters<typeof styleText>[0];
+
+/** Colours text, or leaves it alone when its stream shows none. */
+export type Style = (format: Format, text: string) => string;
+
+/** Where a report goes. */
+export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
+
+/** The style of a stream: colours by `NO_COLOR` and `FORCE_COLOR`, else on a terminal that has them. */
+export function styleFor(stream: Writable): Style {
+  const coloured = styleText('red', '-', { stream }) !== '-';
+  return coloured ? (format, text) => styleText(format, text, { validateStream: false }) : (_format, text) => text;
+}

@@ -1,0 +1,50 @@
+import type { ClockKind, MachineContext } from '@qtest/sdk';
+import { hostError } from '../errors.ts';
+import type { HookSet } from '../hooks.ts';
+import type { Registry } from '../machine/bound-machine.ts';
+import { Builder, type KnownDevice } from '../machine/builder.ts';
+import { knownDevices } from '../machine/builtin.ts';
+import type { LoadedPlugin } from '../plugins/types.ts';
+import { messageOf } from '../thrown.ts';
+import { within } from '../within.ts';
+
+/** How long `init()` may take, ms. */
+const INIT_BOUND = 30_000;
+
+/** The devices that machines may have: the host's, and those of every plugin of the run. */
+export function devicesOf(plugins: readonly LoadedPlugin[]): Map<string, KnownDevice> {
+  return knownDevices(plugins.map(({ name, url, plugin }) => ({ name, url, devices: plugin.devices ?? [] })));
+}
+
+export function registryOf(known: ReadonlyMap<string, KnownDevice>): Registry {
+  return new Map([...known].map(([type, { definition }]) => [type, definition]));
+}
+
+/** Builds a plugin's machine up to its seal: `init()`, or the normal machine init, and then the hook `machineInit`. */
+export async function build(
+  plugin: LoadedPlugin,
+  { known, hooks, context }: { known: ReadonlyMap<string, KnownDevice>; hooks: HookSet; context: MachineContext },
+): Promise<Builder> {
+  const builder = new Builder(context.clock, known);
+  const { init } = plugin.plugin;
+  if (init === undefined) {
+    builder.pc();
+  } else {
+    try {
+      const late = (): Error => new Error(`it did not settle within ${INIT_BOUND / 1000} s`);
+      await within(Promise.resolve(init(builder, { options: plugin.options })), INIT_BOUND, late);
+    } catch (error) {
+      throw hostError('MACHINE', `plugin '${plugin.name}': init(): ${messageOf(error)}`, { cause: error });
+    }
+  }
+  await hooks.machineInit.promise(builder, context);
+  return builder;
+}
+
+let machines = 0;
+
+/** What the hooks are told of a new machine of a plugin. */
+export function contextFor(plugin: LoadedPlugin, clock: ClockKind): MachineContext {
+  const vcpus = Math.max(1, ...plugin.cases.map((item) => item.vcpus));
+  return { plugin: plugin.name, machine: ++machines, clock, vcpus };
+}

@@ -1,0 +1,73 @@
+import { decodeRegister, type AnyDeviceDefinition, type Register, type RegisterBank } from '@qtest/sdk';
+import { OP, type TraceEntry } from './trace.ts';
+import { formatNanoseconds } from '@qtest/sdk';
+import type { BoundMachine, Registry } from '../machine/bound-machine.ts';
+import { UNMAPPED, type Target } from '../machine/map.ts';
+
+const hex = (value: number, digits: number): string => `0x${value.toString(16).padStart(digits, '0')}`;
+const SUFFIX: Readonly<Record<number, string>> = { 1: 'b', 2: 'w', 4: 'l' };
+
+/**
+ * Turns a VCPU's last accesses into lines for a reader, by the register tables: `outb 0x71 ← 0x42   rtc0.B {PIE, 24H}`. What lies behind
+ * an index/data pair is told from the index written before; until one has been seen, only the data port is named.
+ */
+export function decodeTrace(machine: BoundMachine, registry: Registry, entries: readonly TraceEntry[]): string[] {
+  const indices = new Map<string, number>();
+  return entries.map((entry) => decodeEntry(machine, registry, indices, entry));
+}
+
+function decodeEntry(machine: BoundMachine, registry: Registry, indices: Map<string, number>, entry: TraceEntry): string {
+  const { op, size, address, value } = entry;
+  switch (op) {
+    case OP.STEP:
+      return `clock +${formatNanoseconds(BigInt(value))}`;
+    case OP.IRQ:
+      return `IRQ handler of ${machine.blueprint.lines[address]?.name ?? address}`;
+    case OP.INTERRUPT:
+      return `interrupt ${hex(address, 2)}`;
+  }
+  const io = op === OP.IN || op === OP.OUT;
+  const writes = op === OP.OUT || op === OP.WRITE;
+  const name = `${io ? (writes ? 'out' : 'in') : writes ? 'write' : 'read'}${SUFFIX[size] ?? ''}`;
+  const text = `${name} ${hex(address, io ? 2 : 8)} ${writes ? '←' : '→'} ${hex(value, size * 2)}`;
+  const target = io ? machine.bus.io.find(address) : (machine.bus.memory.find(address).target ?? UNMAPPED);
+  if (target.device < 0) return `${text}   no device`;
+  const what = describe(machine, registry, indices, target, { offset: address - target.base, value, writes });
+  return `${text.padEnd(24)} ${what}`;
+}
+
+interface Access {
+  readonly offset: number;
+  readonly value: number;
+  readonly writes: boolean;
+}
+
+function describe(
+  machine: BoundMachine,
+  registry: Registry,
+  indices: Map<string, number>,
+  target: Target,
+  { offset, value, writes }: Access,
+): string {
+  const device = machine.blueprint.devices[target.device];
+  const definition: AnyDeviceDefinition | undefined = registry.get(device?.type ?? '');
+  const id = device?.id ?? '?';
+  const bank: RegisterBank | undefined = definition?.schema.registers?.[target.region.slice(id.length + 1)];
+  const { indexed } = bank ?? {};
+  if (indexed !== undefined && offset === indexed.index && writes) {
+    indices.set(target.region, value & indexed.mask);
+    const selected = indexed.registers.find((register) => register.offset === (value & indexed.mask));
+    return `${id} index ${selected?.name ?? hex(value & indexed.mask, 2)}`;
+  }
+  const index = indices.get(target.region);
+  if (indexed !== undefined && offset === indexed.data && index !== undefined) {
+    const selected = indexed.registers.find((register) => register.offset === index);
+    return selected === undefined ? `${id}[${hex(index, 2)}]` : named(id, selected, value);
+  }
+  const direct = bank?.registers.find((register) => register.offset === offset);
+  return direct === undefined ? `${target.region}+${hex(offset, 1)}` : named(id, direct, value);
+}
+
+function named(id: string, register: Register, value: number): string {
+  return `${id}.${register.name} ${decodeRegister(register, value)}`.trimEnd();
+}

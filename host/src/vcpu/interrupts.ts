@@ -1,0 +1,128 @@
+import { hostError } from '../errors.ts';
+import type { BoundMachine } from '../machine/bound-machine.ts';
+import { WORD } from '../machine/control.ts';
+import { checkVector } from './arguments.ts';
+import { OP, type TraceRing } from './trace.ts';
+
+interface Watch {
+  readonly line: number;
+  readonly handler: () => void;
+  seen: number;
+}
+
+/** What interrupts a VCPU: watched IRQ lines, and vectors from the interrupt controller. Handlers do not nest. */
+export class Interrupts {
+  /** IF, of cli and sti. */
+  enabled = true;
+  /** Handlers that have been run. */
+  handled = 0;
+  readonly #machine: BoundMachine;
+  readonly #words: Int32Array;
+  readonly #trace: TraceRing;
+  readonly #locked: <T>(run: () => T) => T;
+  /** INTR goes to the first VCPU. */
+  readonly #hasIntr: boolean;
+  readonly #watches: Watch[] = [];
+  readonly #vectors = new Map<number, () => void>();
+  #active = false;
+  #taking = false;
+  #sequence = 0;
+  #restores = 0;
+
+  constructor(machine: BoundMachine, trace: TraceRing, vcpu: number, locked: <T>(run: () => T) => T) {
+    this.#machine = machine;
+    this.#words = machine.control.words;
+    this.#trace = trace;
+    this.#locked = locked;
+    this.#hasIntr = vcpu === 0 && machine.blueprint.intr >= 0;
+    this.#restores = this.#words[WORD.RESTORES] ?? 0;
+  }
+
+  /** Whether a line has risen since the last look, with somebody there to care. */
+  get pending(): boolean {
+    return this.#active && !this.#taking && this.#words[WORD.IRQ_SEQUENCE] !== this.#sequence;
+  }
+
+  watch(line: number, handler: () => void): () => void {
+    const watch = { line, handler, seen: this.#machine.lines.edges(line) };
+    this.#watches.push(watch);
+    this.#active = true;
+    return () => {
+      const index = this.#watches.indexOf(watch);
+      if (index >= 0) this.#watches.splice(index, 1);
+      this.#update();
+    };
+  }
+
+  onVector(vector: number, handler: () => void): () => void {
+    checkVector(vector);
+    if (!this.#hasIntr) {
+      throw hostError('MACHINE', `onInterrupt(0x${vector.toString(16)}): nothing drives this VCPU's INTR; add an interrupt controller, and use VCPU 0`);
+    }
+    this.#vectors.set(vector, handler);
+    this.#active = true;
+    this.take();
+    return () => {
+      if (this.#vectors.get(vector) === handler) this.#vectors.delete(vector);
+      this.#update();
+    };
+  }
+
+  /** Runs the handlers of what has come; lock not held. */
+  take(): void {
+    if (!this.#active || this.#taking) return;
+    this.#taking = true;
+    try {
+      let again = true;
+      while (again) {
+        this.#sequence = this.#words[WORD.IRQ_SEQUENCE] ?? 0;
+        this.#resync();
+        again = this.#takeWatches();
+        if (this.#takeInterrupt()) again = true;
+      }
+    } finally {
+      this.#taking = false;
+    }
+  }
+
+  #takeWatches(): boolean {
+    let any = false;
+    for (const watch of [...this.#watches]) {
+      const edges = this.#machine.lines.edges(watch.line);
+      if (edges === watch.seen) continue;
+      watch.seen = edges;
+      any = true;
+      this.handled++;
+      this.#trace.add(OP.IRQ, 0, watch.line, edges);
+      watch.handler();
+    }
+    return any;
+  }
+
+  #takeInterrupt(): boolean {
+    if (!this.enabled || !this.#hasIntr || this.#vectors.size === 0 || !this.#machine.lines.level(this.#machine.blueprint.intr)) return false;
+    const vector = this.#locked(() => this.#machine.acknowledge());
+    if (vector === undefined) return false;
+    const handler = this.#vectors.get(vector);
+    this.#trace.add(OP.INTERRUPT, 0, vector, 0);
+    if (handler === undefined) {
+      const known = [...this.#vectors.keys()].map((key) => `0x${key.toString(16)}`).join(', ');
+      throw hostError('MACHINE', `the interrupt controller delivered vector 0x${vector.toString(16)}, and no handler is set for it; there are ${known}`);
+    }
+    this.handled++;
+    handler();
+    return true;
+  }
+
+  /** After a restore or a power-on an edge count that differs is no edge. */
+  #resync(): void {
+    const restores = this.#words[WORD.RESTORES] ?? 0;
+    if (restores === this.#restores) return;
+    this.#restores = restores;
+    for (const watch of this.#watches) watch.seen = this.#machine.lines.edges(watch.line);
+  }
+
+  #update(): void {
+    this.#active = this.#watches.length > 0 || this.#vectors.size > 0;
+  }
+}

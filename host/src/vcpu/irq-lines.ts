@@ -1,0 +1,57 @@
+import type { IrqLine, IrqSource } from '@qtest/sdk';
+import { hostError } from '../errors.ts';
+import type { BoundMachine } from '../machine/bound-machine.ts';
+
+/** An IRQ line of a machine in shared memory. */
+export class NativeIrqLine implements IrqLine {
+  readonly name: string;
+  readonly line: number;
+  readonly #machine: BoundMachine;
+
+  constructor(machine: BoundMachine, line: number) {
+    this.name = machine.blueprint.lines[line]?.name ?? '?';
+    this.line = line;
+    this.#machine = machine;
+  }
+
+  get level(): boolean {
+    return this.#machine.lines.level(this.line);
+  }
+
+  get edges(): number {
+    return this.#machine.lines.edges(this.line);
+  }
+}
+
+/** The index of a line that a test names: by a handle of `machine.irq()`, or by number on the only bus with IRQ lines. */
+export function lineIndex(machine: BoundMachine, source: IrqSource): number {
+  if (source instanceof NativeIrqLine) return source.line;
+  if (typeof source !== 'number') throw new TypeError(`an IRQ is a number on the ISA bus or a line of machine.irq(), not ${String(source)}`);
+  const buses = machine.blueprint.devices.filter((device) => device.busLines > 0);
+  const [bus] = buses;
+  if (bus === undefined || buses.length > 1) {
+    throw hostError('MACHINE', `IRQ ${source}: the machine has ${buses.length} buses with IRQ lines; say which with machine.irq(bus, ${source})`);
+  }
+  if (!(Number.isInteger(source) && source >= 0 && source < bus.busLines)) {
+    throw new RangeError(`IRQ ${source}: the bus '${bus.id}' has the IRQs 0 to ${bus.busLines - 1}`);
+  }
+  return bus.busLine + source;
+}
+
+/** The line of `machine.irq(id, …)`. */
+export function findLine(machine: BoundMachine, id: string, output: string | number | undefined, pin = 0): NativeIrqLine {
+  const device = machine.blueprint.devices.find((candidate) => candidate.id === id);
+  if (device === undefined) {
+    throw hostError('MACHINE', `machine.irq('${id}'): there is no such device; the machine has ${machine.devices.map((d) => d.id).join(', ')}`);
+  }
+  const number = typeof output === 'number' ? output : pin;
+  const outputs = Object.entries(device.outputs);
+  const [, found] = outputs.find(([name]) => typeof output !== 'string' || name === output) ?? [];
+  const first = device.busLines > 0 && typeof output !== 'string' ? device.busLine : found?.line;
+  const count = device.busLines > 0 && typeof output !== 'string' ? device.busLines : (found?.count ?? 0);
+  if (first === undefined || !(Number.isInteger(number) && number >= 0 && number < count)) {
+    const has = device.busLines > 0 ? `lines 0 to ${device.busLines - 1}` : outputs.map(([name, o]) => `${name} (${o.count})`).join(', ');
+    throw hostError('MACHINE', `machine.irq('${id}', ${String(output ?? 0)}): '${id}' has no such line; it has ${has || 'none'}`);
+  }
+  return new NativeIrqLine(machine, first + number);
+}

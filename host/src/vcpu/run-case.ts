@@ -1,0 +1,260 @@
+import type { CaseStatus } from '@qtest/sdk';
+import { formatNanoseconds } from '@qtest/sdk';
+import { hostError } from '../errors.ts';
+import type { HookSet } from '../hooks.ts';
+import { VCPU_STATUS, WORD, vcpuWord, VCPU_WORD } from '../machine/control.ts';
+import { decodeTrace } from './decode.ts';
+import { restorePristine } from '../machine/snapshot.ts';
+import { rouseAll, setStatus } from '../machine/waiters.ts';
+import type { CaseResult, Failure, SelectedCase } from '../report/events.ts';
+import { codeOf, messageOf } from '../thrown.ts';
+import { describeFailure } from './failure.ts';
+import type { Lane } from './lane.ts';
+import { Observer, type Observed } from './observer.ts';
+import type { VcpuOutcome, VcpuTask } from './task.ts';
+import { traceEntries } from './trace.ts';
+
+/** Accesses shown for a case that did not pass. */
+const SHOWN_ACCESSES = 12;
+/** How long the other VCPUs of a failed case may take to end by themselves, ms. */
+const GRACE = 500;
+/** Bytes that the VCPUs of a case share. */
+const SHARED_BYTES = 65_536;
+
+export interface CaseOptions {
+  readonly hooks: HookSet;
+  /** Wall time, ns. */
+  readonly timeout: bigint;
+  readonly failOn: readonly string[];
+  readonly seed: number;
+  /** Folder of the plugin. */
+  readonly root: string;
+  readonly signal: AbortSignal;
+}
+
+type Verdict = Pick<CaseResult, 'status' | 'failures' | 'log' | 'notes' | 'accesses'> & { reason?: string; value?: unknown };
+
+/** Runs one case on a lane's machine. Never rejects: whatever happens is the case's result. */
+export async function runCase(lane: Lane, selected: SelectedCase, options: CaseOptions): Promise<CaseResult> {
+  const started = performance.now();
+  let verdict: Verdict;
+  try {
+    verdict = await attempt(lane, selected, options);
+  } catch (error) {
+    verdict = { status: 'fail', failures: [describeFailure(error, options.root)], log: [], notes: [], accesses: [] };
+  }
+  const duration = performance.now() - started;
+  verdict = await announceEnd(lane, selected, options, verdict, duration);
+  return { ...selected, duration, ...verdict };
+}
+
+async function attempt(lane: Lane, selected: SelectedCase, options: CaseOptions): Promise<Verdict> {
+  const { hooks } = options;
+  prepare(lane, selected.vcpus, options.seed);
+  let skipped: string | undefined;
+  const skip = (reason: string): void => {
+    skipped ??= reason;
+  };
+  await hooks.caseStart.promise({ ...lane.context, case: selected.name, skip });
+  if (skipped !== undefined) return { status: 'skip', failures: [], log: [], notes: [], accesses: [], reason: skipped };
+  for (let index = 0; index < selected.vcpus; index++) {
+    const refuse = (reason: string): void => {
+      throw hostError('HOOK', `VCPU ${index} was refused: ${reason}`);
+    };
+    await hooks.vcpuStart.promise({ ...lane.context, case: selected.name, index, refuse });
+  }
+  const observer = new Observer(lane, hooks);
+  const { outcomes, ended } = await runVcpus(lane, selected, options);
+  const observed = observer.end();
+  if (outcomes.some(({ leftRunning }) => leftRunning.length > 0) && !lane.spent) await lane.retireThreads();
+  return judge(lane, selected, options, outcomes, ended, observed);
+}
+
+/** Puts the machine into its pristine state, and the control words into those of a case that starts. */
+function prepare(lane: Lane, vcpus: number, seed: number): void {
+  const { machine } = lane;
+  const { words } = machine.control;
+  machine.lock.acquire();
+  try {
+    if (!lane.fresh) restorePristine(machine);
+    else machine.time.rebase();
+    lane.fresh = false;
+    for (const word of [WORD.ABANDONED, WORD.DEADLOCK, WORD.BARRIER_COUNT, WORD.FAULT]) Atomics.store(words, word, 0);
+    words[WORD.VCPUS] = vcpus;
+    // 0 is the one state that xorshift never leaves.
+    words[WORD.RANDOM] = seed | 0 || 1;
+    words[WORD.TURN] = (seed >>> 0) % vcpus;
+    for (let vcpu = 0; vcpu < vcpus; vcpu++) {
+      setStatus(machine.control, vcpu, VCPU_STATUS.READY);
+      words[vcpuWord(vcpu) + VCPU_WORD.TRACE_HEAD] = 0;
+    }
+  } finally {
+    machine.lock.release();
+  }
+}
+
+type Ended = { readonly kind: 'done' } | { readonly kind: 'timeout' } | { readonly kind: 'interrupted' };
+
+/** Hands the case to its VCPUs and waits for all of them; ends them when the time is up or one has failed. */
+async function runVcpus(lane: Lane, selected: SelectedCase, options: CaseOptions): Promise<{ outcomes: VcpuOutcome[]; ended: Ended }> {
+  const abort = new AbortController();
+  const shared = new SharedArrayBuffer(SHARED_BYTES);
+  const { pool } = lane;
+  let kill: Promise<void> | undefined;
+  let ended: Ended = { kind: 'done' };
+  let grace: NodeJS.Timeout | undefined;
+  const end = (why: Ended): void => {
+    if (kill !== undefined) return;
+    ended = why;
+    kill = lane.kill(() => abort.abort());
+  };
+  const failed = (): void => {
+    if (selected.vcpus === 1 || grace !== undefined) return;
+    const { control } = lane.machine;
+    Atomics.store(control.words, WORD.ABANDONED, 1);
+    rouseAll(control);
+    grace = setTimeout(() => end({ kind: 'done' }), GRACE);
+  };
+  const timer = setTimeout(() => end({ kind: 'timeout' }), Math.min(Number(options.timeout) / 1e6, 2 ** 31 - 1));
+  const interrupt = (): void => end({ kind: 'interrupted' });
+  options.signal.addEventListener('abort', interrupt, { once: true });
+  if (options.signal.aborted) interrupt();
+  const parts = Array.from({ length: selected.vcpus }, async (_, index): Promise<VcpuOutcome> => {
+    const task: VcpuTask = { case: selected.name, index, count: selected.vcpus, shared };
+    try {
+      const outcome = checked(await pool.run(task, { signal: abort.signal }));
+      if (outcome.status === 'fail') failed();
+      return outcome;
+    } catch (error) {
+      // A thread that has died may own the lock, and its machine is not to be trusted.
+      if (kill === undefined) end({ kind: 'done' });
+      return died(error, kill !== undefined && abort.signal.aborted && isAbort(error));
+    }
+  });
+  const outcomes = await Promise.all(parts);
+  clearTimeout(timer);
+  clearTimeout(grace);
+  options.signal.removeEventListener('abort', interrupt);
+  await kill;
+  return { outcomes, ended };
+}
+
+const isAbort = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError';
+
+/** A case's code can make piscina resolve with anything (`throw null`); only our own envelope counts. */
+function checked(outcome: unknown): VcpuOutcome {
+  if (typeof outcome === 'object' && outcome !== null && 'status' in outcome && 'leftRunning' in outcome) return outcome as VcpuOutcome;
+  throw new Error("the VCPU's thread gave no result");
+}
+
+function died(error: unknown, killed: boolean): VcpuOutcome {
+  if (killed) return { status: 'abandoned', failures: [], log: [], leftRunning: [] };
+  const code = codeOf(error);
+  const message =
+    code === 'ERR_WORKER_OUT_OF_MEMORY'
+      ? 'the case ran out of memory: its thread reached the limit of its heap'
+      : /exited with code/.test(messageOf(error))
+        ? `the case ended its thread: ${messageOf(error)} (process.exit()?); a case ends by returning or throwing`
+        : `the VCPU's thread died: ${messageOf(error)}`;
+  return { status: 'fail', failures: [{ name: 'Crash', code: 'CRASH', message }], log: [], leftRunning: [] };
+}
+
+function judge(
+  lane: Lane,
+  selected: SelectedCase,
+  options: CaseOptions,
+  outcomes: readonly VcpuOutcome[],
+  ended: Ended,
+  observed: Observed,
+): Verdict {
+  const several = selected.vcpus > 1;
+  const failures = outcomes.flatMap((outcome, vcpu) => outcome.failures.map((failure): Failure => (several ? { ...failure, vcpu } : failure)));
+  const faults = outcomes.flatMap(({ fault }) => (fault === undefined ? [] : [fault]));
+  failures.push(...faults);
+  const { words } = lane.machine.control;
+  const faulted = words[WORD.FAULT] ?? 0;
+  if (faulted !== 0) lane.spent = true;
+  if (faulted !== 0 && faults.length === 0) {
+    const device = lane.machine.blueprint.devices[faulted - 1]?.id;
+    failures.push({ name: 'DeviceFault', code: 'DEVICE', message: `device '${device}' threw, which is a bug of the device` });
+  }
+  if (lane.ioError !== undefined) failures.push(describeFailure(lane.ioError, options.root));
+  for (const error of observed.errors) failures.push(describeFailure(error, options.root));
+  for (const name of ['guestError', 'unimplemented'] as const) {
+    const count = observed.counts[name];
+    if (count > 0 && options.failOn.includes(name)) {
+      const first = [...observed.messages.keys()].find((message) => message.startsWith(name)) ?? name;
+      failures.push({ name: 'FailOn', code: 'FAIL_ON', message: `${count} × ${name}, and the config's failOn names it; the first: ${first}` });
+    }
+  }
+  if (ended.kind === 'timeout') {
+    const limit = formatNanoseconds(options.timeout);
+    failures.unshift({
+      name: 'Timeout',
+      code: 'TIMEOUT',
+      message: `no end within ${limit} of wall time; the VCPU was killed. If the case needs longer, give it 'timeout', or the command --timeout`,
+    });
+  }
+  const skip = outcomes.find((outcome) => outcome.status === 'skip');
+  const status = statusOf(ended, failures, skip !== undefined);
+  const passed = status === 'pass' || status === 'skip';
+  const value = outcomes.find((outcome) => outcome.value !== undefined)?.value;
+  return {
+    status,
+    failures,
+    log: outcomes.flatMap(({ log }, vcpu) => (several ? log.map((line) => `VCPU ${vcpu}: ${line}`) : log)),
+    notes: notesOf(outcomes, observed, passed),
+    accesses: passed ? [] : lastAccesses(lane, selected.vcpus),
+    ...(ended.kind === 'interrupted' ? { reason: 'interrupted' } : skip?.reason !== undefined && { reason: skip.reason }),
+    ...(value !== undefined && { value }),
+  };
+}
+
+function statusOf(ended: Ended, failures: readonly Failure[], skipped: boolean): CaseStatus {
+  if (ended.kind === 'timeout') return 'timeout';
+  if (failures.some(({ code }) => code === 'CRASH')) return 'crash';
+  if (failures.length > 0) return 'fail';
+  return skipped || ended.kind === 'interrupted' ? 'skip' : 'pass';
+}
+
+function notesOf(outcomes: readonly VcpuOutcome[], observed: Observed, passed: boolean): string[] {
+  const notes: string[] = [];
+  const left = outcomes.flatMap(({ leftRunning }) => leftRunning);
+  if (left.length > 0) notes.push(`left running: ${left.join(', ')}; its thread has been ended. End what a case starts before it returns`);
+  if (observed.lost > 0) notes.push(`${observed.lost} events were lost: the ring was full before the host could read it`);
+  if (!passed) for (const [message, count] of observed.messages) notes.push(count === 1 ? message : `${message} (${count} times)`);
+  return notes;
+}
+
+function lastAccesses(lane: Lane, vcpus: number): string[] {
+  const { machine, registry } = lane;
+  machine.bus.refresh();
+  return Array.from({ length: vcpus }, (_, vcpu) => {
+    // All that the ring holds is decoded, so that an index written earlier is known; the last ones are shown.
+    const lines = decodeTrace(machine, registry, traceEntries(machine.control, vcpu)).slice(-SHOWN_ACCESSES);
+    return vcpus === 1 ? lines : lines.map((line) => `VCPU ${vcpu}: ${line}`);
+  }).flat();
+}
+
+async function announceEnd(lane: Lane, selected: SelectedCase, options: CaseOptions, verdict: Verdict, duration: number): Promise<Verdict> {
+  let gate: string | undefined;
+  const fail = (reason: string): void => {
+    gate ??= reason;
+  };
+  const failures = [...verdict.failures];
+  try {
+    await options.hooks.caseEnd.promise({
+      ...lane.context,
+      case: selected.name,
+      status: verdict.status,
+      duration,
+      message: verdict.failures[0]?.message,
+      fail,
+    });
+  } catch (error) {
+    failures.push(describeFailure(error, options.root));
+  }
+  if (gate !== undefined) failures.push({ name: 'Gate', code: 'HOOK', message: `failed by the hook caseEnd: ${gate}` });
+  if (failures.length === verdict.failures.length) return verdict;
+  return { ...verdict, failures, status: verdict.status === 'pass' || verdict.status === 'skip' ? 'fail' : verdict.status };
+}

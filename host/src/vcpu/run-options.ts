@@ -1,0 +1,39 @@
+import type { RunSummary } from '@qtest/sdk';
+
+import type { HookSet } from '../hooks.ts';
+import type { LoadedPlugin } from '../plugins/types.ts';
+import type { Reporter, SelectedCase } from '../report/events.ts';
+
+/** A case that is not run. */
+export interface SkippedCase {
+  readonly case: SelectedCase;
+  readonly reason: string;
+}
+
+/**
+ * What the command hands to the runner. The runner calls `caseStart`, `caseEnd` and `warning` of the reporter, `caseEnd`
+ * exactly once for each case, selected or skipped; the command calls its `runStart` and `done`. The runner calls the hooks
+ * from `machineInit` to `caseEnd`; the command calls `configResolved` and `done`.
+ */
+export interface RunOptions {
+  readonly plugins: readonly LoadedPlugin[];
+  /** To be run, in this order. */
+  readonly selected: readonly SelectedCase[];
+  /** To be reported as skipped. */
+  readonly skipped: readonly SkippedCase[];
+  readonly hooks: HookSet;
+  readonly reporter: Reporter;
+  /** Machines in parallel. */
+  readonly jobs: number;
+  /** Wall time a case may take unless it says otherwise, in nanoseconds. */
+  readonly timeout: bigint;
+  /** Device accesses a case may make while virtual time stands still. */
+  readonly stallLimit: number;
+  /** Events that fail a case: `guestError`, `unimplemented`. */
+  readonly failOn: readonly string[];
+  /** Aborted by Ctrl-C: the cases that run are ended, and all that are left are reported as skipped. */
+  readonly signal: AbortSignal;
+}
+
+/** Runs cases; never rejects because of what a plugin does. The counts add up to `selected` and `skipped`. */
+export type RunCases = (options: RunOptions) => Promise<RunSummary>;

@@ -1,0 +1,87 @@
+import type { CaseStatus, RunSummary } from '@qtest/sdk';
+import type { LoadedPlugin } from '../plugins/types.ts';
+import type { CaseResult, SelectedCase } from '../report/events.ts';
+import { devicesOf } from './build.ts';
+import { describeFailure } from './failure.ts';
+import { Lane } from './lane.ts';
+import { runCase } from './run-case.ts';
+import type { RunOptions } from './run-options.ts';
+
+/** Cases of one plugin on one clock: those that can share a machine. */
+interface Group {
+  readonly plugin: LoadedPlugin;
+  readonly cases: SelectedCase[];
+  /** Why its machine cannot be built. */
+  broken?: unknown;
+}
+
+/** Seed of a case's scheduler. */
+const SEED = 1;
+
+/** Runs cases, each on a machine in its pristine state; several machines at once with `jobs`. */
+export async function runCases(options: RunOptions): Promise<RunSummary> {
+  const started = performance.now();
+  const counts: Record<CaseStatus, number> = { pass: 0, fail: 0, skip: 0, timeout: 0, crash: 0 };
+  const report = (result: CaseResult): void => {
+    counts[result.status]++;
+    options.reporter.caseEnd(result);
+  };
+  for (const { case: skipped, reason } of options.skipped) report(unrun(skipped, 'skip', { reason }));
+  const groups = groupCases(options);
+  const known = devicesOf(options.plugins);
+  const work = async (): Promise<void> => {
+    let lane: Lane | undefined;
+    let current: Group | undefined;
+    try {
+      for (;;) {
+        // Stay with the machine at hand while there is work for it.
+        const group: Group | undefined = current !== undefined && current.cases.length > 0 ? current : groups.find(({ cases }) => cases.length > 0);
+        const selected = group?.cases.shift();
+        if (group === undefined || selected === undefined) return;
+        if (options.signal.aborted) {
+          report(unrun(selected, 'skip', { reason: 'interrupted' }));
+          continue;
+        }
+        if (lane !== undefined && (group !== current || lane.spent)) {
+          await lane.dispose();
+          lane = undefined;
+        }
+        current = group;
+        options.reporter.caseStart?.(selected);
+        const { plugin } = group;
+        try {
+          if (group.broken !== undefined) throw group.broken;
+          lane ??= await Lane.create({ plugin, clock: selected.clock, hooks: options.hooks, known, stallLimit: options.stallLimit });
+        } catch (error) {
+          group.broken = error;
+          report({ ...unrun(selected, 'fail'), failures: [describeFailure(error, plugin.root)] });
+          continue;
+        }
+        const timeout = plugin.cases.find(({ name }) => name === selected.name)?.timeout ?? options.timeout;
+        const { hooks, failOn, signal } = options;
+        report(await runCase(lane, selected, { hooks, timeout, failOn, seed: SEED, root: plugin.root, signal }));
+      }
+    } finally {
+      await lane?.dispose();
+    }
+  };
+  await Promise.all(Array.from({ length: options.jobs }, work));
+  return { ...counts, duration: performance.now() - started };
+}
+
+function groupCases({ plugins, selected }: RunOptions): Group[] {
+  const groups = new Map<string, Group>();
+  for (const item of selected) {
+    const plugin = plugins.find(({ name }) => name === item.plugin);
+    if (plugin === undefined) continue;
+    const key = `${item.plugin} ${item.clock}`;
+    const group = groups.get(key) ?? { plugin, cases: [] };
+    groups.set(key, group);
+    group.cases.push(item);
+  }
+  return [...groups.values()];
+}
+
+function unrun(selected: SelectedCase, status: CaseStatus, more: { reason?: string } = {}): CaseResult {
+  return { ...selected, status, duration: 0, log: [], failures: [], accesses: [], notes: [], ...more };
+}

@@ -1,0 +1,80 @@
+import { hostError } from '../errors.ts';
+import { VCPU_STATUS, VCPU_WORD, vcpuWord, WORD, type Control } from '../machine/control.ts';
+import { rouse, setStatus, statusOf, withStatus } from '../machine/waiters.ts';
+
+/** Longest sleep between two looks, ms. */
+const RECHECK = 50;
+
+/** One access in so many, on average, is a switch of VCPUs. */
+const SWITCH_EVERY = 4;
+
+/** The error in every VCPU of a case that is over, because another one has failed. */
+export function abandoned(): Error {
+  return hostError('ABANDONED', 'another VCPU of this case has failed, so this one ends');
+}
+
+/**
+ * The seeded scheduler: of several VCPUs in virtual time one runs, and at each access a random number says whether another
+ * one goes on. The numbers come from the seed alone, so that a run can be had again.
+ */
+export class Turns {
+  readonly #control: Control;
+  readonly #index: number;
+
+  constructor(control: Control, index: number) {
+    this.#control = control;
+    this.#index = index;
+  }
+
+  /** A switch point: goes on at once, or when it is this VCPU's turn again. */
+  point(): void {
+    const { words } = this.#control;
+    if (withStatus(this.#control, VCPU_STATUS.READY).length < 2 || this.#random() % SWITCH_EVERY !== 0) return;
+    this.pass();
+    if (words[WORD.TURN] !== this.#index) this.wait();
+  }
+
+  /** Gives the turn to a ready VCPU, perhaps this one; when none is ready, to one that waits, so that time goes on. */
+  pass(): void {
+    const ready = withStatus(this.#control, VCPU_STATUS.READY);
+    const [waiting] = withStatus(this.#control, VCPU_STATUS.WAITING);
+    let next = ready[this.#random() % Math.max(ready.length, 1)];
+    if (next === undefined && waiting !== undefined) {
+      setStatus(this.#control, waiting, VCPU_STATUS.READY);
+      next = waiting;
+    }
+    if (next === undefined) return;
+    Atomics.store(this.#control.words, WORD.TURN, next);
+    if (next !== this.#index) rouse(this.#control, next);
+  }
+
+  /** Sleeps until it is this VCPU's turn. */
+  wait(): void {
+    const { words } = this.#control;
+    const wake = vcpuWord(this.#index) + VCPU_WORD.WAKE;
+    for (;;) {
+      const seen = Atomics.load(words, wake);
+      if (Atomics.load(words, WORD.TURN) === this.#index) return;
+      if (Atomics.load(words, WORD.ABANDONED) !== 0 || Atomics.load(words, WORD.POISONED) !== 0) throw abandoned();
+      Atomics.wait(words, wake, seen, RECHECK);
+    }
+  }
+
+  /** xorshift32 (Marsaglia, 2003). */
+  #random(): number {
+    const { words } = this.#control;
+    let x = words[WORD.RANDOM] ?? 1;
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    words[WORD.RANDOM] = x;
+    return x >>> 0;
+  }
+}
+
+/** Whether a VCPU of the case has ended. */
+export function hasEnded(control: Control): number | undefined {
+  const count = control.words[WORD.VCPUS] ?? 0;
+  for (let vcpu = 0; vcpu < count; vcpu++) if (statusOf(control, vcpu) === VCPU_STATUS.OFF) return vcpu;
+  return undefined;
+}
