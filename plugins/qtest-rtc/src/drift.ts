@@ -1,0 +1,124 @@
+import { rtc } from '@qtest/sdk/drivers';
+import { part, states, type Cases, type Context } from './support.ts';
+
+const SECONDS = 5;
+
+/** How far the rate may be off: QTest's own line. */
+const MAX_DRIFT = 0.0002;
+
+/** Measurements in real time before a host's hiccup counts as the clock's. Drift shows in each of them. */
+const ATTEMPTS = 3;
+
+/**
+ * Takes `hz` periodic interrupts a second for five seconds, in a handler that reads C, and compares how long they took with how
+ * long they should have. `now` is the time to compare with, in ms.
+ */
+function testDrift(context: Context, hz: number, now: () => number) {
+  const { assert, vcpu } = context;
+  const { dev, irq, line } = part(context);
+  const times: number[] = [];
+  let others = 0;
+  const off = vcpu.onIrq(irq, () => {
+    const at = now();
+    if (rtc.C.PF.test(dev.acknowledge())) times.push(at);
+    else others++;
+  });
+  dev.modify(rtc.B, { PIE: 0, AIE: 0, UIE: 0 });
+  dev.setRate(rtc.rateOf(hz));
+  dev.acknowledge();
+  const before = line.edges;
+  dev.enable('PIE');
+  // It begins with an interrupt: the first after those in which the host's code is compiled.
+  const first = Math.ceil(hz / 16);
+  const last = first + hz * SECONDS;
+  while (times.length <= last) vcpu.idle({ timeout: '2s' });
+  dev.disable('PIE');
+  const edges = line.edges - before;
+  off();
+  dev.acknowledge();
+
+  const begin = times[first] ?? 0;
+  const duration = (times[last] ?? 0) - begin;
+  const expected = SECONDS * 1000;
+  const drift = Math.abs(duration - expected) / expected;
+  context.log(`hz: ${hz}, duration_ms: ${Math.round(duration)}, exp_duration: ${expected}, drift ratio: ${drift.toFixed(6)}`);
+
+  assert.equal(others, 0, 'every interrupt is a periodic one');
+  assert.equal(times.length, edges, 'every edge of the line was handled');
+  const late = times.slice(first, last + 1).map((time, i) => time - begin - (i * 1000) / hz);
+  late.sort((a, b) => a - b);
+  const earliest = late[0] ?? 0;
+  const quantile = (q: number): number =>
+    Number(((late[Math.floor(q * (late.length - 1))] ?? 0) - earliest).toFixed(4));
+  return {
+    hz,
+    interrupts: last - first,
+    duration_ms: duration,
+    drift,
+    lateness_ms: { median: quantile(0.5), p99: quantile(0.99), max: quantile(1) },
+  };
+}
+
+/** In virtual time nothing is late: to the nanosecond. */
+function virtualDrift(context: Context, hz: number): unknown {
+  const { assert, clock, vcpu } = context;
+  const measured = testDrift(context, hz, () => Number(clock.now) / 1e6);
+  assert.equal(
+    measured.duration_ms,
+    SECONDS * 1000,
+    `${hz * SECONDS} interrupts at ${hz} Hz take exactly five seconds`,
+  );
+
+  const { dev, irq } = part(context);
+  let interrupts = 0;
+  vcpu.onIrq(irq, () => {
+    dev.acknowledge();
+    interrupts++;
+  });
+  dev.enable('PIE');
+  clock.step(`${SECONDS}s`);
+  assert.equal(interrupts, hz * SECONDS, `five seconds have exactly ${hz * SECONDS} interrupts at ${hz} Hz`);
+  return measured;
+}
+
+/** In real time, against the host's monotonic clock. */
+function realtimeDrift(context: Context, hz: number): unknown {
+  const { assert } = context;
+  for (let attempt = 1; ; attempt++) {
+    const cpu = process.cpuUsage();
+    const measured = testDrift(context, hz, () => Number(process.hrtime.bigint()) / 1e6);
+    const { user, system } = process.cpuUsage(cpu);
+    const lost = Math.max(0, Math.round(((measured.duration_ms - SECONDS * 1000) * hz) / 1000));
+    if (attempt < ATTEMPTS && (measured.drift > MAX_DRIFT || lost !== 0)) continue;
+    assert(
+      measured.drift <= MAX_DRIFT,
+      `${hz * SECONDS} interrupts at ${hz} Hz take 5000 ms ± 1 ms by the host's clock, not ${measured.duration_ms.toFixed(3)} ms`,
+    );
+    assert.equal(lost, 0, 'no interrupt is lost');
+    return { ...measured, attempt, cpu_share: Number(((user + system) / 1000 / measured.duration_ms).toFixed(3)) };
+  }
+}
+
+const VIRTUAL_ONLY = { requires: ['virtual-clock'], clock: 'virtual' } as const;
+const REALTIME_ONLY = { requires: ['realtime-clock'], clock: 'realtime', timeout: '40s' } as const;
+
+export const drift: Cases = Object.fromEntries(
+  [2, 1024].flatMap((hz) => [
+    [
+      `drift/${hz}hz`,
+      states(
+        `Five seconds at ${hz} Hz have exactly ${hz * SECONDS} periodic interrupts.`,
+        (context) => virtualDrift(context, hz),
+        VIRTUAL_ONLY,
+      ),
+    ],
+    [
+      `drift/realtime/${hz}hz`,
+      states(
+        `In real time ${hz * SECONDS} periodic interrupts at ${hz} Hz take five seconds of the host's clock, and none is lost.`,
+        (context) => realtimeDrift(context, hz),
+        REALTIME_ONLY,
+      ),
+    ],
+  ]),
+);
