@@ -21,9 +21,18 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/fixtures/**'],
+          exclude: ['test/**/fixtures/**', 'test/**/*.alone.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        // What measures real time: when everything else is done.
+        test: {
+          name: 'alone',
+          include: ['test/**/*.alone.test.ts'],
+          sequence: { groupOrder: 1 },
+          testTimeout: 120_000,
         },
       },
     ],

@@ -2,12 +2,12 @@ import type {
   CaseEnd,
   CaseStart,
   GuestEvent,
-  Host,
   HostHooks,
   IrqEvent,
   MachineBuilder,
   MachineContext,
   MachineReady,
+  Plugin,
   ResolvedConfig,
   RunSummary,
   Tick,
@@ -80,7 +80,8 @@ export function createHooks({ bound = TAP_BOUND }: { readonly bound?: number } =
 /** What `applyPlugin` needs of a plugin; a `LoadedPlugin` has it. */
 export interface Applicable {
   readonly name: string;
-  readonly plugin: { readonly apply?: (host: Host) => unknown };
+  readonly plugin: Pick<Plugin, 'apply'>;
+  readonly options: unknown;
 }
 
 /**
@@ -88,10 +89,10 @@ export interface Applicable {
  * cannot call a hook.
  * @throws PLUGIN_LOAD, naming the plugin, when `apply()` throws or is asynchronous.
  */
-export function applyPlugin(hooks: HookSet, { name, plugin }: Applicable): void {
+export function applyPlugin(hooks: HookSet, { name, plugin, options }: Applicable): void {
   let result: unknown;
   try {
-    result = plugin.apply?.({ hooks: tapsOnly(hooks, { plugin: name }) });
+    result = plugin.apply?.({ hooks: tapsOnly(hooks, { plugin: name }) }, { options });
   } catch (error) {
     throw hostError('PLUGIN_LOAD', `plugin '${name}': apply(): ${messageOf(error)}`, { cause: error });
   }

@@ -1,22 +1,24 @@
-import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 import { messageOf, stackOf } from './thrown.ts';
 import { within } from './within.ts';
 
 /** Milliseconds that a module may take to load. */
-const LOAD_BOUND = 30_000;
+const LOAD_BOUND = 10_000;
 
 /**
  * Imports a module of a user's: TypeScript too, whose types Node strips itself.
- * @throws what the module throws, or an error when it does not settle within a bound.
+ * @throws what the module throws, or an error when it has not settled after `bound` milliseconds.
  */
-export async function importModule(url: string): Promise<Readonly<Record<string, unknown>>> {
+export async function importModule(url: string, bound = LOAD_BOUND): Promise<Readonly<Record<string, unknown>>> {
   const loading: Promise<Readonly<Record<string, unknown>>> = import(url);
   return await within(
     loading,
-    LOAD_BOUND,
-    () => new Error(`it did not finish loading within ${LOAD_BOUND / 1000} s: is there an await at its top level that never settles?`),
+    bound,
+    () =>
+      new Error(
+        `it did not finish loading within ${bound / 1000} s: is there an await at its top level that never settles?`,
+      ),
   );
 }
 
@@ -24,12 +26,15 @@ export async function importModule(url: string): Promise<Readonly<Record<string,
  * The error that an import gave, for a reader: its stack without Node's own frames. Node leaves the place of a syntax
  * error out of the stack of a JavaScript module, so it is asked for it once more.
  */
-export function importErrorText(error: unknown, url: string): string {
+export async function importErrorText(error: unknown, url: string): Promise<string> {
   const text = stackOf(error);
   if (!(error instanceof SyntaxError) || text.includes('\n')) return text;
+  const { spawnSync } = await import('node:child_process');
   const checked = spawnSync(process.execPath, ['--check', fileURLToPath(url)], { encoding: 'utf8', timeout: 10_000 });
   const place = checked.stderr.split(/\n\s+at |\n\nNode\.js /, 1)[0]?.trim();
-  return checked.status !== 0 && place ? place : `${text}\nin a module that it imports: node ${fileURLToPath(url)} tells which`;
+  return checked.status !== 0 && place
+    ? place
+    : `${text}\nin a module that it imports: node ${fileURLToPath(url)} tells which`;
 }
 
 /** What to do about errors of Node's that do not say it; empty for all others. */
@@ -38,6 +43,11 @@ export function importHint(error: unknown): string {
   switch (code) {
     case 'ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING':
       return '\nNode does not strip types below node_modules: a published package has to ship JavaScript.';
+    case undefined:
+      return error instanceof SyntaxError &&
+        /import statement outside a module|Unexpected token 'export'/.test(error.message)
+        ? `\nIts package.json says "type": "commonjs", as 'npm init' writes it; qtest plugins are ES modules: npm pkg set type=module`
+        : '';
     case 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX':
       return '\nNode strips types and does nothing else: no enums, namespaces or parameter properties (tsconfig: erasableSyntaxOnly).';
     case 'ERR_MODULE_NOT_FOUND':

@@ -1,8 +1,7 @@
 import type { Duration } from './duration.ts';
 import type { ClockKind } from './hardware.ts';
-import type { Plugin } from './plugin.ts';
 
-/** A plugin in the config: its package name, short name or path, with its options if it takes any; or the plugin itself. */
+/** A plugin in the config: its package's name, its short name or its path, with its options if it takes any. */
 export type PluginEntry = string | readonly [name: string, options: Readonly<Record<string, unknown>>];
 
 /** `qtest.config.ts`. What a command-line option says goes before it. */
@@ -25,5 +24,3 @@ export interface Config {
 export function defineConfig(config: Config): Config {
   return config;
 }
-
-export type { Plugin };

@@ -1,5 +1,13 @@
 import type { Duration } from './duration.ts';
 
+/** Where a PCI function is on its bus, beside its `slot`. */
+export interface PciPlacement {
+  /** Function number in its slot. Default 0. */
+  readonly function?: number;
+  /** Whether its slot has other functions. Default false. */
+  readonly multifunction?: boolean;
+}
+
 /**
  * The host's devices and the properties they take. This page is the contract between the host, whose devices are checked against it,
  * and authors, who need it without importing the host.
@@ -20,7 +28,7 @@ export interface DeviceTypes {
     /** Bits of the slave's ELCR that can be set. Default 0xde. */
     readonly slaveElcrMask?: number;
     /**
-     * What becomes of an edge-triggered request that falls before its acknowledge: `datasheet` gives the spurious IR7,
+     * What becomes of a request that falls before its acknowledge: `datasheet` gives the spurious IR7,
      * `latched` keeps it, as QEMU does. Default `datasheet`.
      */
     readonly fallenRequest?: 'datasheet' | 'latched';
@@ -52,6 +60,144 @@ export interface DeviceTypes {
      * converted to the new format, as QEMU does. Default `keep`.
      */
     readonly modeChange?: 'keep' | 'convert';
+  };
+  /** The 8254 programmable interval timer, with the clock and the wiring of a PC. */
+  i8254: {
+    /** ISA IRQ of counter 0. Default 0. */
+    readonly irq?: number;
+    /** Port of counter 0; those of the others and of the control word follow. Default 0x40. */
+    readonly ioBase?: number;
+    /** GATE inputs that are wired high, bit n for counter n. Default 0b011: GATE 2 is an input. */
+    readonly tiedGates?: number;
+    /**
+     * OUT pins that are driven, bit n for counter n. The others stay low, and cost no timer; their levels can be had by a
+     * read-back command. Default 0b101: nobody listens to OUT 1 of a PC.
+     */
+    readonly drivenOuts?: number;
+    /**
+     * What a reset does: `none`, as the part, which has no RESET and at power-on counts nothing; `running`, every counter starts
+     * in mode 3 with 65536, as in QEMU. Default `none`.
+     */
+    readonly reset?: 'none' | 'running';
+  };
+  /** Port 0x61 of the PC: GATE 2 and OUT 2 of the PIT, and the speaker. */
+  pcspk: {
+    /** Its port. Default 0x61. */
+    readonly ioBase?: number;
+    /** What changes the bit REFRESH: `time`, every 15.086 us, or `read`, each read, as in QEMU. Default `time`. */
+    readonly refresh?: 'time' | 'read';
+  };
+  /** The watchdog of the iBASE IB700. */
+  ib700: {
+    /** Port that disables; the one that enables is 2 above it. Default 0x441. */
+    readonly ioBase?: number;
+    /** Which output pulses, besides `expired`, when the time is over. `inject-nmi` is the output `nmi`. Default `reset`. */
+    readonly action?: 'reset' | 'shutdown' | 'poweroff' | 'pause' | 'debug' | 'none' | 'inject-nmi';
+  };
+  /** pvpanic on the ISA bus: a guest's word that it has panicked. */
+  pvpanic: {
+    /** Its port. Default 0x505. */
+    readonly ioBase?: number;
+    /** Events that it knows: panicked 1, crashloaded 2, shutdown 4. Default 7. */
+    readonly events?: number;
+  };
+  /** IA-PC high precision event timers: a block with a 64-bit counter of 100 MHz. */
+  hpet: {
+    /** Address of its registers, 1 KiB. Default 0xfed00000. */
+    readonly base?: number;
+    /** Timers, 3 to 32. Default 3. */
+    readonly timers?: number;
+    /** Pins of its output `irq` to which every timer can be routed, a bit each. Default 0x4, as QEMU's i440FX machine. */
+    readonly intcap?: number;
+  };
+  /** QEMU's firmware configuration device, with its files and DMA. */
+  fw_cfg: {
+    /** Port of the selector; the data port follows, the DMA address is 4 further. Default 0x510. */
+    readonly ioBase?: number;
+    /** Whether it has the DMA interface. Default true. */
+    readonly dma?: boolean;
+    /** Bytes of RAM that it tells of. Default 128 MiB. */
+    readonly ramSize?: number;
+    /** CPUs that it tells of. Default 1. */
+    readonly cpus?: number;
+    /** One more than the greatest ID of a local APIC. Default 1. */
+    readonly maxCpus?: number;
+    /** Whether the firmware is to show a boot menu. Default false. */
+    readonly bootMenu?: boolean;
+    /** Device paths, a line each, for the file `bootorder`. Default none. */
+    readonly bootorder?: string;
+    /** Further files, as `fwCfg.files()` of the drivers makes them: JSON of names and contents in hex. */
+    readonly files?: string;
+    /** Further items, as `fwCfg.items()` of the drivers makes them: JSON of keys and contents in hex. */
+    readonly items?: string;
+  };
+  /** QEMU's ISA device for tests: registers, 24 interrupt lines to drive, 64 KiB of memory. */
+  'pc-testdev': {
+    /** First of its twelve ports of registers. Default 0xe0. */
+    readonly ioBase?: number;
+    /** Port of interrupt line 0; the others follow. Default 0x2000. */
+    readonly irqBase?: number;
+    /** Address of its memory. Default 0xff000000. */
+    readonly memoryBase?: number;
+  };
+  /** The 440FX's host bridge: PCI bus 0 and configuration mechanism #1. */
+  'i440fx-pcihost': {
+    /** Bits 1:0 of what is written to 0xCF8: kept and ORed into the offset, as QEMU does; or zero. Default `qemu`. */
+    readonly configAddress?: 'qemu' | 'strict';
+  };
+  /** The 440FX's function 0:0.0, with its PAM and SMRAM registers. */
+  i440fx: PciPlacement & {
+    /** Its device number. Default 0. */
+    readonly slot?: number;
+  };
+  /** The PIIX3's function 0: the ISA bus, the routing of PCI interrupts to it, and the reset control register. */
+  piix3: PciPlacement & {
+    /** Its device number. Default 1. */
+    readonly slot?: number;
+  };
+  /** QEMU's educational PCI device: factorials, interrupts, DMA. */
+  edu: PciPlacement & {
+    readonly slot: number;
+    /** Bits of a memory address that its DMA has. Default 0x0fffffff. */
+    readonly dmaMask?: number;
+    /** How long a factorial takes. Default 0: it is done before the write has ended. */
+    readonly factorialTime?: Duration;
+  };
+  /** pvpanic on the PCI bus. */
+  'pvpanic-pci': PciPlacement & {
+    readonly slot: number;
+    /** Events that it knows: panicked 1, crashloaded 2, shutdown 4. Default 7. */
+    readonly events?: number;
+  };
+  /** QEMU's PCI test device: writes that are counted. */
+  'pci-testdev': PciPlacement & { readonly slot: number };
+  /** The PC's keyboard controller, with a PS/2 keyboard, whose keys `machine.chardev(id)` presses, and a mouse. */
+  i8042: {
+    /** ISA IRQ of the keyboard. Default 1. */
+    readonly irq?: number;
+    /** ISA IRQ of the mouse. Default 12. */
+    readonly auxIrq?: number;
+    /** Data port; that of status and commands is 4 above it. Default 0x60. */
+    readonly ioBase?: number;
+    /** Whether there is a keyboard. Default true. */
+    readonly keyboard?: boolean;
+    /** Whether there is a mouse. Default true. */
+    readonly mouse?: boolean;
+    /** What a byte takes from a device: 0 as QEMU, `'1ms'` as the part. Default 0. */
+    readonly byteTime?: Duration;
+  };
+  /** The NS16550A UART. The other end of its line is `machine.chardev(id)`. */
+  ns16550a: {
+    /** ISA IRQ. Default 4. */
+    readonly irq?: number;
+    /** First of its eight ports. Default 0x3f8. */
+    readonly ioBase?: number;
+    /** Hz of the crystal. Default 1843200. */
+    readonly clock?: number;
+    /** Whether the pin OUT2 (MCR.OUT2 without LOOP) gates the IRQ, as in a PC, or nothing does, as in QEMU. Default `out2`. */
+    readonly irqGate?: 'out2' | 'none';
+    /** Modem inputs that are wired active, by their bits in MSR. Default 0xb0: DCD, DSR and CTS. */
+    readonly tiedInputs?: number;
   };
   /** A device for the framework's own tests: registers of every kind, a timer, an IRQ, DMA and faults on request. */
   'isa-testdev': {

@@ -1,6 +1,6 @@
 import type { PropertiesOf, PropertySchema } from './properties.ts';
 import type { RegisterBank } from './registers.ts';
-import type { StateOf, StateSchema } from './state.ts';
+import { RESERVED_FIELDS, SCALAR_WIDTH, type StateOf, type StateSchema } from './state.ts';
 
 /** Who makes an access: a VCPU (`vcpu`, its index), a device by DMA (`device`, its index in the blueprint), or the host. */
 export interface Initiator {
@@ -11,15 +11,24 @@ export interface Initiator {
 /** Bytes of one access on a device's handlers. */
 export type AccessSize = 1 | 2 | 4;
 
+/** An address space of the machine. */
+export type Space = 'io' | 'memory' | 'config';
+
 /** A range in which a device answers. */
 export interface RegionSpec {
-  /** `io`: the 64 Ki ports. `memory`: the physical address space. */
-  readonly space: 'io' | 'memory';
+  /**
+   * `io`: the 64 Ki ports. `memory`: the physical address space. `config`: the PCI configuration space, where an address is
+   * bus << 20 | slot << 15 | function << 12 | offset; only devices reach it, by `device.config`.
+   */
+  readonly space: Space;
   /** Where it lies at reset; left out when the behaviour's `base` decides, from the device's state. */
   readonly base?: number;
   /** Bytes. */
   readonly size: number;
-  /** Which of overlapping regions answers: the highest. Two regions of one priority must not overlap. Default 0. */
+  /**
+   * Which of overlapping regions answers: the highest. Two regions of one priority must not overlap. RAM and ROM lie below a priority of 0,
+   * and above those that are negative. Default 0.
+   */
   readonly priority?: number;
   /**
    * Sizes that the device's handlers take. A wider access is split into parts of `max` (low address first), a narrower
@@ -32,8 +41,10 @@ export interface RegionSpec {
     readonly strict?: boolean;
     /** Narrower reads take part of a wider one; narrower writes are refused. */
     readonly widen?: boolean;
-    /** Accesses that are not aligned to their size are passed on whole; otherwise they are split into bytes. */
+    /** Accesses that are not aligned to their size are passed on whole; otherwise they are split into parts of `min`, or refused where that does not help. */
     readonly unaligned?: boolean;
+    /** Ports only: an access that would be refused goes to what lies below the region, as if this were not there. */
+    readonly transparent?: boolean;
   };
 }
 
@@ -42,8 +53,17 @@ export interface OutputSpec {
   readonly count?: number;
   /** The property that holds the number of the bus's IRQ line to which the pin is wired. */
   readonly busIrq?: string;
+  /** A PCI INTx pin, 0 for INTA to 3 for INTD: wired to the line of the PCI bus that its slot gives it. */
+  readonly intx?: number;
+  /** For a bus with as many IRQ lines as there are pins: pin n drives line n of the bus that the device provides, beside the devices on it. */
+  readonly ownIrq?: boolean;
   /** The pin is wired to the VCPU's INTR; the device answers its acknowledge cycle. */
   readonly intr?: boolean;
+  /**
+   * The pin is wired to the machine's reset line, with any other device's: when it rises, the machine is reset (`warm`) before the next
+   * access of any VCPU. The access in which it rises ends as it would have, and so does everything that a timer does at that instant.
+   */
+  readonly reset?: boolean;
 }
 
 export interface InputSpec {
@@ -60,6 +80,8 @@ export interface BusSpec {
   readonly irqs: number;
   /** Whether several devices may drive one line (wired OR). */
   readonly shared?: boolean;
+  /** PCI: the line of a slot's pin is (slot + pin + this) modulo the number of lines. Default 0. */
+  readonly swizzle?: number;
 }
 
 /** The static half of a device: what it is, apart from what it does. */
@@ -88,6 +110,8 @@ export interface DeviceSchema<
   regions?(properties: PropertiesOf<NoInfer<P>>): Readonly<Record<R, RegionSpec>>;
   /** Its registers, by region. */
   readonly registers?: Readonly<Partial<Record<NoInfer<R>, RegisterBank>>>;
+  /** It has a character backend, `device.chardev`, whose other end a test holds as `machine.chardev(id)`. */
+  readonly chardev?: boolean;
   /** Timers by name. Those due at the same instant fire in this order. */
   readonly timers?: readonly T[];
   readonly outputs?: Readonly<Record<O, OutputSpec>>;
@@ -113,12 +137,30 @@ export interface Timer {
 export interface Dma {
   read(address: number, target: Uint8Array): void;
   write(address: number, data: Uint8Array): void;
+  /** Whether any of these bytes lies in a region of the device itself, which it must not access: an address that a guest gives may be one. */
+  isOwn(address: number, size: number): boolean;
   readb(address: number): number;
   readw(address: number): number;
   readl(address: number): number;
   writeb(address: number, value: number): void;
   writew(address: number, value: number): void;
   writel(address: number, value: number): void;
+}
+
+/** The device's end of its character backend. A device without one hears nothing, and what it sends is gone. */
+export interface CharBackend {
+  /** Bytes that have come and are not yet received. */
+  readonly waiting: number;
+  /** Takes the next byte that has come. */
+  receive(): number | undefined;
+  /** Sends a byte; false when nobody takes them and the ring (4 KiB) is full. */
+  send(byte: number): boolean;
+}
+
+/** The PCI configuration space as a host bridge reaches it. Where no function answers, reads give all ones. */
+export interface ConfigSpace {
+  read(address: number, size: AccessSize): number;
+  write(address: number, value: number, size: AccessSize): void;
 }
 
 /**
@@ -139,14 +181,16 @@ export interface Device<
   readonly timers: { readonly [K in T]: Timer };
   readonly out: { readonly [K in O]: Output };
   readonly dma: Dma;
+  readonly config: ConfigSpace;
+  readonly chardev: CharBackend;
   /** Machine time in nanoseconds since the machine's start. */
-  now(): bigint;
+  readonly now: () => bigint;
   /** The guest did what the part does not allow. Reported, and the access goes on. At most 80 characters are kept. */
-  guestError(message: string): void;
+  readonly guestError: (message: string) => void;
   /** The guest used what the part has and this model lacks. */
-  unimplemented(message: string): void;
+  readonly unimplemented: (message: string) => void;
   /** To be called when a region's `base` has changed: every thread sees the new map before its next access. */
-  remap(): void;
+  readonly remap: () => void;
 }
 
 export interface RegionBehaviour<D> {
@@ -183,6 +227,13 @@ export interface DeviceBehaviour<
   readonly timers?: { readonly [K in T]: TimerHandler<Device<P, S, T, O>> };
   /** Called when an input pin changes its level. */
   readonly inputs?: { readonly [K in I]: InputHandler<Device<P, S, T, O>> };
+  /**
+   * For a bus: where a region that lies at `base` on it is seen from outside the bus; undefined where the bus does not forward
+   * it. Without it, a region is seen where it lies.
+   */
+  forward?(device: Device<P, S, T, O>, space: Space, base: number, size: number): number | undefined;
+  /** Bytes have come at the character backend. */
+  received?(device: Device<P, S, T, O>): void;
   /** The interrupt-acknowledge cycle of an interrupt controller: gives the vector, 0 to 255. */
   acknowledge?(device: Device<P, S, T, O>): number;
 }
@@ -240,7 +291,30 @@ export function defineDevice<
   schema: DeviceSchema<P, S, R, T, O, I>,
   behaviour: DeviceBehaviour<NoInfer<P>, NoInfer<S>, NoInfer<R>, NoInfer<T>, NoInfer<O>, NoInfer<I>>,
 ): DeviceDefinition<P, S, R, T, O, I> {
+  checkHandlers(schema.type, behaviour, 'timers', schema.timers ?? []);
+  checkHandlers(schema.type, behaviour, 'inputs', Object.keys(schema.inputs ?? {}));
+  for (const [name, type] of Object.entries(schema.state ?? {})) checkStateField(schema.type, name, type);
   return Object.freeze({ schema, behaviour, [BRAND]: true });
+}
+
+function checkHandlers(type: string, behaviour: object, kind: 'timers' | 'inputs', names: readonly string[]): void {
+  const handlers: unknown = Reflect.get(behaviour, kind);
+  for (const name of names) {
+    if (typeof handlers === 'object' && handlers !== null && name in handlers) continue;
+    throw new TypeError(
+      `device type '${type}': its schema names ${kind} '${name}', and its behaviour has no handler ${kind}.${name}`,
+    );
+  }
+}
+
+function checkStateField(type: string, name: string, field: StateSchema[string]): void {
+  if (RESERVED_FIELDS.has(name))
+    throw new TypeError(`device type '${type}': the state field '${name}' has a reserved name; choose another`);
+  const known = typeof field === 'string' ? field in SCALAR_WIDTH : field.length > 0;
+  if (!known)
+    throw new TypeError(
+      `device type '${type}': the state field '${name}' has the type '${JSON.stringify(field)}'; expected one of ${Object.keys(SCALAR_WIDTH).join(', ')}, or array()`,
+    );
 }
 
 /** Whether `value` came from `defineDevice`, of any copy of this SDK. */

@@ -108,6 +108,14 @@ export interface Snapshot {
   readonly size: number;
 }
 
+/** The test's end of a device's character backend, as a serial line's other side. */
+export interface Chardev {
+  /** Sends bytes, or a text's UTF-8, to the device. Gives how many it took: its ring holds 4 KiB. */
+  write(data: Uint8Array | string): number;
+  /** Takes what the device has sent. */
+  read(): Uint8Array;
+}
+
 /** The machine as a case sees it. */
 export interface Machine {
   readonly devices: readonly DeviceInfo[];
@@ -116,6 +124,8 @@ export interface Machine {
   /** Output or line `pin` of a device or a bus: `irq('rtc0')`, `irq('isa0', 8)`, `irq('pit0', 'out', 2)`. */
   irq(id: string, pin?: number): IrqLine;
   irq(id: string, output: string, pin?: number): IrqLine;
+  /** @throws an error when the device has no character backend. */
+  chardev(id: string): Chardev;
   /** Resets every device. `warm` (the reset line) keeps what hardware keeps, as the CMOS; default `warm`. */
   reset(kind?: 'cold' | 'warm'): void;
   snapshot(): Snapshot;

@@ -28,7 +28,7 @@ export interface VcpuStart extends MachineContext {
   readonly case: string;
   readonly index: number;
   /** Keeps the VCPU from starting; the case fails with the reason. */
-  refuse(reason: string): void;
+  readonly refuse: (reason: string) => void;
 }
 
 export interface Tick extends MachineContext {
@@ -56,7 +56,7 @@ export interface GuestEvent extends MachineContext {
 export interface CaseStart extends MachineContext {
   readonly case: string;
   /** Keeps the case from running; it is reported as skipped with the reason. */
-  skip(reason: string): void;
+  readonly skip: (reason: string) => void;
 }
 
 export type CaseStatus = 'pass' | 'fail' | 'skip' | 'timeout' | 'crash';
@@ -68,7 +68,7 @@ export interface CaseEnd extends MachineContext {
   readonly duration: number;
   readonly message: string | undefined;
   /** Fails a case that has passed: a gate. */
-  fail(reason: string): void;
+  readonly fail: (reason: string) => void;
 }
 
 export interface RunSummary {

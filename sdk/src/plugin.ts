@@ -26,13 +26,13 @@ export interface CaseContext<O = unknown> {
   readonly clock: Clock;
   readonly assert: Assert;
   /** Adds a line to the report, prefixed with the caller as `src/drift.ts:testDrift():L94: `. */
-  log(message: string): void;
+  readonly log: (message: string) => void;
   /** The plugin's options, validated. */
   readonly options: O;
   /** Memory that the VCPUs of the case share, 64 KiB, zero at its start. It is not the machine's. */
   readonly shared: SharedArrayBuffer;
   /** Ends the case as skipped. */
-  skip(reason: string): never;
+  readonly skip: (reason: string) => never;
 }
 
 /** What a backend or a run may lack. A case that requires it is skipped there, with the reason. */
@@ -50,6 +50,8 @@ export interface CaseSpec<O = unknown> {
   readonly clock?: ClockKind;
   /** Wall time it may take. */
   readonly timeout?: Duration;
+  /** VCPUs that execute it, from 1 to 8; by default as many as the plugin says. */
+  readonly vcpus?: number;
 }
 
 /** One case, or cases by name; a name is a path (`alarm/wildcard/hour`). */
@@ -65,12 +67,12 @@ export interface Plugin<O = unknown> {
   readonly init?: (machine: MachineBuilder, context: { readonly options: O }) => void | Promise<void>;
   /** The cases. Each runs as a VCPU, in a worker, on a machine as `init()` left it. */
   readonly run?: Run<O>;
-  /** VCPUs on each case's machine; every one executes the case, with its own `vcpu.index`. Default 1. */
+  /** VCPUs that execute each case, every one with its own `vcpu.index`, from 1 to 8. Default 1. */
   readonly vcpus?: number;
   /** Devices of its own. */
   readonly devices?: readonly AnyDeviceDefinition[];
   /** Taps the host's hooks; called once, in the host. */
-  readonly apply?: (host: Host) => void;
+  readonly apply?: (host: Host, context: { readonly options: O }) => void;
   /** Validates the options that the config gives it: any Standard Schema (zod, valibot, arktype …). */
   readonly options?: StandardSchema<O>;
 }

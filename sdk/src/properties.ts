@@ -22,6 +22,7 @@ export interface StringProperty extends Documented {
   readonly default?: string;
   /** What a value must look like, and how to say so in an error. */
   readonly pattern?: RegExp;
+  readonly expected?: string;
 }
 
 export interface EnumProperty extends Documented {
@@ -105,7 +106,7 @@ export function checkProperties(
   const values: Record<string, PropertyValue> = {};
   const problems: PropertyProblem[] = [];
   for (const key of Object.keys(given)) {
-    if (!(key in schema) && given[key] !== undefined) {
+    if (!Object.hasOwn(schema, key) && given[key] !== undefined) {
       problems.push({
         key,
         found: given[key],
@@ -153,7 +154,10 @@ export function describeProperty(definition: Property): string {
     case 'boolean':
       return 'true or false';
     case 'string':
-      return definition.pattern === undefined ? 'a string' : `a string matching ${definition.pattern}`;
+      return (
+        definition.expected ??
+        (definition.pattern === undefined ? 'a string' : `a string matching ${definition.pattern}`)
+      );
     case 'enum':
       return `one of ${definition.values.map((value) => `'${value}'`).join(', ')}`;
     case 'duration':

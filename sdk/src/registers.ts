@@ -134,10 +134,12 @@ export interface RegisterBank {
   };
 }
 
+const inHex = (content: number): string => (content > 9 ? `0x${content.toString(16)}` : String(content));
+
 /** `B ← 0x42` as a reader wants it: the fields that are set, `{PIE, 24H}`, multi-bit ones as `RS=6`. */
 export function decodeRegister(target: Register, value: number): string {
   const shown = target.fields
     .filter((field) => field.access !== 'reserved' && field.test(value) && target.fields.length > 1)
-    .map((field) => (field.msb === field.lsb ? field.name : `${field.name}=${field.get(value)}`));
+    .map((field) => (field.msb === field.lsb ? field.name : `${field.name}=${inHex(field.get(value))}`));
   return shown.length === 0 ? '' : `{${shown.join(', ')}}`;
 }

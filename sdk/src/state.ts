@@ -45,7 +45,8 @@ export function array(of: ArrayType['of'], length: number): ArrayType {
   return { of, length };
 }
 
-const WIDTH = { bool: 1, u8: 1, u16: 2, u32: 4, i32: 4, i64: 8 } as const;
+/** Bytes of each scalar type. */
+export const SCALAR_WIDTH = { bool: 1, u8: 1, u16: 2, u32: 4, i32: 4, i64: 8 } as const;
 
 /** Where a field lies: its byte offset from the start of the device's state, which is aligned to 8. */
 export interface StateField {
@@ -63,7 +64,7 @@ export interface StateLayout {
 
 /** The layout of a schema: fields in order of falling width, so that each is aligned without padding. */
 export function layoutState(schema: StateSchema): StateLayout {
-  const widthOf = (type: ScalarType | ArrayType): number => WIDTH[typeof type === 'string' ? type : type.of];
+  const widthOf = (type: ScalarType | ArrayType): number => SCALAR_WIDTH[typeof type === 'string' ? type : type.of];
   const ordered = Object.entries(schema).toSorted(([, a], [, b]) => widthOf(b) - widthOf(a));
   let offset = 0;
   const fields = ordered.map(([name, type]): StateField => {
@@ -76,6 +77,17 @@ export function layoutState(schema: StateSchema): StateLayout {
 }
 
 type View = Uint8Array | Uint16Array | Uint32Array | Int32Array | BigInt64Array;
+
+/** Names that the accessors themselves use. */
+export const RESERVED_FIELDS: ReadonlySet<string> = new Set([
+  'u8',
+  'u16',
+  'u32',
+  'i32',
+  'i64',
+  'constructor',
+  '__proto__',
+]);
 
 class BoundState {
   readonly u8: Uint8Array;
@@ -185,11 +197,8 @@ export function stateBinder<const S extends StateSchema>(schema: S): StateBinder
   class State extends BoundState {}
   const arrays: StateField[] = [];
   for (const field of fields) {
-    if (field.name in BoundState.prototype || ['u8', 'u16', 'u32', 'i32', 'i64'].includes(field.name)) {
-      throw new TypeError(`state field '${field.name}': this name is reserved; choose another`);
-    }
     if (typeof field.type === 'string') {
-      const index = field.offset / WIDTH[field.type];
+      const index = field.offset / SCALAR_WIDTH[field.type];
       Object.defineProperty(State.prototype, field.name, { enumerable: true, ...accessorOf[field.type](index) });
     } else {
       arrays.push(field);
@@ -199,7 +208,7 @@ export function stateBinder<const S extends StateSchema>(schema: S): StateBinder
     const state = new State(buffer, offset, size);
     for (const { name, type, offset: at, size: length } of arrays) {
       if (typeof type === 'string') continue;
-      const width = WIDTH[type.of];
+      const width = SCALAR_WIDTH[type.of];
       const view = state[type.of].subarray(at / width, (at + length) / width);
       Object.defineProperty(state, name, { value: new BoundArray(name, view), enumerable: true });
     }

@@ -1,21 +1,34 @@
 import { CommanderError } from 'commander';
 
-import { explain } from './fail.ts';
-import type { Io } from './io.ts';
-import { createProgram } from './program.ts';
+import { claimStdout, type Io } from './io.ts';
+import type { CliOptions } from './options.ts';
+import { createProgram, type CommandName } from './program.ts';
+
+/** A sub-command; gives the exit code. */
+type Action = (options: CliOptions, io: Io) => Promise<number>;
+
+/** Each sub-command's module is loaded when it is the one that was asked for. */
+const ACTIONS: Readonly<Record<CommandName, () => Promise<Action>>> = {
+  run: async () => (await import('./run.ts')).run,
+  list: async () => (await import('./list.ts')).list,
+  machine: async () => (await import('./machine.ts')).machine,
+};
 
 /** Runs the command line; gives the exit code. Never rejects. */
 export async function runCommandLine(args: readonly string[], io: Io): Promise<number> {
   let code = 0;
-  const program = createProgram(io, (given) => {
-    code = given;
+  const program = createProgram(io, async (command, options) => {
+    const isList = options.plugin.includes('?');
+    const action = isList ? (await import('./modules.ts')).listModules : await ACTIONS[command]();
+    code = await action(options, options.json === true ? claimStdout(io) : io);
   });
   try {
     await program.parseAsync(args, { from: 'user' });
     return code;
   } catch (error) {
-    // commander has written its message; it ends --help and --version in this way too.
+    // commander has told of it; it ends --help and --version in this way too.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    const { explain } = await import('./fail.ts');
     return explain(error, io);
   }
 }

@@ -6,7 +6,6 @@ import type { LoadedPlugin, PluginCase } from '../plugins/types.ts';
 import { count } from '../report/format.ts';
 import { styleFor, type Style } from '../report/style.ts';
 import type { Io } from './io.ts';
-import { listModules } from './modules.ts';
 import type { CliOptions } from './options.ts';
 import { prepare } from './prepare.ts';
 import { selectCases } from './select.ts';
@@ -30,14 +29,15 @@ export interface CaseList {
 
 /** `qtest list`: the cases that `-t` selects, without running them. */
 export async function list(options: CliOptions, io: Io): Promise<number> {
-  if (options.plugin.includes('?')) return await listModules(options, io);
   const { plugins } = await prepare(options, io);
   const { cases } = await selectCases(plugins, { patterns: options.test, defaultClock: 'virtual' });
   const selected = new Set(cases.map(({ plugin, name }) => `${plugin}/${name}`));
   const listed = plugins
     .map((plugin) => ({ plugin, cases: plugin.cases.filter(({ name }) => selected.has(`${plugin.name}/${name}`)) }))
     .filter((entry) => entry.cases.length > 0);
-  io.stdout.write(options.json === true ? `${JSON.stringify(caseList(listed), undefined, 2)}\n` : text(listed, styleFor(io.stdout)));
+  io.stdout.write(
+    options.json === true ? `${JSON.stringify(caseList(listed), undefined, 2)}\n` : text(listed, styleFor(io.stdout)),
+  );
   return 0;
 }
 
@@ -83,4 +83,3 @@ function remarks({ description = '', requires, clock, timeout, vcpus }: PluginCa
   ];
   return [description, special.length === 0 ? '' : `(${special.join('; ')})`].filter((part) => part !== '').join(' ');
 }
-

@@ -1,9 +1,9 @@
-import type { AnyDeviceDefinition, ClockKind, RegionSpec } from '@qtest/sdk';
+import type { AnyDeviceDefinition, ClockKind, RegionSpec, Space } from '@qtest/sdk';
 import { resolveProperties } from '@qtest/sdk';
 
 import type { Blueprint, DeviceBlueprint } from '../machine/blueprint.ts';
 
-/** What `qtest machine --json` writes for each plugin. */
+/** A machine as data, for a reader or a program. */
 export interface MachineView {
   readonly plugin: string;
   readonly clock: ClockKind;
@@ -12,8 +12,8 @@ export interface MachineView {
   /** RAM and ROM. */
   readonly memory: readonly { readonly kind: 'ram' | 'rom'; readonly base: number; readonly size: number }[];
   readonly regions: readonly RegionView[];
-  /** IRQ lines that lead somewhere. */
-  readonly lines: readonly { readonly name: string; readonly to: readonly string[] }[];
+  /** IRQ lines that lead somewhere: a device's output, or a line of a bus. */
+  readonly lines: readonly LineView[];
   /** Bytes of a snapshot, RAM apart. */
   readonly stateBytes: number;
 }
@@ -26,10 +26,17 @@ export interface DeviceView {
   readonly properties: Readonly<Record<string, number | boolean | string>>;
 }
 
+export interface LineView {
+  readonly name: string;
+  readonly kind: 'output' | 'bus';
+  /** Lines that it drives, input pins, `INTR` of the VCPU. */
+  readonly to: readonly string[];
+}
+
 export interface RegionView {
   readonly device: string;
   readonly region: string;
-  readonly space: 'io' | 'memory';
+  readonly space: Space;
   /** Undefined when the device's state decides where it lies. */
   readonly base: number | undefined;
   readonly size: number;
@@ -43,7 +50,7 @@ export interface BuiltMachine {
   readonly registry: ReadonlyMap<string, AnyDeviceDefinition>;
 }
 
-/** A machine for a reader or a program. */
+/** Takes a sealed machine apart. */
 export function viewMachine(plugin: string, vcpus: number, { blueprint, registry }: BuiltMachine): MachineView {
   const { devices, lines, ram, layout, clock } = blueprint;
   return {
@@ -59,16 +66,22 @@ export function viewMachine(plugin: string, vcpus: number, { blueprint, registry
     })),
     memory: ram.map(({ kind, base, size }) => ({ kind, base, size })).toSorted((a, b) => a.base - b.base),
     regions: devices.flatMap((device) => regionsOf(device, registry.get(device.type))).toSorted(byPlace),
-    lines: lines
-      .map(({ name, feeds, sinks }) => ({
-        name,
-        to: [
-          ...feeds.map((line) => lines[line]?.name ?? `line ${line}`),
-          ...sinks.map(({ device, input, pin }) => `${devices[device]?.id ?? device}.${input}[${pin}]`),
-        ],
-      }))
-      .filter(({ to }) => to.length > 0),
+    lines: lines.map((_, index) => lineView(index, blueprint)).filter(({ to }) => to.length > 0),
     stateBytes: layout.stateBytes,
+  };
+}
+
+function lineView(index: number, { devices, lines, intr }: Blueprint): LineView {
+  const { name = `line ${index}`, feeds = [], sinks = [] } = lines[index] ?? {};
+  const isBus = devices.some(({ busLine, busLines }) => busLine >= 0 && index >= busLine && index < busLine + busLines);
+  return {
+    name,
+    kind: isBus ? 'bus' : 'output',
+    to: [
+      ...feeds.map((line) => lines[line]?.name ?? `line ${line}`),
+      ...sinks.map(({ device, input, pin }) => `${devices[device]?.id ?? device}.${input}[${pin}]`),
+      ...(index === intr ? ['INTR'] : []),
+    ],
   };
 }
 

@@ -1,5 +1,6 @@
 import { codeOf } from '../thrown.ts';
 import { runCommandLine } from './command-line.ts';
+import { INTERRUPTED } from './interrupt.ts';
 
 /** Milliseconds that a plugin's leftovers may keep the process alive once the command has ended. */
 const LINGER = 1_000;
@@ -11,16 +12,21 @@ function endLeftovers(): void {
       endLeftovers();
       return;
     }
-    const left = [...new Set(process.getActiveResourcesInfo())].join(', ');
-    process.stderr.write(`qtest: ended, although a plugin has left something running in the host (${left})\n`);
+    const left = new Set(process.getActiveResourcesInfo().filter((name) => !/^(?:Pipe|TTY)Wrap$/.test(name)));
+    process.stderr.write(
+      `qtest: ended, although a plugin has left something running in the host (${[...left].join(', ')})\n`,
+    );
     process.exit();
   }, LINGER).unref();
 }
 
 let finished = false;
-process.on('exit', () => {
-  if (finished) return;
-  process.stderr.write('qtest: ended before it was done: a plugin or the config called process.exit(), or waits for what never comes\n');
+process.on('exit', (code) => {
+  // With a second Ctrl-C it ends wherever it is.
+  if (finished || code === INTERRUPTED) return;
+  process.stderr.write(
+    'qtest: ended before it was done: a plugin or the config called process.exit(), or waits for what never comes\n',
+  );
   process.exitCode = 2;
 });
 process.stdout.on('error', (error) => {
@@ -30,6 +36,10 @@ process.stdout.on('error', (error) => {
   process.exit();
 });
 
-process.exitCode = await runCommandLine(process.argv.slice(2), { cwd: process.cwd(), stdout: process.stdout, stderr: process.stderr });
+process.exitCode = await runCommandLine(process.argv.slice(2), {
+  cwd: process.cwd(),
+  stdout: process.stdout,
+  stderr: process.stderr,
+});
 finished = true;
 endLeftovers();

@@ -6,7 +6,7 @@ import { pluginRequests, readConfig } from './prepare.ts';
 /** `qtest --plugin '?'`: the plugins of the config, as QEMU's `-test ?` listed its test modules. */
 export async function listModules(options: CliOptions, io: Io): Promise<number> {
   const named = options.plugin.filter((spec) => spec !== '?');
-  const requests = await pluginRequests({ ...options, plugin: named }, io, await readConfig(options, io));
+  const requests = pluginRequests({ ...options, plugin: named }, io, await readConfig(options, io));
   const plugins = await loadPlugins(requests);
   const width = Math.max(0, ...plugins.map(({ name }) => name.length));
   const lines = plugins.map(({ name, description }) => `  ${name.padEnd(width)}  ${description}`.trimEnd());

@@ -26,7 +26,7 @@ export interface Prepared {
  */
 export async function prepare(options: CliOptions, io: Io): Promise<Prepared> {
   const loaded = await readConfig(options, io);
-  const requests = await pluginRequests(options, io, loaded);
+  const requests = pluginRequests(options, io, loaded);
   if (requests.length === 0) throw hostError('USAGE', nothingToRun(loaded.file));
   return { config: loaded.config, file: loaded.file, plugins: await loadPlugins(requests) };
 }
@@ -37,35 +37,40 @@ export async function readConfig({ config }: CliOptions, { cwd }: Io): Promise<L
 }
 
 /** The plugins to load, with the folder from which each is resolved. */
-export async function pluginRequests({ plugin: named }: CliOptions, { cwd }: Io, loaded: LoadedConfig): Promise<readonly PluginRequest[]> {
+export function pluginRequests(
+  { plugin: named }: CliOptions,
+  { cwd }: Io,
+  loaded: LoadedConfig,
+): readonly PluginRequest[] {
   const { config, dir } = loaded;
   const entries = (config.plugins ?? []).map((entry) => withOptions({ ...entryParts(entry), from: dir }));
   if (named.length === 0) return entries;
-  return await Promise.all(named.map(async (spec) => ({ ...(await configured({ spec, from: cwd }, entries)), spec, from: cwd })));
+  return named.map((spec) => ({ ...configured({ spec, from: cwd }, entries), spec, from: cwd }));
 }
 
 /** A plugin of the command line that is in the config as well keeps its options. */
-async function configured(request: PluginRequest, entries: readonly PluginRequest[]): Promise<PluginRequest> {
+function configured(request: PluginRequest, entries: readonly PluginRequest[]): PluginRequest {
   const candidates = entries.filter(({ options }) => options !== undefined);
   if (candidates.length === 0) return request;
-  const url = await resolvePlugin(request.spec, request.from);
-  for (const candidate of candidates) {
-    if ((await urlOf(candidate)) === url) return candidate;
-  }
-  return request;
+  const url = resolvePlugin(request.spec, request.from);
+  return candidates.find((candidate) => urlOf(candidate) === url) ?? request;
 }
 
 /** The URL of a config's plugin; undefined when it isn't there, which matters only to a run of it. */
-async function urlOf({ spec, from }: PluginRequest): Promise<string | undefined> {
+function urlOf({ spec, from }: PluginRequest): string | undefined {
   try {
-    return await resolvePlugin(spec, from);
+    return resolvePlugin(spec, from);
   } catch (error) {
     if (isQtestError(error)) return undefined;
     throw error;
   }
 }
 
-function withOptions(given: { spec: string; from: string; options: PluginRequest['options'] | undefined }): PluginRequest {
+function withOptions(given: {
+  spec: string;
+  from: string;
+  options: PluginRequest['options'] | undefined;
+}): PluginRequest {
   const { options, ...request } = given;
   return options === undefined ? request : { ...request, options };
 }

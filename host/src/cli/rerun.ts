@@ -10,6 +10,12 @@ export interface RerunContext {
   readonly extensions: readonly string[];
 }
 
+/** A duration as the command line takes it, exactly. */
+function durationText(ns: bigint): string {
+  if (ns % 1_000_000_000n === 0n) return `${ns / 1_000_000_000n}s`;
+  return ns % 1_000_000n === 0n ? `${ns / 1_000_000n}ms` : `${ns}ns`;
+}
+
 /** The command that runs one case again as it was run. */
 export function rerunCommand(selected: SelectedCase, { options, specs, extensions }: RerunContext): string {
   const plugins = [...extensions, selected.plugin].map((name) => specs.get(name) ?? name);
@@ -17,6 +23,6 @@ export function rerunCommand(selected: SelectedCase, { options, specs, extension
   if (options.config === false) words.push('--no-config');
   else if (options.config !== undefined) words.push('--config', options.config);
   if (options.clock !== undefined) words.push('--clock', options.clock);
-  if (options.timeout !== undefined) words.push('--timeout', `${options.timeout}ns`);
+  if (options.timeout !== undefined) words.push('--timeout', durationText(options.timeout));
   return words.map(shellQuote).join(' ');
 }

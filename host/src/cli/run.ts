@@ -10,7 +10,6 @@ import { messageOf } from '../thrown.ts';
 import type { RunCases } from '../vcpu/run-options.ts';
 import { catchInterrupts, INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';
-import { listModules } from './modules.ts';
 import type { CliOptions } from './options.ts';
 import { prepare, specFrom, type Prepared } from './prepare.ts';
 import { rerunCommand } from './rerun.ts';
@@ -24,7 +23,6 @@ async function loadRunner(): Promise<RunCases> {
 
 /** `qtest`: runs the selected cases and reports them. */
 export async function run(options: CliOptions, io: Io, runner: () => Promise<RunCases> = loadRunner): Promise<number> {
-  if (options.plugin.includes('?')) return await listModules(options, io);
   const prepared = await prepare(options, io);
   const settings = settingsOf(prepared.config, options);
   const selection = await selectCases(prepared.plugins, {
@@ -61,7 +59,15 @@ async function runAll({ prepared, settings, selection, hooks, reporter, runCases
     reporter.runStart?.(selection.cases);
     const { selected, skipped } = selection;
     const { signal } = interrupt;
-    const summary = await runCases({ ...settings, plugins: prepared.plugins, selected, skipped, hooks, reporter, signal });
+    const summary = await runCases({
+      ...settings,
+      plugins: prepared.plugins,
+      selected,
+      skipped,
+      hooks,
+      reporter,
+      signal,
+    });
     if (summary.skip === selection.cases.length) reporter.warning?.('every case was skipped: nothing has been tested');
     const isDone = await callDone(hooks, summary, reporter);
     reporter.done(summary, { interrupted: signal.aborted });

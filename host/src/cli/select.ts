@@ -5,7 +5,6 @@ import { nearest } from '../nearest.ts';
 import type { LoadedPlugin, PluginCase } from '../plugins/types.ts';
 import type { SelectedCase } from '../report/events.ts';
 import type { SkippedCase } from '../vcpu/run-options.ts';
-import { matcher } from './patterns.ts';
 
 export interface SelectOptions {
   /** As `-t` gives them; empty for all cases. */
@@ -27,6 +26,8 @@ export interface Selection {
   readonly unmatched: readonly string[];
 }
 
+const EVERYTHING = { test: () => true, unmatched: [] };
+
 /**
  * Selects cases and gives each its clock.
  * @throws NO_CASES when there is none.
@@ -35,7 +36,7 @@ export async function selectCases(plugins: readonly LoadedPlugin[], options: Sel
   const { patterns, clock, defaultClock } = options;
   const all = plugins.flatMap((plugin) => plugin.cases.map((found) => ({ plugin: plugin.name, found })));
   const names = all.map(({ found }) => found.name);
-  const match = await matcher(patterns, names);
+  const match = patterns.length === 0 ? EVERYTHING : await (await import('./patterns.ts')).matcher(patterns, names);
   const chosen = all
     .filter(({ found }) => match.test(found.name))
     .map(({ plugin, found }) => {
@@ -68,13 +69,20 @@ function noCases(plugins: readonly LoadedPlugin[], patterns: readonly string[], 
   return hostError('NO_CASES', `no cases matched ${given} in ${loaded}.${hint} 'qtest list' shows all ${names.length}`);
 }
 
-/** Names near a pattern, also when only a segment of them is. */
+/** Names that a pattern may have been meant to match: those that contain it, or are near it as a whole or by a segment. */
 function nearestNames(patterns: readonly string[], names: readonly string[]): readonly string[] {
-  const wanted = patterns.map((pattern) => pattern.replace(/^!/, '').replace(/[*?]+/g, '')).filter((text) => text !== '');
-  const whole = wanted.flatMap((text) => nearest(text, names));
-  const segments = wanted
-    .flatMap((text) => text.split('/').filter((segment) => segment !== ''))
-    .flatMap((text) => nearest(text, names.flatMap((name) => name.split('/'))))
-    .flatMap((segment) => names.filter((name) => name.split('/').includes(segment)));
-  return [...new Set([...whole, ...segments])].slice(0, 5);
+  const segmentsOf = (text: string): string[] => text.split('/').filter((segment) => segment !== '');
+  const words = [...new Set(names.flatMap(segmentsOf))];
+  const found = patterns
+    .map((pattern) => pattern.replace(/^!/, '').replace(/[*?]+/g, ''))
+    .filter((text) => text !== '')
+    .flatMap((text) => {
+      const near = segmentsOf(text).flatMap((segment) => nearest(segment, words));
+      return [
+        ...names.filter((name) => name.includes(text)),
+        ...nearest(text, [...new Set(names)]),
+        ...names.filter((name) => segmentsOf(name).some((segment) => near.includes(segment))),
+      ];
+    });
+  return [...new Set(found)].slice(0, 5);
 }

@@ -55,8 +55,8 @@ export function checkConfig(value: unknown, place: string): Config {
   }
   const problems: string[] = [];
   if (isConfig(value, problems)) return value;
-  const list = problems.length === 1 ? problems[0] : problems.map((problem) => `\n  ${problem}`).join('');
-  throw hostError('CONFIG', `${place}: ${list}`);
+  const list = problems.length === 1 ? ` ${problems[0]}` : problems.map((problem) => `\n  ${problem}`).join('');
+  throw hostError('CONFIG', `${place}:${list}`);
 }
 
 /** Whether every key is right; what is not is added to `problems`. */
@@ -100,7 +100,10 @@ function* entryProblems(path: string, entry: unknown): Iterable<string> {
 }
 
 /** A plugin of the config, taken apart. */
-export function entryParts(entry: PluginEntry): { spec: string; options: Readonly<Record<string, unknown>> | undefined } {
+export function entryParts(entry: PluginEntry): {
+  spec: string;
+  options: Readonly<Record<string, unknown>> | undefined;
+} {
   return typeof entry === 'string' ? { spec: entry, options: undefined } : { spec: entry[0], options: entry[1] };
 }
 

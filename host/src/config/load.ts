@@ -1,18 +1,21 @@
-import { realpath } from 'node:fs/promises';
-import { basename, dirname, relative, resolve } from 'node:path';
+import { realpathSync, statSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 import { isQtestError, type Config } from '@qtest/sdk';
-import { cosmiconfig, defaultLoaders, type CosmiconfigResult } from 'cosmiconfig';
+import type { CosmiconfigResult, PublicExplorer } from 'cosmiconfig';
 
 import { hostError } from '../errors.ts';
 import { importErrorText, importHint, importModule } from '../import-module.ts';
 import { codeOf, messageOf } from '../thrown.ts';
 import { checkConfig } from './check.ts';
 
+const MODULE_PLACES = ['ts', 'mts', 'js', 'mjs'].map((extension) => `qtest.config.${extension}`);
+
 /** Where a config may be: looked for in the working directory and above it, up to the first folder with a package.json. */
 const SEARCH_PLACES = [
-  ...['ts', 'mts', 'js', 'mjs', 'json'].map((extension) => `qtest.config.${extension}`),
+  ...MODULE_PLACES,
+  'qtest.config.json',
   '.qtestrc',
   ...['json', 'yaml', 'yml', 'js', 'mjs', 'ts'].map((extension) => `.qtestrc.${extension}`),
   'package.json',
@@ -57,8 +60,11 @@ export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConf
 }
 
 async function search(cwd: string): Promise<CosmiconfigResult> {
+  // Where cosmiconfig looks first, so that it is loaded (10 ms, a third of `node -e 0`) only when there is something to look for.
+  const first = MODULE_PLACES.map((place) => join(cwd, place)).find(isFile);
+  if (first !== undefined) return { filepath: first, config: await defaultExport(first, cwd) };
   try {
-    return await explorer(cwd).search(cwd);
+    return await (await explorer(cwd)).search(cwd);
   } catch (error) {
     throw loadError(error, undefined, cwd);
   }
@@ -66,7 +72,7 @@ async function search(cwd: string): Promise<CosmiconfigResult> {
 
 async function load(file: string, cwd: string): Promise<CosmiconfigResult> {
   try {
-    const found = await explorer(cwd).load(file);
+    const found = await (await explorer(cwd)).load(file);
     if (found !== null) return found;
   } catch (error) {
     throw loadError(error, file, cwd);
@@ -74,7 +80,8 @@ async function load(file: string, cwd: string): Promise<CosmiconfigResult> {
   throw hostError('CONFIG', `${placeOf(file, cwd)}: it has no key 'qtest'`);
 }
 
-function explorer(cwd: string): ReturnType<typeof cosmiconfig> {
+async function explorer(cwd: string): Promise<PublicExplorer> {
+  const { cosmiconfig, defaultLoaders } = await import('cosmiconfig');
   const loadModule = (file: string): Promise<unknown> => defaultExport(file, cwd);
   const { '.json': json, '.yaml': yaml } = defaultLoaders;
   return cosmiconfig('qtest', {
@@ -98,9 +105,9 @@ function explorer(cwd: string): ReturnType<typeof cosmiconfig> {
 }
 
 async function defaultExport(file: string, cwd: string): Promise<unknown> {
-  const { href } = pathToFileURL(await realpath(file));
-  const loaded = await importModule(href).catch((error: unknown) => {
-    const text = importErrorText(error, href);
+  const { href } = pathToFileURL(realpathSync(file));
+  const loaded = await importModule(href).catch(async (error: unknown) => {
+    const text = await importErrorText(error, href);
     throw hostError('CONFIG', `${placeOf(file, cwd)} failed to load:\n${text}${importHint(error)}`, { cause: error });
   });
   if (!('default' in loaded)) {
@@ -134,7 +141,9 @@ function loadError(error: unknown, file: string | undefined, cwd: string): Error
   }
   const message = messageOf(error);
   if (message.startsWith('No loader specified')) {
-    return hostError('CONFIG', `${place}: expected a config file ending in ${EXTENSIONS}, or .qtestrc`, { cause: error });
+    return hostError('CONFIG', `${place}: expected a config file ending in ${EXTENSIONS}, or .qtestrc`, {
+      cause: error,
+    });
   }
   return hostError('CONFIG', `${place} failed to load: ${withoutPrefix(message)}`, { cause: error });
 }
@@ -148,4 +157,8 @@ function withoutPrefix(message: string): string {
 function placeOf(file: string, cwd: string): string {
   const path = relative(cwd, file);
   return path.startsWith('..') ? file : path;
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }

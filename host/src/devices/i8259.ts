@@ -58,9 +58,9 @@ const schema = deviceSchema({
   },
   // One element for each chip, the master first.
   state: {
-    /** Levels at IR0 to IR7. They are the pins', not the chip's: no reset changes them. */
+    /** Levels at IR0 to IR7. They are the pins', not the chip's: a warm reset leaves them. */
     lines: bytes(PAIR),
-    /** Edge sense: inputs that have risen and have not been acknowledged since. */
+    /** Edge sense: inputs that have risen, and since then have neither been acknowledged nor, unless latched, fallen. */
     edges: bytes(PAIR),
     /** Requests that have fallen while they held INT up. */
     fallen: bytes(PAIR),
@@ -138,11 +138,13 @@ function resolve({ state }: Pic, chip: Chip, requests: number): number {
   if (state.nextIcw.get(chip) !== 0) return NONE;
   const imr = state.imr.get(chip);
   const asking = requests & ~imr;
+  if (asking === 0) return NONE;
   const blocking = state.specialMask.get(chip) === 1 ? state.isr.get(chip) & ~imr : state.isr.get(chip);
   // A slave in service does not lock itself out, so that its higher levels can interrupt its lower ones.
   const nesting = chip === MASTER && ICW4.SFNM.test(state.icw4.get(chip)) ? state.icw3.get(chip) : 0;
+  const lowest = state.lowest.get(chip);
   for (let rank = 1; rank <= 8; rank++) {
-    const level = (state.lowest.get(chip) + rank) & 7;
+    const level = (lowest + rank) & 7;
     const bit = 1 << level;
     if ((asking & bit & (~blocking | nesting)) !== 0) return level;
     if ((blocking & bit) !== 0) return NONE;

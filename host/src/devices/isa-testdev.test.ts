@@ -115,7 +115,7 @@ describe('isa-testdev/registers', () => {
     expect(vcpu.inb(port.flags)).toBe(0x4d);
     vcpu.outb(port.flags, 0x87);
     expect(vcpu.inb(port.flags)).toBe(0xc5);
-    expect(decodeRegister(dev.FLAGS, 0xc5)).toBe('{W1S=12, W0C=5}');
+    expect(decodeRegister(dev.FLAGS, 0xc5)).toBe('{W1S=0xc, W0C=5}');
   });
 
   test('DATA: bytes, words and longs, little-endian', () => {

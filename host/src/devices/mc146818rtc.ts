@@ -58,6 +58,7 @@ const schema = deviceSchema({
     epoch: property.string({
       default: '2000-01-01T00:00:00Z',
       pattern: ISO_8601,
+      expected: "a time in UTC as '2011-11-11T00:00:00Z', from the year 0001 to 9999",
       description: 'time at the machine’s start, ISO 8601 in UTC, whole seconds',
     }),
     calendar: property.oneOf(['counter-chain', 'gregorian'], {
@@ -159,7 +160,7 @@ function readPort(device: Rtc, offset: number): number {
   const index = INDEX.INDEX.get(state.index);
   if (index === A.offset) return readA(device);
   if (index === C.offset) return readC(device);
-  if (state.updating && index < A.offset) {
+  if (index < A.offset && state.updating) {
     // Data sheet, "Update cycle": these bytes are off the bus meanwhile.
     device.guestError(`read of ${nameOf(index)} during the update cycle, which is undefined`);
     return OPEN_BUS;

@@ -13,6 +13,8 @@ export interface Blueprint {
   readonly layout: Layout;
   /** Index of the line that is the VCPU's INTR; −1 when nothing drives it. */
   readonly intr: number;
+  /** Indices of the lines that reset the machine when they rise. */
+  readonly resets: readonly number[];
 }
 
 export interface DeviceBlueprint {
@@ -27,6 +29,8 @@ export interface DeviceBlueprint {
   readonly stateOffset: number;
   /** First line of each output's pins. */
   readonly outputs: Readonly<Record<string, { readonly line: number; readonly count: number }>>;
+  /** Kind of the bus that it provides, `isa`; empty for none. */
+  readonly busName: string;
   /** First of the lines it provides as a bus, and how many; −1, 0 for none. */
   readonly busLine: number;
   readonly busLines: number;
@@ -35,7 +39,9 @@ export interface DeviceBlueprint {
 }
 
 /** Where a device's definition comes from: the host itself (`builtin`), or the plugin whose module this is. */
-export type ModuleRef = { readonly kind: 'builtin' } | { readonly kind: 'plugin'; readonly plugin: string; readonly url: string };
+export type ModuleRef =
+  | { readonly kind: 'builtin' }
+  | { readonly kind: 'plugin'; readonly plugin: string; readonly url: string };
 
 /** A node of the IRQ wiring: an output pin, or a line that several outputs drive. */
 export interface LineBlueprint {
@@ -63,6 +69,8 @@ export interface Layout {
   readonly clock: number;
   readonly deadlines: number;
   readonly lines: number;
+  /** A word for each IRQ line: how often it has risen, ever; no restore or reset turns it back. */
+  readonly rises: number;
   /** The state as `init()` left it. */
   readonly pristine: number;
   /** A byte for each page of RAM: written since the machine was sealed. */

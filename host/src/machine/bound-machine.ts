@@ -1,15 +1,16 @@
-import type { AnyDeviceDefinition, Device, DeviceInfo, ResetKind } from '@qtest/sdk';
+import type { AnyDeviceDefinition, Chardev, Device, DeviceInfo, RegionSpec, ResetKind } from '@qtest/sdk';
 import { resolveProperties } from '@qtest/sdk';
 import { hostError } from '../errors.ts';
 import type { Blueprint, MachineHandle } from './blueprint.ts';
 import { Bus } from './bus.ts';
 import { controlOf, LONG, TAP, WORD, type Control } from './control.ts';
-import { bindDevice, type Parts } from './device-context.ts';
+import { bindDevice, chardevOf, type Parts } from './device-context.ts';
 import { EventRing } from './events.ts';
 import { Lines } from './lines.ts';
 import { Lock } from './lock.ts';
 import { lockCode, type LockCode } from './lock-wasm.ts';
 import { Target } from './map.ts';
+import { Notice } from './notice.ts';
 import { Timekeeper } from './timekeeper.ts';
 import { readyWaiters, rouseForTimer } from './waiters.ts';
 
@@ -31,12 +32,15 @@ export class BoundMachine {
   readonly control: Control;
   readonly code: LockCode;
   readonly lock: Lock;
+  readonly notice = new Notice();
   readonly time: Timekeeper;
   readonly lines: Lines;
   readonly events: EventRing;
   readonly bus: Bus;
   readonly devices: readonly DeviceInfo[];
   readonly #bound: readonly BoundDevice[];
+  /** Index of the device that drives INTR; −1 for none. */
+  readonly #controller: number;
   readonly #fire: (timer: number, deadline: bigint) => void;
   readonly #storm: (timer: number) => void;
 
@@ -49,35 +53,49 @@ export class BoundMachine {
     this.code = lockCode(memory);
     this.lock = new Lock(this.control, this.code, owner);
     this.events = new EventRing(this.control);
-    this.time = new Timekeeper(memory, this.control, blueprint);
+    this.time = new Timekeeper(memory, this.control, blueprint, this.notice);
     const now = (): bigint => this.time.now();
-    this.lines = new Lines(memory, this.control, blueprint, this.events, now);
-    this.bus = new Bus(memory, this.control, blueprint, this.events, now);
+    const observers = { events: this.events, now, notice: this.notice };
+    this.lines = new Lines(memory, this.control, blueprint, observers);
+    this.bus = new Bus(memory, this.control, blueprint, observers);
     const parts: Parts = { memory, bus: this.bus, lines: this.lines, time: this.time };
     this.#bound = blueprint.devices.map((device, index) => {
       const definition = registry.get(device.type);
       if (definition === undefined) {
-        throw hostError('DEVICE', `device '${device.id}': no definition of the type '${device.type}' has been loaded in this thread`);
+        throw hostError(
+          'DEVICE',
+          `device '${device.id}': no definition of the type '${device.type}' has been loaded in this thread`,
+        );
       }
       return { definition, context: bindDevice(index, definition, device, parts) };
     });
     this.devices = blueprint.devices.map(({ id, type, properties }) => ({ id, type, properties }));
+    this.#controller = blueprint.devices.findIndex(({ outputs }) =>
+      Object.values(outputs).some(({ line, count }) => blueprint.intr >= line && blueprint.intr < line + count),
+    );
     this.#bindRegions();
     this.#bindSinks();
     const timers = blueprint.timers.map(({ device, name }) => ({ device, name, ...this.#timerHandler(device, name) }));
     this.#fire = (index, deadline) => {
       const timer = timers[index];
-      if (timer !== undefined) this.bus.guard(timer.device, () => timer.handler(timer.context, deadline));
+      if (timer === undefined) return;
+      try {
+        timer.handler(timer.context, deadline);
+      } catch (error) {
+        this.bus.threw(timer.device, error);
+      }
     };
     this.#storm = (index) => {
       const timer = timers[index];
       if (timer !== undefined) {
-        this.bus.faulted(timer.device, `timer '${timer.name}' is armed again and again for the same instant, without end`);
+        this.bus.faulted(
+          timer.device,
+          `timer '${timer.name}' is armed again and again for the same instant, without end`,
+        );
       }
     };
     this.lines.onRise = () => readyWaiters(this.control);
     this.time.onEarlier = () => rouseForTimer(this.control);
-    this.bus.refresh();
   }
 
   /** Fires what is due; lock held. In real time it counts the instants for the hook `tick`. Gives whether anything fired. */
@@ -103,7 +121,6 @@ export class BoundMachine {
       new Uint8Array(this.handle.memory.buffer, first, layout.state + layout.stateBytes - first).fill(0);
       this.time.cancelAll();
       this.lines.clear();
-      this.forgetEdges();
     }
     for (const [index, { definition, context }] of this.#bound.entries()) {
       this.bus.guard(index, () => definition.behaviour.reset?.(context, kind));
@@ -111,31 +128,39 @@ export class BoundMachine {
     for (const [index, { definition, context }] of this.#bound.entries()) {
       this.bus.guard(index, () => definition.behaviour.updateIrq?.(context));
     }
+    Atomics.store(this.control.words, WORD.RESET, 0);
     this.bus.remap();
     this.bus.refresh();
   }
 
-  /** Tells every VCPU that edge counts have changed without an edge. */
-  forgetEdges(): void {
-    const { words } = this.control;
-    words[WORD.RESTORES] = ((words[WORD.RESTORES] ?? 0) + 1) | 0;
+  /** Does the reset that a device has asked for; lock held, and no device's code on the way. */
+  resetIfAsked(): void {
+    if (Atomics.load(this.control.words, WORD.RESET) !== 0) this.reset('warm');
   }
 
   /** The interrupt-acknowledge cycle of whatever drives INTR; undefined when INTR is low. Lock held. */
   acknowledge(): number | undefined {
-    const { intr, lines } = this.blueprint;
-    if (intr < 0 || lines[intr] === undefined || !this.lines.level(intr)) return undefined;
-    const index = this.blueprint.devices.findIndex((device) =>
-      Object.values(device.outputs).some(({ line, count }) => intr >= line && intr < line + count),
-    );
+    const { intr } = this.blueprint;
+    const index = this.#controller;
     const bound = this.#bound[index];
-    if (bound?.definition.behaviour.acknowledge === undefined) return undefined;
-    const { acknowledge } = bound.definition.behaviour;
-    let vector = 0xff;
-    this.bus.guard(index, () => {
-      vector = acknowledge(bound.context) & 0xff;
-    });
-    return vector;
+    if (bound?.definition.behaviour.acknowledge === undefined || !this.lines.level(intr)) return undefined;
+    try {
+      return bound.definition.behaviour.acknowledge(bound.context) & 0xff;
+    } catch (error) {
+      this.bus.threw(index, error);
+      return 0xff;
+    }
+  }
+
+  /** The test's end of a device's character backend; undefined when it has none. Lock held when it is used. */
+  chardev(id: string): Chardev | undefined {
+    const index = this.blueprint.devices.findIndex((device) => device.id === id);
+    const [bound, device] = [this.#bound[index], this.blueprint.devices[index]];
+    if (bound === undefined || device === undefined) return undefined;
+    const { definition, context } = bound;
+    return chardevOf(definition, device, this.handle.memory)?.frontend(() =>
+      this.bus.guard(index, () => definition.behaviour.received?.(context)),
+    );
   }
 
   /** A device of this thread's, for tests of the framework. */
@@ -150,20 +175,52 @@ export class BoundMachine {
       for (const [name, spec] of Object.entries(schema.regions?.(properties) ?? {})) {
         const handlers = behaviour.regions?.[name];
         if (handlers === undefined) {
-          throw hostError('DEVICE', `device type '${schema.type}': its behaviour has no handlers for the region '${name}'`);
+          throw hostError(
+            'DEVICE',
+            `device type '${schema.type}': its behaviour has no handlers for the region '${name}'`,
+          );
         }
         const { base } = handlers;
         const locate = (): number | undefined => {
           let at = spec.base;
-          if (base !== undefined) this.bus.guard(index, () => (at = base(context)));
-          return at;
+          if (base !== undefined) {
+            this.bus.guard(index, () => {
+              const now = base(context);
+              // What is no address would be painted anywhere, or wipe the map out.
+              if (now !== undefined && !(Number.isSafeInteger(now) && now >= 0)) {
+                throw new RangeError(
+                  `base() of region '${name}' gave ${String(now)}; expected an address, or undefined`,
+                );
+              }
+              at = now;
+            });
+          }
+          return at === undefined ? undefined : this.#forwarded(index, spec, at);
         };
         this.bus.add(spec.space, new Target(index, `${context.id}.${name}`, spec, context, handlers, locate));
       }
     }
   }
 
+  /** Where a region is seen by VCPUs: every bus on the way up may move it, or not forward it. */
+  #forwarded(device: number, { space, size }: RegionSpec, base: number): number | undefined {
+    let at: number | undefined = base;
+    let bus = this.blueprint.devices[device]?.bus ?? -1;
+    while (at !== undefined && bus >= 0) {
+      const bound = this.#bound[bus];
+      const forward = bound?.definition.behaviour.forward;
+      const here: number = at;
+      if (bound !== undefined && forward !== undefined) {
+        at = undefined;
+        this.bus.guard(bus, () => (at = forward(bound.context, space, here, size)));
+      }
+      bus = this.blueprint.devices[bus]?.bus ?? -1;
+    }
+    return at;
+  }
+
   #bindSinks(): void {
+    for (const line of this.blueprint.resets) this.lines.attach(line, 0, (_pin, level) => this.#askForReset(level));
     for (const [index, line] of this.blueprint.lines.entries()) {
       for (const { device, input, pin } of line.sinks) {
         const bound = this.#bound[device];
@@ -171,12 +228,29 @@ export class BoundMachine {
         if (bound === undefined || handler === undefined) {
           throw hostError('DEVICE', `device '${bound?.context.id ?? device}' has no handler for its input '${input}'`);
         }
-        this.lines.attach(index, pin, (n, level) => this.bus.guard(device, () => handler(bound.context, n, level)));
+        const { context } = bound;
+        this.lines.attach(index, pin, (n, level) => {
+          try {
+            handler(context, n, level);
+          } catch (error) {
+            this.bus.threw(device, error);
+          }
+        });
       }
     }
   }
 
-  #timerHandler(device: number, name: string): { context: Device; handler: (context: Device, deadline: bigint) => void } {
+  #askForReset(level: boolean): void {
+    if (!level) return;
+    Atomics.store(this.control.words, WORD.RESET, 1);
+    Atomics.add(this.control.words, WORD.ATTENTION, 1);
+    this.notice.raised = true;
+  }
+
+  #timerHandler(
+    device: number,
+    name: string,
+  ): { context: Device; handler: (context: Device, deadline: bigint) => void } {
     const bound = this.#bound[device];
     const handler = bound?.definition.behaviour.timers?.[name];
     if (bound === undefined || handler === undefined) {

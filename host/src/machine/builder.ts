@@ -9,12 +9,14 @@ import type {
   PropertyValue,
   RegionSpec,
 } from '@qtest/sdk';
+import { inspect } from 'node:util';
 import { checkProperties, isDeviceDefinition, layoutState, resolveProperties } from '@qtest/sdk';
 import { hostError } from '../errors.ts';
 import { didYouMean } from '../nearest.ts';
 import { buildPc } from './pc.ts';
 import type { Blueprint, DeviceBlueprint, LineBlueprint, MemoryBlueprint, ModuleRef } from './blueprint.ts';
 import { PAGE_BYTES } from './blueprint.ts';
+import { CHARDEV_BYTES } from './chardev.ts';
 import { layOut } from './layout.ts';
 
 /** A device type that may be added, and where its definition comes from. */
@@ -63,6 +65,7 @@ export class Builder implements MachineBuilder {
   readonly #contents: { address: number; data: Uint8Array }[] = [];
   #ramBytes = 0;
   #intr = -1;
+  readonly #resets: number[] = [];
   #sealed = false;
 
   constructor(clock: ClockKind, known: ReadonlyMap<string, KnownDevice>) {
@@ -83,12 +86,15 @@ export class Builder implements MachineBuilder {
     const { values, problems } = checkProperties(schema.properties ?? {}, rest);
     const [problem] = problems;
     if (problem !== undefined) {
-      const hint = problem.key in (schema.properties ?? {}) ? '' : didYouMean(problem.key, Object.keys(schema.properties ?? {}));
+      const hint = Object.hasOwn(schema.properties ?? {}, problem.key)
+        ? ''
+        : didYouMean(problem.key, Object.keys(schema.properties ?? {}));
       fail(
-        `device '${id}' (${schema.type}): property '${problem.key}' is ${JSON.stringify(problem.found)}; expected ${problem.expected}.${hint}`,
+        `device '${id}' (${schema.type}): property '${problem.key}' is ${inspect(problem.found)}; expected ${problem.expected}.${hint}`,
       );
     }
     const bus = this.#busFor(id, schema.bus, schema.type, givenBus);
+    this.#checkSlot(id, bus, values);
     const regions = schema.regions?.(resolveProperties(schema.properties ?? {}, values)) ?? {};
     this.#checkRegions(id, regions);
     const outputs: Record<string, { line: number; count: number }> = {};
@@ -97,8 +103,19 @@ export class Builder implements MachineBuilder {
       for (let pin = 0; pin < count; pin++) this.#line(count === 1 ? `${id}.${name}` : `${id}.${name}[${pin}]`, false);
     }
     const busLine = schema.provides === undefined ? -1 : this.#lines.length;
-    for (let n = 0; n < (schema.provides?.irqs ?? 0); n++) this.#line(`${id}.irq[${n}]`, schema.provides?.shared ?? false);
-    const device: Added = { id, type: schema.type, definition, module, properties: values, bus, regions, outputs, busLine };
+    for (let n = 0; n < (schema.provides?.irqs ?? 0); n++)
+      this.#line(`${id}.irq[${n}]`, schema.provides?.shared ?? false);
+    const device: Added = {
+      id,
+      type: schema.type,
+      definition,
+      module,
+      properties: values,
+      bus,
+      regions,
+      outputs,
+      busLine,
+    };
     this.#devices.push(device);
     this.#wire(device);
     return device;
@@ -117,8 +134,11 @@ export class Builder implements MachineBuilder {
 
   load(address: number, data: Uint8Array): void {
     this.#open('load()');
-    const inside = this.#memory.some(({ base, size }) => address >= base && address + data.length <= base + size);
-    if (!inside) fail(`load(${hex(address)}, ${data.length} bytes): no single piece of RAM holds it; add it with ram() first`);
+    const inside =
+      Number.isSafeInteger(address) &&
+      this.#memory.some(({ base, size }) => address >= base && address + data.length <= base + size);
+    if (!inside)
+      fail(`load(${hex(address)}, ${data.length} bytes): no single piece of RAM holds it; add it with ram() first`);
     this.#contents.push({ address, data: data.slice() });
   }
 
@@ -129,7 +149,9 @@ export class Builder implements MachineBuilder {
   get(id: string): DeviceRef {
     return (
       this.#devices.find((device) => device.id === id) ??
-      fail(`get('${id}'): there is no such device; the machine has ${this.#devices.map((device) => device.id).join(', ') || 'none'}`)
+      fail(
+        `get('${id}'): there is no such device; the machine has ${this.#devices.map((device) => device.id).join(', ') || 'none'}`,
+      )
     );
   }
 
@@ -137,7 +159,9 @@ export class Builder implements MachineBuilder {
     const device = this.#added(ref);
     const output = device.outputs[name];
     if (output === undefined || !(Number.isInteger(pin) && pin >= 0 && pin < output.count)) {
-      fail(`device '${device.id}' has no output '${name}' with a pin ${pin}; it has ${Object.keys(device.outputs).join(', ') || 'none'}`);
+      fail(
+        `device '${device.id}' has no output '${name}' with a pin ${pin}; it has ${Object.keys(device.outputs).join(', ') || 'none'}`,
+      );
     }
     return { device, name, pin };
   }
@@ -147,7 +171,9 @@ export class Builder implements MachineBuilder {
     const { inputs = {} } = device.definition.schema;
     const spec = inputs[name];
     if (spec === undefined || !(Number.isInteger(pin) && pin >= 0 && pin < (spec.count ?? 1))) {
-      fail(`device '${device.id}' has no input '${name}' with a pin ${pin}; it has ${Object.keys(inputs).join(', ') || 'none'}`);
+      fail(
+        `device '${device.id}' has no input '${name}' with a pin ${pin}; it has ${Object.keys(inputs).join(', ') || 'none'}`,
+      );
     }
     return { device, name, pin };
   }
@@ -156,7 +182,9 @@ export class Builder implements MachineBuilder {
     const device = this.#added(ref);
     const irqs = device.definition.schema.provides?.irqs ?? 0;
     if (!(Number.isInteger(n) && n >= 0 && n < irqs)) {
-      fail(`device '${device.id}' has no IRQ line ${n}; ${irqs === 0 ? 'it is no bus' : `its lines are 0 to ${irqs - 1}`}`);
+      fail(
+        `device '${device.id}' has no IRQ line ${n}; ${irqs === 0 ? 'it is no bus' : `its lines are 0 to ${irqs - 1}`}`,
+      );
     }
     return { device, name: 'irq', pin: n };
   }
@@ -165,9 +193,13 @@ export class Builder implements MachineBuilder {
     this.#open('connect()');
     const source = this.#added(from.device);
     const output = source.outputs[from.name];
-    if (output === undefined) return fail(`connect(): '${from.name}' of '${source.id}' is no output; make the first argument with machine.output()`);
+    if (output === undefined)
+      return fail(
+        `connect(): '${from.name}' of '${source.id}' is no output; make the first argument with machine.output()`,
+      );
     const target = this.#added(to.device);
-    const line = target.busLine >= 0 && to.name === 'irq' ? target.busLine + to.pin : this.#inputLine(target, to.name, to.pin);
+    const line =
+      target.busLine >= 0 && to.name === 'irq' ? target.busLine + to.pin : this.#inputLine(target, to.name, to.pin);
     this.#drive(output.line + from.pin, line, options.shared ?? false);
   }
 
@@ -178,9 +210,13 @@ export class Builder implements MachineBuilder {
   /** Ends construction. Gives the machine as data, and what its RAM and ROM hold. */
   seal(): { blueprint: Blueprint; contents: readonly { address: number; data: Uint8Array }[] } {
     this.#open('seal()');
+    this.#checkFunctions();
     this.#sealed = true;
     const timers: { device: number; name: string }[] = [];
-    const stateSizes = this.#devices.map(({ definition }) => layoutState(definition.schema.state ?? {}).size);
+    const stateSizes = this.#devices.map(
+      ({ definition: { schema } }) =>
+        layoutState(schema.state ?? {}).size + (schema.chardev === true ? CHARDEV_BYTES : 0),
+    );
     const timerCount = this.#devices.reduce((sum, { definition }) => sum + (definition.schema.timers?.length ?? 0), 0);
     const layout = layOut({ stateSizes, timers: timerCount, lines: this.#lines.length, ramBytes: this.#ramBytes });
     const devices = this.#devices.map((device, index): DeviceBlueprint => {
@@ -196,6 +232,7 @@ export class Builder implements MachineBuilder {
         bus: device.bus === undefined ? -1 : this.#devices.indexOf(device.bus),
         stateOffset: layout.deviceOffsets[index] ?? 0,
         outputs: device.outputs,
+        busName: schema.provides?.name ?? '',
         busLine: device.busLine,
         busLines: schema.provides?.irqs ?? 0,
         firstTimer,
@@ -204,7 +241,16 @@ export class Builder implements MachineBuilder {
     const lines = this.#lines.map(({ name, feeds, sinks }): LineBlueprint => ({ name, feeds, sinks }));
     const ram = this.#memory.map((piece) => ({ ...piece, offset: piece.offset + layout.layout.ram }));
     return {
-      blueprint: { clock: this.clock, devices, lines, timers, ram, layout: layout.layout, intr: this.#intr },
+      blueprint: {
+        clock: this.clock,
+        devices,
+        lines,
+        timers,
+        ram,
+        layout: layout.layout,
+        intr: this.#intr,
+        resets: this.#resets,
+      },
       contents: this.#contents,
     };
   }
@@ -217,19 +263,27 @@ export class Builder implements MachineBuilder {
     if (typeof what === 'string') {
       return (
         this.#known.get(what) ??
-        fail(`unknown device type '${what}'.${didYouMean(what, [...this.#known.keys()])} Known are ${[...this.#known.keys()].toSorted().join(', ')}`)
+        fail(
+          `unknown device type '${what}'.${didYouMean(what, [...this.#known.keys()])} Known are ${[...this.#known.keys()].toSorted().join(', ')}`,
+        )
       );
     }
-    if (!isDeviceDefinition(what)) return fail('add(): give the name of a device type, or a definition made with defineDevice()');
+    if (!isDeviceDefinition(what))
+      return fail('add(): give the name of a device type, or a definition made with defineDevice()');
     const known = this.#known.get(what.schema.type);
     if (known === undefined) {
-      return fail(`device type '${what.schema.type}': its plugin does not list it in 'devices', so that no VCPU could find it; add it there`);
+      return fail(
+        `device type '${what.schema.type}': its plugin does not list it in 'devices', so that no VCPU could find it; add it there`,
+      );
     }
     return known;
   }
 
   #added(ref: DeviceRef): Added {
-    return this.#devices.find((device) => device === ref || device.id === ref.id) ?? fail(`'${ref.id}' is no device of this machine`);
+    return (
+      this.#devices.find((device) => device === ref || device.id === ref.id) ??
+      fail(`'${ref.id}' is no device of this machine`)
+    );
   }
 
   #idFor(given: unknown, prefix: string): string {
@@ -239,7 +293,7 @@ export class Builder implements MachineBuilder {
       return `${prefix}${n}`;
     }
     if (typeof given !== 'string' || !/^[A-Za-z][\w.-]*$/.test(given)) {
-      return fail(`${JSON.stringify(given)} is no id: expected a letter followed by letters, digits, '_', '.' or '-'`);
+      return fail(`${inspect(given)} is no id: expected a letter followed by letters, digits, '_', '.' or '-'`);
     }
     if (this.has(given)) fail(`two devices have the id '${given}'; give one of them another`);
     return given;
@@ -265,7 +319,16 @@ export class Builder implements MachineBuilder {
 
   #checkRegions(id: string, regions: Readonly<Record<string, RegionSpec>>): void {
     for (const [name, region] of Object.entries(regions)) {
-      if (!(Number.isInteger(region.size) && region.size > 0)) fail(`device '${id}': region '${name}' has the size ${region.size}`);
+      const { min = 1, max = 1 } = region.access ?? {};
+      if (![1, 2, 4].includes(min) || ![1, 2, 4].includes(max) || min > max) {
+        fail(
+          `device '${id}': region '${name}' takes accesses of ${min} to ${max} bytes; each is 1, 2 or 4, and the second no less than the first`,
+        );
+      }
+      if (region.access?.transparent === true && region.space !== 'io')
+        fail(`device '${id}': region '${name}' is transparent; only ports can be`);
+      if (!(Number.isInteger(region.size) && region.size > 0))
+        fail(`device '${id}': region '${name}' has the size ${region.size}`);
       if (region.base === undefined) continue;
       const { base } = region;
       const limit = region.space === 'io' ? 0x1_0000 : 2 ** 53;
@@ -287,6 +350,42 @@ export class Builder implements MachineBuilder {
     }
   }
 
+  /** Two functions of a PCI bus must not have one address. */
+  #checkSlot(
+    id: string,
+    bus: Added | undefined,
+    { slot, function: fn }: Readonly<Record<string, PropertyValue>>,
+  ): void {
+    if (bus?.definition.schema.provides?.name !== 'pci') return;
+    const other = this.#devices.find(
+      ({ bus: there, properties }) => there === bus && properties['slot'] === slot && properties['function'] === fn,
+    );
+    if (other !== undefined)
+      fail(
+        `device '${id}': slot ${slot}, function ${fn} of '${bus.id}' is taken by '${other.id}'; give it another 'slot'`,
+      );
+  }
+
+  /** A function that enumerating software would not find is a mistake of whoever builds the machine. */
+  #checkFunctions(): void {
+    for (const { id, bus, properties } of this.#devices) {
+      if (bus?.definition.schema.provides?.name !== 'pci' || properties['function'] === 0) continue;
+      const { slot, function: fn } = properties;
+      const first = this.#devices.find(
+        (other) => other.bus === bus && other.properties['slot'] === slot && other.properties['function'] === 0,
+      );
+      if (first === undefined) {
+        fail(
+          `device '${id}' is function ${fn} of slot ${slot} of '${bus.id}', which has no function 0: software looks for that first`,
+        );
+      } else if (first.properties['multifunction'] === false) {
+        fail(
+          `device '${id}' is function ${fn} of slot ${slot} of '${bus.id}', beside '${first.id}': give '${first.id}' the property multifunction: true`,
+        );
+      }
+    }
+  }
+
   #line(name: string, shared: boolean): number {
     this.#lines.push({ name, feeds: [], sinks: [], drivers: [], shared });
     return this.#lines.length - 1;
@@ -298,14 +397,30 @@ export class Builder implements MachineBuilder {
     for (const [name, spec] of Object.entries(schema.outputs ?? {})) {
       const line = device.outputs[name]?.line ?? -1;
       if (spec.intr === true) {
-        if (this.#intr >= 0) fail(`device '${device.id}': INTR of the VCPU is driven by ${this.#lines[this.#intr]?.name} already`);
+        if (device.definition.behaviour.acknowledge === undefined)
+          fail(`device '${device.id}': its output '${name}' is INTR, and it has no acknowledge()`);
+        if (this.#intr >= 0)
+          fail(`device '${device.id}': INTR of the VCPU is driven by ${this.#lines[this.#intr]?.name} already`);
         this.#intr = line;
+      }
+      if (spec.reset === true) for (let pin = 0; pin < (spec.count ?? 1); pin++) this.#resets.push(line + pin);
+      if (spec.ownIrq === true) this.#wireToOwnLines(device, name, spec.count ?? 1);
+      if (spec.intx !== undefined && device.bus !== undefined) {
+        const { irqs = 4, swizzle = 0 } = device.bus.definition.schema.provides ?? {};
+        const slot = Number(device.properties['slot'] ?? 0);
+        this.#drive(line, device.bus.busLine + ((slot + spec.intx + swizzle + irqs) % irqs), false);
       }
       if (spec.busIrq === undefined || device.bus === undefined) continue;
       const irq = device.properties[spec.busIrq];
       const irqs = device.bus.definition.schema.provides?.irqs ?? 0;
-      if (typeof irq !== 'number' || irq >= irqs) {
-        fail(`device '${device.id}': property '${spec.busIrq}' is ${irq}; the bus '${device.bus.id}' has the IRQs 0 to ${irqs - 1}`);
+      if (irq === undefined) {
+        fail(
+          `device type '${device.type}': its output '${name}' names the property '${spec.busIrq}', which its schema does not have`,
+        );
+      } else if (typeof irq !== 'number' || irq >= irqs) {
+        fail(
+          `device '${device.id}': property '${spec.busIrq}' is ${irq}; the bus '${device.bus.id}' has the IRQs 0 to ${irqs - 1}`,
+        );
       } else {
         this.#drive(line, device.bus.busLine + irq, false);
       }
@@ -317,6 +432,14 @@ export class Builder implements MachineBuilder {
         this.#lines[device.bus.busLine + pin]?.sinks.push({ device: this.#devices.indexOf(device), input, pin });
       }
     }
+  }
+
+  /** A bus drives its own lines: not one of the devices that may share them or not. */
+  #wireToOwnLines({ id, definition, outputs, busLine }: Added, name: string, count: number): void {
+    const irqs = definition.schema.provides?.irqs ?? 0;
+    if (count !== irqs)
+      fail(`device '${id}': its output '${name}' has ${count} pins for the ${irqs} lines of the bus that it provides`);
+    for (let n = 0; n < count; n++) this.#lines[(outputs[name]?.line ?? 0) + n]?.feeds.push(busLine + n);
   }
 
   /** The line that ends at an input pin. */

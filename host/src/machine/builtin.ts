@@ -1,8 +1,22 @@
 import type { AnyDeviceDefinition, DeviceTypes } from '@qtest/sdk';
+import { fwCfg } from '../devices/fw-cfg.ts';
+import { hpet } from '../devices/hpet.ts';
+import { i8042 } from '../devices/i8042.ts';
+import { i8254 } from '../devices/i8254.ts';
 import { i8259 } from '../devices/i8259.ts';
+import { ib700 } from '../devices/ib700.ts';
+import { edu } from '../devices/edu.ts';
+import { i440fx, i440fxHost } from '../devices/i440fx.ts';
+import { pciTestdev } from '../devices/pci-testdev.ts';
+import { piix3 } from '../devices/piix3.ts';
+import { pvpanicPci } from '../devices/pvpanic-pci.ts';
 import { isaBus } from '../devices/isa-bus.ts';
 import { isaTestdev } from '../devices/isa-testdev.ts';
 import { mc146818rtc } from '../devices/mc146818rtc.ts';
+import { ns16550a } from '../devices/ns16550a.ts';
+import { pcTestdev } from '../devices/pc-testdev.ts';
+import { pcspk } from '../devices/pcspk.ts';
+import { pvpanic } from '../devices/pvpanic.ts';
 import type { KnownDevice } from './builder.ts';
 
 /** The host's own devices, by the types that the SDK promises. */
@@ -10,6 +24,21 @@ export const BUILTIN_DEVICES = {
   'isa-bus': isaBus,
   i8259,
   mc146818rtc,
+  i8254,
+  pcspk,
+  ib700,
+  pvpanic,
+  hpet,
+  fw_cfg: fwCfg,
+  'pc-testdev': pcTestdev,
+  i8042,
+  ns16550a,
+  'i440fx-pcihost': i440fxHost,
+  i440fx,
+  piix3,
+  edu,
+  'pci-testdev': pciTestdev,
+  'pvpanic-pci': pvpanicPci,
   'isa-testdev': isaTestdev,
 } as const satisfies Record<keyof DeviceTypes, AnyDeviceDefinition>;
 

@@ -1,13 +1,18 @@
-import type { AccessSize, Initiator } from '@qtest/sdk';
+import type { AccessSize, Initiator, Space } from '@qtest/sdk';
+import { messageOf } from '../thrown.ts';
 import type { Blueprint } from './blueprint.ts';
 import { PAGE_BYTES } from './blueprint.ts';
 import { WORD, type Control } from './control.ts';
 import { EVENT, type EventKind, type EventRing } from './events.ts';
-import { IO_PORTS, IoMap, MemoryMap, type Stretch, type Target } from './map.ts';
+import type { Observers } from './lines.ts';
+import { IO_PORTS, IoMap, MemoryMap, unmapped, type Stretch, type Target } from './map.ts';
+import type { Notice } from './notice.ts';
 
-/** A fault of a device: it threw, or its timer fired without end. */
+/** A fault of a device: it threw, entered itself, or its timer fired without end. */
 export interface Fault {
   readonly device: string;
+  /** What it did, to go on from its name: `threw, …`. */
+  readonly did: string;
   readonly message: string;
   readonly stack: string | undefined;
 }
@@ -24,8 +29,11 @@ const PARTS: Readonly<Record<number, AccessSize>> = { 1: 1, 2: 2, 4: 4 };
  * device is called with the lock held.
  */
 export class Bus {
-  readonly io = new IoMap();
-  readonly memory = new MemoryMap();
+  readonly io: IoMap;
+  readonly memory: MemoryMap;
+  /** PCI configuration space. */
+  readonly #config: MemoryMap;
+  readonly #configTargets: Target[] = [];
   /** First fault that happened on this thread. */
   fault: Fault | undefined;
   generation = -1;
@@ -33,38 +41,49 @@ export class Bus {
   readonly #blueprint: Blueprint;
   readonly #events: EventRing;
   readonly #now: () => bigint;
+  readonly #notice: Notice;
+  readonly #ports: readonly Target[];
   readonly #ioTargets: Target[] = [];
   readonly #memoryTargets: Target[] = [];
   readonly #ram: readonly Stretch[];
   readonly #u8: Uint8Array;
   readonly #dirty: Uint8Array;
   readonly #ramStart: number;
-  /** Devices inside whose code this thread is, outermost first. */
-  readonly #chain = new Int32Array(MAX_DEPTH).fill(-1);
+  /** Devices that are making accesses of their own, outermost first: those whose code this thread is inside of. */
+  readonly #masters = new Int32Array(MAX_DEPTH);
   #depth = 0;
+  /** What answers where no region lies: all ones, and a report. */
+  readonly #nobody: Target;
 
-  constructor(memory: WebAssembly.Memory, control: Control, blueprint: Blueprint, events: EventRing, now: () => bigint) {
+  constructor(memory: WebAssembly.Memory, control: Control, blueprint: Blueprint, { events, now, notice }: Observers) {
     const { layout } = blueprint;
     this.#control = control.words;
     this.#blueprint = blueprint;
     this.#events = events;
     this.#now = now;
+    this.#notice = notice;
     this.#u8 = new Uint8Array(memory.buffer);
     this.#dirty = new Uint8Array(memory.buffer, layout.dirty, layout.ramBytes / PAGE_BYTES);
     this.#ramStart = layout.ram;
-    this.#ram = blueprint.ram.map(
-      ({ kind, base, size, offset }): Stretch => ({
-        start: base,
-        end: base + size,
-        target: undefined,
-        delta: offset - base,
-        writable: kind === 'ram',
-      }),
+    this.#nobody = unmapped((address, size, what) =>
+      this.#report(EVENT.GUEST_ERROR, -1, `${what} of ${size} bytes at ${hex(address)}: no device answers`),
     );
+    this.io = new IoMap(this.#nobody);
+    this.#ports = this.io.ports;
+    this.memory = new MemoryMap(this.#nobody);
+    // A function that is not there is looked for on purpose, and nothing to report.
+    this.#config = new MemoryMap(unmapped(() => {}));
+    this.#ram = blueprint.ram.map(({ kind, base, size, offset }): Stretch => ({
+      start: base,
+      end: base + size,
+      target: undefined,
+      delta: offset - base,
+      writable: kind === 'ram',
+    }));
   }
 
-  add(space: 'io' | 'memory', target: Target): void {
-    (space === 'io' ? this.#ioTargets : this.#memoryTargets).push(target);
+  add(space: Space, target: Target): void {
+    ({ io: this.#ioTargets, memory: this.#memoryTargets, config: this.#configTargets })[space].push(target);
   }
 
   /** Makes this thread's map anew if it has changed. */
@@ -74,22 +93,49 @@ export class Bus {
     this.generation = generation;
     this.io.rebuild(this.#ioTargets);
     this.memory.rebuild(this.#ram, this.#memoryTargets);
+    this.#config.rebuild([], this.#configTargets);
   }
 
   /** The map is a function of state that has changed. Every thread rebuilds its own before its next access. */
   remap(): void {
     Atomics.add(this.#control, WORD.GENERATION, 1);
     Atomics.add(this.#control, WORD.ATTENTION, 1);
+    this.#notice.raised = true;
+  }
+
+  /** Reads a byte from a port for a VCPU: what `ioRead` does, without what only nested and wider accesses need. */
+  inb(port: number, initiator: Initiator): number {
+    const target = this.#ports[port];
+    if (target === undefined || target.takesBytes !== true) return this.ioRead(port, 1, initiator);
+    try {
+      return target.read(target.bound, port - target.base, 1, initiator) & 0xff;
+    } catch (error) {
+      this.#faulted(target.device, error);
+      return 0xff;
+    }
+  }
+
+  /** Writes a byte to a port for a VCPU. */
+  outb(port: number, value: number, initiator: Initiator): void {
+    const target = this.#ports[port];
+    if (target === undefined || target.takesBytes !== true) {
+      this.ioWrite(port, value, 1, initiator);
+      return;
+    }
+    try {
+      target.write(target.bound, port - target.base, value, 1, initiator);
+    } catch (error) {
+      this.#faulted(target.device, error);
+    }
   }
 
   /** Reads `size` bytes from a port: 1, 2 or 4. */
   ioRead(port: number, size: AccessSize, initiator: Initiator): number {
     const target = this.io.find(port);
-    if (size === 1) return this.#call(target, port, 1, initiator);
     const end = port + size;
     if (end <= IO_PORTS && this.io.borderAfter(port, end) === end) return this.#read(target, port, size, initiator);
     let value = 0;
-    for (let at = port; at < end; ) {
+    for (let at = port; at < end;) {
       const part = partSize(at, Math.min(this.io.borderAfter(at, end), end));
       value += this.#read(this.io.find(at), at, part, initiator) * 2 ** (8 * (at - port));
       at += part;
@@ -103,11 +149,31 @@ export class Bus {
       this.#write(this.io.find(port), port, value, size, initiator);
       return;
     }
-    for (let at = port; at < end; ) {
+    for (let at = port; at < end;) {
       const part = partSize(at, Math.min(this.io.borderAfter(at, end), end));
       this.#write(this.io.find(at), at, cut(value / 2 ** (8 * (at - port)), part), part, initiator);
       at += part;
     }
+  }
+
+  /** Reads 1, 2 or 4 bytes of PCI configuration space; those beyond the end of a function's are all ones. */
+  configRead(address: number, size: AccessSize, initiator: Initiator): number {
+    const { target, end } = this.#config.find(address);
+    if (target === undefined) return cut(0xffff_ffff, size);
+    if (address + size <= end) return this.#read(target, address, size, initiator);
+    let value = 0;
+    for (let i = 0; i < size; i++) value += this.configRead(address + i, 1, initiator) * 2 ** (8 * i);
+    return value;
+  }
+
+  configWrite(address: number, value: number, size: AccessSize, initiator: Initiator): void {
+    const { target, end } = this.#config.find(address);
+    if (target === undefined) return;
+    if (address + size <= end) {
+      this.#write(target, address, value, size, initiator);
+      return;
+    }
+    for (let i = 0; i < size; i++) this.configWrite(address + i, cut(value / 2 ** (8 * i), 1), 1, initiator);
   }
 
   /** Reads 1, 2 or 4 bytes of physical memory. */
@@ -119,7 +185,7 @@ export class Bus {
       return this.#ramRead(address + stretch.delta, size);
     }
     let value = 0;
-    for (let at = address; at < end; ) {
+    for (let at = address; at < end;) {
       const part = partSize(at, Math.min(this.memory.find(at).end, end));
       value += this.memoryRead(at, part, initiator) * 2 ** (8 * (at - address));
       at += part;
@@ -136,22 +202,36 @@ export class Bus {
       else this.#report(EVENT.GUEST_ERROR, -1, `write of ${hex(value)} to the ROM at ${hex(address)}`);
       return;
     }
-    for (let at = address; at < end; ) {
+    for (let at = address; at < end;) {
       const part = partSize(at, Math.min(this.memory.find(at).end, end));
       this.memoryWrite(at, cut(value / 2 ** (8 * (at - address)), part), part, initiator);
       at += part;
     }
   }
 
+  /** Whether any byte of physical memory from `address` is in a region of the device. */
+  isOwn(device: number, address: number, size: number): boolean {
+    for (let at = address; at < address + size;) {
+      const { target, end } = this.memory.find(at);
+      if (target?.device === device) return true;
+      at = end;
+    }
+    return false;
+  }
+
   /** Fills `target` from physical memory: RAM at once, regions in 32-bit accesses where they are aligned. */
   memoryReadBulk(address: number, target: Uint8Array, initiator: Initiator): void {
-    for (let done = 0; done < target.length; ) {
+    for (let done = 0; done < target.length;) {
       const at = address + done;
       const stretch = this.memory.find(at);
       const run = Math.min(target.length - done, stretch.end - at);
       if (stretch.target === undefined) {
         const from = at + stretch.delta;
         target.set(this.#u8.subarray(from, from + run), done);
+        done += run;
+      } else if (stretch.target.device < 0) {
+        this.#report(EVENT.GUEST_ERROR, -1, `read of ${run} bytes at ${hex(at)}: no device answers`);
+        target.fill(0xff, done, done + run);
         done += run;
       } else {
         const size = (at & 3) === 0 && run >= 4 ? 4 : 1;
@@ -163,7 +243,7 @@ export class Bus {
   }
 
   memoryWriteBulk(address: number, data: Uint8Array, initiator: Initiator): void {
-    for (let done = 0; done < data.length; ) {
+    for (let done = 0; done < data.length;) {
       const at = address + done;
       const stretch = this.memory.find(at);
       const run = Math.min(data.length - done, stretch.end - at);
@@ -174,6 +254,9 @@ export class Bus {
         done += run;
       } else if (stretch.target === undefined) {
         this.#report(EVENT.GUEST_ERROR, -1, `write of ${run} bytes to the ROM at ${hex(at)}`);
+        done += run;
+      } else if (stretch.target.device < 0) {
+        this.#report(EVENT.GUEST_ERROR, -1, `write of ${run} bytes at ${hex(at)}: no device answers`);
         done += run;
       } else {
         const size = (at & 3) === 0 && run >= 4 ? 4 : 1;
@@ -187,18 +270,20 @@ export class Bus {
 
   /** Runs a device's callback (timer, input pin, reset) and takes its fault. */
   guard(device: number, run: () => void): void {
-    const depth = this.#enter(device);
     try {
       run();
     } catch (error) {
       this.#faulted(device, error);
-    } finally {
-      this.#depth = depth;
     }
   }
 
   report(kind: EventKind, device: number, message: string): void {
     this.#report(kind, device, message);
+  }
+
+  /** A device's code threw. */
+  threw(device: number, error: unknown): void {
+    this.#faulted(device, error);
   }
 
   /** A fault that no exception tells of. */
@@ -234,9 +319,11 @@ export class Bus {
     if (part === undefined) {
       if (size < target.min && target.widen) {
         const shift = (address - target.base) & (target.min - 1);
+        if (shift + size > target.min) return this.#readBytes(target, address, size, initiator);
         const wide = this.#call(target, address - shift, PARTS[target.min] ?? 4, initiator);
         return cut(wide / 2 ** (8 * shift), size);
       }
+      if (target.transparent) return this.#readBelow(target, address, size, initiator);
       this.#refuse(target, 'read', address, size);
       return cut(0xffff_ffff, size);
     }
@@ -247,6 +334,42 @@ export class Bus {
     return value;
   }
 
+  /** A port access that a transparent region does not take. */
+  #readBelow(target: Target, port: number, size: AccessSize, initiator: Initiator): number {
+    const whole = this.#wholeBelow(target, port, size);
+    if (whole !== undefined) return this.#read(whole, port, size, initiator);
+    let value = 0;
+    for (let i = 0; i < size; i++) {
+      value += this.#read(this.io.below(target, port + i), port + i, 1, initiator) * 2 ** (8 * i);
+    }
+    return value;
+  }
+
+  #writeBelow(target: Target, port: number, value: number, size: AccessSize, initiator: Initiator): void {
+    const whole = this.#wholeBelow(target, port, size);
+    if (whole !== undefined) {
+      this.#write(whole, port, value, size, initiator);
+      return;
+    }
+    for (let i = 0; i < size; i++) {
+      this.#write(this.io.below(target, port + i), port + i, cut(value / 2 ** (8 * i), 1), 1, initiator);
+    }
+  }
+
+  /** What lies below all of an access; undefined where that is not one region. */
+  #wholeBelow(target: Target, port: number, size: AccessSize): Target | undefined {
+    const first = this.io.below(target, port);
+    for (let i = 1; i < size; i++) if (this.io.below(target, port + i) !== first) return undefined;
+    return first;
+  }
+
+  /** A narrow access that lies in two of the region's units. */
+  #readBytes(target: Target, address: number, size: AccessSize, initiator: Initiator): number {
+    let value = 0;
+    for (let i = 0; i < size; i++) value += this.#read(target, address + i, 1, initiator) * 2 ** (8 * i);
+    return value;
+  }
+
   #write(target: Target, address: number, value: number, size: AccessSize, initiator: Initiator): void {
     if (size >= target.min && size <= target.max && (target.unaligned || (address & (size - 1)) === 0)) {
       this.#callWrite(target, address, value, size, initiator);
@@ -254,7 +377,8 @@ export class Bus {
     }
     const part = this.#partFor(target, address, size);
     if (part === undefined) {
-      this.#refuse(target, 'write', address, size);
+      if (target.transparent) this.#writeBelow(target, address, value, size, initiator);
+      else this.#refuse(target, 'write', address, size);
       return;
     }
     for (let done = 0; done < size; done += part) {
@@ -276,68 +400,64 @@ export class Bus {
   }
 
   #call(target: Target, address: number, size: AccessSize, initiator: Initiator): number {
-    if (this.#depth > 0 && this.#isInside(target.device)) {
-      this.#report(EVENT.GUEST_ERROR, target.device, `read at ${target.region}+${hex(address - target.base)} from inside its own access refused`);
+    if (initiator.kind === 'device' && !this.#enter(target, initiator.index, 'read', address))
       return cut(0xffff_ffff, size);
-    }
-    if (target.device < 0) {
-      this.#report(EVENT.GUEST_ERROR, -1, `read of ${size} bytes at ${hex(address)}: no device answers`);
-      return cut(0xffff_ffff, size);
-    }
-    const depth = this.#depth;
-    this.#chain[depth] = target.device;
-    this.#depth = depth + 1;
     try {
       return cut(target.read(target.bound, address - target.base, size, initiator), size);
     } catch (error) {
       this.#faulted(target.device, error);
       return cut(0xffff_ffff, size);
     } finally {
-      this.#depth = depth;
+      if (initiator.kind === 'device') this.#depth--;
     }
   }
 
   #callWrite(target: Target, address: number, value: number, size: AccessSize, initiator: Initiator): void {
-    if (this.#depth > 0 && this.#isInside(target.device)) {
-      this.#report(EVENT.GUEST_ERROR, target.device, `write at ${target.region}+${hex(address - target.base)} from inside its own access refused`);
-      return;
-    }
-    if (target.device < 0) {
-      this.#report(EVENT.GUEST_ERROR, -1, `write of ${hex(value)} (${size} bytes) at ${hex(address)}: no device answers`);
-      return;
-    }
-    const depth = this.#depth;
-    this.#chain[depth] = target.device;
-    this.#depth = depth + 1;
+    if (initiator.kind === 'device' && !this.#enter(target, initiator.index, 'write', address)) return;
     try {
       target.write(target.bound, address - target.base, value, size, initiator);
     } catch (error) {
       this.#faulted(target.device, error);
     } finally {
-      this.#depth = depth;
+      if (initiator.kind === 'device') this.#depth--;
     }
   }
 
-  #enter(device: number): number {
-    const depth = this.#depth;
-    if (depth < MAX_DEPTH) this.#chain[depth] = device;
-    this.#depth = Math.min(depth + 1, MAX_DEPTH);
-    return depth;
+  /** Notes that a device makes an access from inside its own code; false, and reported, when that leads back into a device that does so too. */
+  #enter(target: Target, master: number, what: 'read' | 'write', address: number): boolean {
+    if (this.#depth < MAX_DEPTH) this.#masters[this.#depth++] = master;
+    else return this.#refuseEntry(target, what, address);
+    for (let i = 0; i < this.#depth; i++) {
+      if (this.#masters[i] !== target.device) continue;
+      this.#depth--;
+      return this.#refuseEntry(target, what, address);
+    }
+    return true;
   }
 
-  /** Whether this thread is inside the device's code, or too deep for another access. */
-  #isInside(device: number): boolean {
-    if (this.#depth >= MAX_DEPTH) return true;
-    for (let i = 0; i < this.#depth; i++) if (this.#chain[i] === device) return true;
+  #refuseEntry({ device, region, base }: Target, what: 'read' | 'write', address: number): false {
+    const access = `${what} at ${region}+${hex(address - base)} from inside its own access refused`;
+    this.#report(EVENT.GUEST_ERROR, device, access);
+    // QEMU goes on from here. A device that lets it come to this would do anything on other hosts: that is a fault of it.
+    this.#fail(device, 'entered itself by an access of its own', access, undefined);
     return false;
   }
 
   #faulted(device: number, error: unknown): void {
-    const id = this.#blueprint.devices[device]?.id ?? '?';
-    const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    this.fault ??= { device: id, message, stack: error instanceof Error ? error.stack : undefined };
-    Atomics.compareExchange(this.#control, WORD.FAULT, 0, device + 1);
+    const message = error instanceof Error ? `${error.name}: ${messageOf(error)}` : messageOf(error);
     this.#report(EVENT.GUEST_ERROR, device, `the device threw: ${message}`);
+    this.#fail(
+      device,
+      'threw, which is a bug of the device',
+      message,
+      error instanceof Error ? error.stack : undefined,
+    );
+  }
+
+  /** Notes the first fault: it fails the case, and the machine is not used again. */
+  #fail(device: number, did: string, message: string, stack: string | undefined): void {
+    this.fault ??= { device: this.#blueprint.devices[device]?.id ?? '?', did, message, stack };
+    Atomics.compareExchange(this.#control, WORD.FAULT, 0, device + 1);
   }
 
   #report(kind: EventKind, device: number, message: string): void {

@@ -45,12 +45,14 @@ export const WORD = {
   /** Barrier: VCPUs that have come, and how often it has opened. */
   BARRIER_COUNT: 19,
   BARRIER_PHASE: 20,
-  /** Counts restores of a snapshot. */
-  RESTORES: 21,
-  /** Every VCPU waits and nothing can wake one. */
-  DEADLOCK: 22,
   /** VCPUs that wait. */
-  WAITERS: 23,
+  WAITERS: 21,
+  /** VCPUs that have begun the running case; 0 between cases, when real time stands still. */
+  STARTED: 22,
+  /** VCPUs that run, or could. */
+  READY: 23,
+  /** A device has asked for a reset: the first thread that is about to make an access does it. */
+  RESET: 24,
 } as const;
 
 /** Bits of `WORD.TAPS`. */
@@ -67,6 +69,8 @@ export const LONG = {
   REAL_NEXT: 17,
   /** Machine time of the last tick. */
   TICK_NOW: 18,
+  /** The host's monotonic clock, in ns, when the first VCPU of the running case began; 0 before. */
+  BEGAN: 19,
 } as const;
 
 /** A VCPU's record: words from `vcpuWord(index)`. */
@@ -75,13 +79,14 @@ export const VCPU_WORD = {
   STATUS: 0,
   /** Futex on which it sleeps. */
   WAKE: 1,
-  /** Entries that it has written to its trace ring: device accesses, and moves of the clock. */
-  TRACE_HEAD: 2,
+  /** Its wait can never end: nobody was left who could have woken it. */
+  DEADLOCKED: 3,
   /** Machine time at which its wait ends, ns, two words; −1 for none. */
   WAIT_DEADLINE: 4,
 } as const;
 
-export const VCPU_STATUS = { OFF: 0, READY: 1, WAITING: 2 } as const;
+/** `WOKEN`: it waits, and is to look again at what it waits for. */
+export const VCPU_STATUS = { OFF: 0, READY: 1, WAITING: 2, WOKEN: 3 } as const;
 
 const VCPU_RECORD_WORDS = 16;
 const FIRST_VCPU_WORD = 64;
@@ -95,9 +100,9 @@ export function vcpuWord(index: number): number {
 export const TRACE_ENTRIES = 64;
 const FIRST_TRACE_WORD = FIRST_VCPU_WORD + MAX_VCPUS * VCPU_RECORD_WORDS;
 
-/** First word of a VCPU's trace ring. */
+/** First word of a VCPU's trace ring: its entries, and the count of those written. */
 export function traceWord(index: number): number {
-  return FIRST_TRACE_WORD + index * TRACE_ENTRIES * 4;
+  return FIRST_TRACE_WORD + index * (TRACE_ENTRIES * 4 + 8);
 }
 
 /** The event ring: its first byte, its entries, bytes of an entry. */

@@ -25,7 +25,10 @@ export function createMachine(builder: Builder, registry: Registry): BoundMachin
     const offset = at - blueprint.layout.ram;
     for (let page = Math.floor(offset / PAGE_BYTES); page * PAGE_BYTES < offset + data.length; page++) used.add(page);
   }
-  const image: RamImage = { pages: Uint32Array.from(used), bytes: new Uint8Array(new SharedArrayBuffer(used.size * PAGE_BYTES)) };
+  const image: RamImage = {
+    pages: Uint32Array.from(used),
+    bytes: new Uint8Array(new SharedArrayBuffer(used.size * PAGE_BYTES)),
+  };
   for (const [index, page] of [...used].entries()) {
     const at = blueprint.layout.ram + page * PAGE_BYTES;
     image.bytes.set(u8.subarray(at, at + PAGE_BYTES), index * PAGE_BYTES);

@@ -1,7 +1,18 @@
-import type { AnyDeviceDefinition, Device, Dma, Initiator, Output, Timer } from '@qtest/sdk';
-import { resolveProperties, stateBinder, type StateBinder, type StateSchema } from '@qtest/sdk';
+import type {
+  AccessSize,
+  AnyDeviceDefinition,
+  CharBackend,
+  ConfigSpace,
+  Device,
+  Dma,
+  Initiator,
+  Output,
+  Timer,
+} from '@qtest/sdk';
+import { layoutState, resolveProperties, stateBinder, type StateBinder, type StateSchema } from '@qtest/sdk';
 import type { DeviceBlueprint } from './blueprint.ts';
 import type { Bus } from './bus.ts';
+import { BoundChardev, NO_CHARDEV } from './chardev.ts';
 import { EVENT } from './events.ts';
 import type { Lines } from './lines.ts';
 import type { Timekeeper } from './timekeeper.ts';
@@ -83,6 +94,10 @@ class BoundDma implements Dma {
     if (!this.#outside(address, data.length)) this.#bus.memoryWriteBulk(address, data, this.#initiator);
   }
 
+  isOwn(address: number, size: number): boolean {
+    return this.#bus.isOwn(this.#index, address, size);
+  }
+
   readb(address: number): number {
     return this.#outside(address, 1) ? 0xff : this.#bus.memoryRead(address, 1, this.#initiator);
   }
@@ -109,9 +124,28 @@ class BoundDma implements Dma {
 
   /** An address that a guest has programmed may be anything; what lies outside the address space is reported, not thrown. */
   #outside(address: number, size: number): boolean {
-    if (Number.isSafeInteger(address) && address >= 0 && address + size <= 2 ** 53) return false;
+    // Not `address + size`, which is rounded beyond 2⁵³.
+    if (Number.isSafeInteger(address) && address >= 0 && address <= 2 ** 53 - size) return false;
     this.#bus.report(EVENT.GUEST_ERROR, this.#index, `DMA of ${size} bytes at ${address}: no such address`);
     return true;
+  }
+}
+
+class BoundConfigSpace implements ConfigSpace {
+  readonly #bus: Bus;
+  readonly #initiator: Initiator;
+
+  constructor(bus: Bus, index: number) {
+    this.#bus = bus;
+    this.#initiator = { kind: 'device', index };
+  }
+
+  read(address: number, size: AccessSize): number {
+    return this.#bus.configRead(address, size, this.#initiator);
+  }
+
+  write(address: number, value: number, size: AccessSize): void {
+    this.#bus.configWrite(address, value, size, this.#initiator);
   }
 }
 
@@ -122,8 +156,13 @@ class DeviceContext {
   readonly timers: Readonly<Record<string, Timer>>;
   readonly out: Readonly<Record<string, Output>>;
   readonly dma: Dma;
-  readonly #parts: Parts;
-  readonly #index: number;
+  readonly config: ConfigSpace;
+  readonly chardev: CharBackend;
+  // Own functions and not methods: `({ now, guestError }) => …` is what everybody writes.
+  readonly now: () => bigint;
+  readonly guestError: (message: string) => void;
+  readonly unimplemented: (message: string) => void;
+  readonly remap: () => void;
 
   constructor(index: number, definition: AnyDeviceDefinition, blueprint: DeviceBlueprint, parts: Parts) {
     const { schema } = definition;
@@ -134,28 +173,31 @@ class DeviceContext {
       (schema.timers ?? []).map((name, i) => [name, new BoundTimer(parts.time, blueprint.firstTimer + i)]),
     );
     this.out = Object.fromEntries(
-      Object.entries(blueprint.outputs).map(([name, { line, count }]) => [name, new BoundOutput(parts.lines, name, line, count)]),
+      Object.entries(blueprint.outputs).map(([name, { line, count }]) => [
+        name,
+        new BoundOutput(parts.lines, name, line, count),
+      ]),
     );
     this.dma = new BoundDma(parts.bus, index);
-    this.#parts = parts;
-    this.#index = index;
+    this.config = new BoundConfigSpace(parts.bus, index);
+    this.chardev = chardevOf(definition, blueprint, parts.memory)?.backend ?? NO_CHARDEV;
+    const { bus, time } = parts;
+    this.now = () => time.now();
+    this.guestError = (message) => bus.report(EVENT.GUEST_ERROR, index, message);
+    this.unimplemented = (message) => bus.report(EVENT.UNIMPLEMENTED, index, message);
+    this.remap = () => bus.remap();
   }
+}
 
-  now(): bigint {
-    return this.#parts.time.now();
-  }
-
-  guestError(message: string): void {
-    this.#parts.bus.report(EVENT.GUEST_ERROR, this.#index, message);
-  }
-
-  unimplemented(message: string): void {
-    this.#parts.bus.report(EVENT.UNIMPLEMENTED, this.#index, message);
-  }
-
-  remap(): void {
-    this.#parts.bus.remap();
-  }
+/** Binds a device's character backend; undefined when it has none. */
+export function chardevOf(
+  { schema }: AnyDeviceDefinition,
+  { stateOffset }: DeviceBlueprint,
+  memory: WebAssembly.Memory,
+): BoundChardev | undefined {
+  return schema.chardev === true
+    ? new BoundChardev(memory.buffer, stateOffset + layoutState(schema.state ?? {}).size)
+    : undefined;
 }
 
 // One class for each schema, however many devices and machines there are.
@@ -173,6 +215,11 @@ function binderOf(schema: StateSchema): StateBinder<StateSchema> {
 }
 
 /** Binds one device of the blueprint in this thread. Writes nothing. */
-export function bindDevice(index: number, definition: AnyDeviceDefinition, blueprint: DeviceBlueprint, parts: Parts): Device {
+export function bindDevice(
+  index: number,
+  definition: AnyDeviceDefinition,
+  blueprint: DeviceBlueprint,
+  parts: Parts,
+): Device {
   return new DeviceContext(index, definition, blueprint, parts) as Device;
 }

@@ -27,9 +27,10 @@ function serve(): void {
     let wait = RECHECK;
     try {
       machine.bus.refresh();
-      machine.fireDue();
+      const started = Atomics.load(words, WORD.STARTED) > 0;
+      if (started) machine.fireDue();
       const { next } = machine.time;
-      if (next >= 0n) wait = Math.min(RECHECK, Math.max(0, Number(next - machine.time.now()) / 1e6) + GRACE);
+      if (started && next >= 0n) wait = Math.min(RECHECK, Math.max(0, Number(next - machine.time.now()) / 1e6) + GRACE);
     } finally {
       machine.lock.release();
     }

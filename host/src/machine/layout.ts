@@ -14,7 +14,7 @@ interface Parts {
   readonly ramBytes: number;
 }
 
-/** Lays out a machine's memory: control area, state, pristine state, dirty map, RAM. */
+/** Lays out a machine's memory: control area, state, rises of the IRQ lines, pristine state, dirty map, RAM. */
 export function layOut({ stateSizes, timers, lines, ramBytes }: Parts): { layout: Layout; deviceOffsets: number[] } {
   const state = CONTROL_BYTES;
   const clock = state;
@@ -28,12 +28,25 @@ export function layOut({ stateSizes, timers, lines, ramBytes }: Parts): { layout
     return offset;
   });
   const stateBytes = at - state;
-  const pristine = alignTo(at, 8);
+  const rises = alignTo(at, 8);
+  const pristine = alignTo(rises + 4 * lines, 8);
   const dirty = alignTo(pristine + stateBytes, 8);
   const ram = alignTo(dirty + ramBytes / PAGE_BYTES, PAGE_BYTES);
   const totalBytes = alignTo(ram + ramBytes, WASM_PAGE);
   return {
-    layout: { state, stateBytes, clock, deadlines, lines: lineWords, pristine, dirty, ram, ramBytes, totalBytes },
+    layout: {
+      state,
+      stateBytes,
+      clock,
+      deadlines,
+      lines: lineWords,
+      rises,
+      pristine,
+      dirty,
+      ram,
+      ramBytes,
+      totalBytes,
+    },
     deviceOffsets,
   };
 }

@@ -1,6 +1,7 @@
 import { LINE_WORDS, type Blueprint } from './blueprint.ts';
 import { TAP, WORD, type Control } from './control.ts';
 import { EVENT, type EventRing } from './events.ts';
+import type { Notice } from './notice.ts';
 
 const LEVEL = 0;
 const EDGES = 1;
@@ -14,6 +15,13 @@ interface BoundLine {
   readonly sinks: { readonly pin: number; readonly change: Sink }[];
 }
 
+/** Who is told of what happens in a machine, on one thread. */
+export interface Observers {
+  readonly events: EventRing;
+  readonly now: () => bigint;
+  readonly notice: Notice;
+}
+
 /**
  * The machine's IRQ lines: levels and edge counts are words of the state; the wiring is the blueprint's. Everything that
  * changes a level is called with the lock held.
@@ -22,17 +30,21 @@ export class Lines {
   /** Called after a line has risen: there may be somebody waiting for it. */
   onRise: () => void = () => {};
   readonly #words: Int32Array;
+  readonly #rises: Int32Array;
   readonly #control: Int32Array;
   readonly #lines: readonly BoundLine[];
   readonly #events: EventRing;
   readonly #now: () => bigint;
+  readonly #notice: Notice;
 
-  constructor(memory: WebAssembly.Memory, control: Control, blueprint: Blueprint, events: EventRing, now: () => bigint) {
+  constructor(memory: WebAssembly.Memory, control: Control, blueprint: Blueprint, { events, now, notice }: Observers) {
     this.#words = new Int32Array(memory.buffer, blueprint.layout.lines, blueprint.lines.length * LINE_WORDS);
+    this.#rises = new Int32Array(memory.buffer, blueprint.layout.rises, blueprint.lines.length);
     this.#control = control.words;
     this.#lines = blueprint.lines.map(({ feeds }) => ({ feeds, sinks: [] }));
     this.#events = events;
     this.#now = now;
+    this.#notice = notice;
   }
 
   attach(line: number, pin: number, change: Sink): void {
@@ -47,6 +59,11 @@ export class Lines {
     return this.#words[line * LINE_WORDS + EDGES] ?? 0;
   }
 
+  /** How often a line has risen, ever: what a restore does not turn back, for whoever waits for a rise. */
+  rises(line: number): number {
+    return this.#rises[line] ?? 0;
+  }
+
   /** Puts a line at a level; nothing happens when it has it already. */
   set(line: number, level: boolean): void {
     const words = this.#words;
@@ -57,6 +74,8 @@ export class Lines {
     const control = this.#control;
     if (level) {
       words[at + EDGES] = ((words[at + EDGES] ?? 0) + 1) | 0;
+      this.#rises[line] = ((this.#rises[line] ?? 0) + 1) | 0;
+      this.#notice.raised = true;
       control[WORD.IRQ_SEQUENCE] = ((control[WORD.IRQ_SEQUENCE] ?? 0) + 1) | 0;
     }
     if (((control[WORD.TAPS] ?? 0) & TAP.IRQ) !== 0) this.#events.push(EVENT.IRQ, line, word, this.#now());

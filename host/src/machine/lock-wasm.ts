@@ -22,8 +22,10 @@ const section = (id: number, ...items: number[][]): number[] => {
 };
 const code = (...body: number[]): number[] => [body.length + 2, 0, ...body, END];
 
+const MAGIC = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+
 const BYTES = Uint8Array.from([
-  ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+  ...MAGIC,
   ...section(1, [0x60, 1, I32, 1, I32], [0x60, 0, 1, I32], [0x60, 3, I32, I32, I32, 0]),
   // A shared memory (3) of 1 to 65536 pages (LEB128).
   ...section(2, [...name('m'), ...name('m'), 2, 3, 1, 0x80, 0x80, 0x04]),

@@ -52,12 +52,19 @@ export class Lock {
     if (--this.#depth === 0 && this.#release() < 0) Atomics.notify(this.#words, WORD.LOCK, 1);
   }
 
+  /** Lets go of it, however deep an error has left it. */
+  releaseAll(): void {
+    if (this.#depth === 0) return;
+    this.#depth = 1;
+    this.release();
+  }
+
   /** Lets those who claim a kept lock have it, and takes it back. */
   yield(): void {
     const depth = this.#depth;
     this.#depth = 1;
     this.release();
-    for (let claims; (claims = Atomics.load(this.#words, WORD.CLAIMS)) > 0; ) {
+    for (let claims; (claims = Atomics.load(this.#words, WORD.CLAIMS)) > 0;) {
       if (Atomics.load(this.#words, WORD.POISONED) !== 0) break;
       Atomics.wait(this.#words, WORD.CLAIMS, claims, RECHECK);
     }

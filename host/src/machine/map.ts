@@ -15,11 +15,14 @@ export class Target {
   readonly write: Handlers['write'];
   readonly size: number;
   readonly priority: number;
+  /** Its handlers take single bytes. */
+  readonly takesBytes: boolean;
   readonly min: number;
   readonly max: number;
   readonly strict: boolean;
   readonly widen: boolean;
   readonly unaligned: boolean;
+  readonly transparent: boolean;
   /** Where it lies now; changed by a rebuild of the map. */
   base = 0;
   readonly locate: () => number | undefined;
@@ -41,22 +44,27 @@ export class Target {
     this.priority = spec.priority ?? 0;
     this.min = spec.access?.min ?? 1;
     this.max = spec.access?.max ?? 1;
+    this.takesBytes = this.min === 1;
     this.strict = spec.access?.strict ?? false;
     this.widen = spec.access?.widen ?? false;
     this.unaligned = spec.access?.unaligned ?? false;
+    this.transparent = spec.access?.transparent ?? false;
     this.locate = locate;
   }
 }
 
-/** What answers where no region lies. */
-export const UNMAPPED = new Target(
-  -1,
-  '',
-  { space: 'io', size: 2 ** 53, access: { min: 1, max: 4, unaligned: true } },
-  undefined,
-  { read: () => 0xffff_ffff, write: () => {} },
-  () => 0,
-);
+/** What answers where no region lies: all ones. `report` is told of each access. */
+export function unmapped(report: (address: number, size: number, what: 'read' | 'write') => void): Target {
+  const handlers: Handlers = {
+    read: (_device, address, size) => {
+      report(address, size, 'read');
+      return 0xffff_ffff;
+    },
+    write: (_device, address, _value, size) => report(address, size, 'write'),
+  };
+  const everywhere: RegionSpec = { space: 'io', size: 2 ** 53, access: { min: 1, max: 4, unaligned: true } };
+  return new Target(-1, '', everywhere, undefined, handlers, () => 0);
+}
 
 /** Regions in the order in which they are painted: the last one that covers an address answers. */
 function paintOrder(targets: readonly Target[]): Target[] {
@@ -70,32 +78,59 @@ function paintOrder(targets: readonly Target[]): Target[] {
     .map(({ target }) => target);
 }
 
+/** Whether two paintings are the same: a map need not be made anew after a restore that moved nothing. */
+class Painting {
+  #targets: readonly Target[] = [];
+  #bases: readonly number[] = [];
+
+  isSame(targets: readonly Target[]): boolean {
+    const same =
+      targets.length === this.#targets.length &&
+      targets.every((target, i) => target === this.#targets[i] && target.base === this.#bases[i]);
+    this.#targets = targets;
+    this.#bases = targets.map(({ base }) => base);
+    return same;
+  }
+}
+
 export const IO_PORTS = 0x1_0000;
 
 /** The `io` address space: for each port, who answers. */
 export class IoMap {
-  readonly ports = new Uint16Array(IO_PORTS);
-  targets: Target[] = [UNMAPPED];
+  readonly #nobody: Target;
+  /** For each port who answers. It stays the same array, so that the bus can hold it. */
+  readonly ports: Target[];
+  readonly #painting = new Painting();
+  #order: readonly Target[] = [];
+
+  constructor(nobody: Target) {
+    this.#nobody = nobody;
+    this.ports = Array.from({ length: IO_PORTS }, () => nobody);
+  }
 
   rebuild(targets: readonly Target[]): void {
-    this.ports.fill(0);
-    this.targets = [UNMAPPED];
-    for (const target of paintOrder(targets)) {
-      if (target.base >= IO_PORTS) continue;
-      this.ports.fill(this.targets.length, target.base, Math.min(target.base + target.size, IO_PORTS));
-      this.targets.push(target);
-    }
+    const order = paintOrder(targets).filter(({ base }) => base < IO_PORTS);
+    if (this.#painting.isSame(order)) return;
+    this.#order = order;
+    this.ports.fill(this.#nobody);
+    for (const target of order) this.ports.fill(target, target.base, Math.min(target.base + target.size, IO_PORTS));
   }
 
   /** The port's target; beyond the last port nobody answers. */
   find(port: number): Target {
-    return this.targets[this.ports[port] ?? 0] ?? UNMAPPED;
+    return this.ports[port] ?? this.#nobody;
   }
 
-  /** The address after the last one, from `port`, at which the same target answers; at most `end`. */
+  /** Who answers at a port where `target` does not. */
+  below(target: Target, port: number): Target {
+    const under = this.#order.slice(0, this.#order.indexOf(target));
+    return under.findLast(({ base, size }) => port >= base && port < base + size) ?? this.#nobody;
+  }
+
+  /** The port after the last one, from `port`, at which the same target answers; at most `end`. */
   borderAfter(port: number, end: number): number {
     let at = port + 1;
-    while (at < end && (this.ports[at] ?? 0) === (this.ports[port] ?? 0)) at++;
+    while (at < end && this.ports[at] === this.ports[port]) at++;
     return at;
   }
 }
@@ -112,19 +147,32 @@ export interface Stretch {
   readonly writable: boolean;
 }
 
-const NOWHERE: Stretch = { start: 0, end: 2 ** 53, target: UNMAPPED, delta: 0, writable: false };
-
 /** The `memory` address space: stretches in order, without a gap. */
 export class MemoryMap {
-  #stretches: readonly Stretch[] = [NOWHERE];
+  readonly #nowhere: Stretch;
+  readonly #painting = new Painting();
+  #stretches: readonly Stretch[];
 
-  /** `memory` lies below every region. */
+  constructor(nobody: Target) {
+    this.#nowhere = { start: 0, end: 2 ** 53, target: nobody, delta: 0, writable: false };
+    this.#stretches = [this.#nowhere];
+  }
+
+  /** `memory` lies below every region whose priority is not negative. */
   rebuild(memory: readonly Stretch[], targets: readonly Target[]): void {
-    let flat: Stretch[] = [NOWHERE];
-    for (const stretch of memory) flat = paint(flat, stretch);
-    for (const target of paintOrder(targets)) {
-      flat = paint(flat, { start: target.base, end: target.base + target.size, target, delta: 0, writable: true });
-    }
+    const order = paintOrder(targets);
+    if (this.#painting.isSame(order) && this.#stretches.length > 1) return;
+    const stretchOf = (target: Target): Stretch => ({
+      start: target.base,
+      end: target.base + target.size,
+      target,
+      delta: 0,
+      writable: true,
+    });
+    const below = order.filter(({ priority }) => priority < 0).map(stretchOf);
+    const above = order.filter(({ priority }) => priority >= 0).map(stretchOf);
+    let flat: Stretch[] = [this.#nowhere];
+    for (const stretch of [...below, ...memory, ...above]) flat = paint(flat, stretch);
     this.#stretches = flat;
   }
 
@@ -141,7 +189,7 @@ export class MemoryMap {
       if ((stretches[middle]?.start ?? 0) <= address) low = middle;
       else high = middle - 1;
     }
-    return stretches[low] ?? NOWHERE;
+    return stretches[low] ?? this.#nowhere;
   }
 }
 

@@ -1,6 +1,8 @@
 import { hostError } from '../errors.ts';
 import { PAGE_BYTES } from './blueprint.ts';
 import type { BoundMachine } from './bound-machine.ts';
+import { WORD } from './control.ts';
+import { readyWaiters, rouseForTimer } from './waiters.ts';
 
 /** A machine's state: its bytes, and the pages of RAM that differ from the machine as it was sealed. */
 export interface SavedState {
@@ -28,7 +30,10 @@ export function save(machine: BoundMachine): SavedState {
 export function restore(machine: BoundMachine, saved: SavedState): void {
   const { serial, memory } = machine.handle;
   if (saved.machine !== serial) {
-    throw hostError('MACHINE', 'restore(): this snapshot is of another machine; a snapshot goes back to the machine it was taken of');
+    throw hostError(
+      'MACHINE',
+      'restore(): this snapshot is of another machine; a snapshot goes back to the machine it was taken of',
+    );
   }
   const { layout } = machine.blueprint;
   const u8 = new Uint8Array(memory.buffer);
@@ -52,11 +57,14 @@ export function keepPristine(machine: BoundMachine): void {
 }
 
 function restored(machine: BoundMachine): void {
-  machine.forgetEdges();
   machine.time.pastDue = false;
+  Atomics.store(machine.control.words, WORD.RESET, 0);
   machine.time.rebase();
   machine.bus.remap();
   machine.bus.refresh();
+  // Levels and deadlines are others now: whoever waits looks again.
+  readyWaiters(machine.control);
+  if (machine.time.kind === 'realtime') rouseForTimer(machine.control);
 }
 
 /** Pages of RAM that have been written since the machine was sealed. */

@@ -16,14 +16,18 @@ export interface TestMachine {
   readonly machine: Machine;
   readonly bound: BoundMachine;
   /** What devices and the bus have reported since the last call. */
-  events(): { kind: 'guestError' | 'unimplemented'; device: string | undefined; message: string }[];
+  readonly events: () => { kind: 'guestError' | 'unimplemented'; device: string | undefined; message: string }[];
   /** Drives line `n` of a bus by hand. */
-  setLine(bus: string, n: number, level: boolean): void;
+  readonly setLine: (bus: string, n: number, level: boolean) => void;
 }
 
 export function testMachine(
   init: (machine: MachineBuilder) => void,
-  options: { readonly clock?: ClockKind; readonly devices?: readonly AnyDeviceDefinition[]; readonly stallLimit?: number } = {},
+  options: {
+    readonly clock?: ClockKind;
+    readonly devices?: readonly AnyDeviceDefinition[];
+    readonly stallLimit?: number;
+  } = {},
 ): TestMachine {
   const known = knownDevices([{ name: 'test', url: import.meta.url, devices: options.devices ?? [] }]);
   const builder = new Builder(options.clock ?? 'virtual', known);
@@ -47,15 +51,19 @@ export function testMachine(
     clock: new NativeClock(bound.time.kind, vcpu),
     machine: new NativeMachine(bound, vcpu),
     bound,
-    events() {
+    events: () => {
       const found: ReturnType<TestMachine['events']> = [];
       bound.events.drain(({ kind, source, message }) => {
         if (kind === EVENT.IRQ) return;
-        found.push({ kind: kind === EVENT.GUEST_ERROR ? 'guestError' : 'unimplemented', device: bound.devices[source]?.id, message });
+        found.push({
+          kind: kind === EVENT.GUEST_ERROR ? 'guestError' : 'unimplemented',
+          device: bound.devices[source]?.id,
+          message,
+        });
       });
       return found;
     },
-    setLine(bus, n, level) {
+    setLine: (bus, n, level) => {
       const first = bound.blueprint.devices.find(({ id }) => id === bus)?.busLine;
       if (first === undefined || first < 0) throw new Error(`'${bus}' is no bus of this machine`);
       vcpu.locked(() => bound.lines.set(first + n, level));

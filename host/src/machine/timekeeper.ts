@@ -1,6 +1,7 @@
 import type { ClockKind } from '@qtest/sdk';
 import type { Blueprint } from './blueprint.ts';
 import { LONG, type Control } from './control.ts';
+import type { Notice } from './notice.ts';
 
 /** Index of words in the clock's part of the state. */
 const NOW = 0;
@@ -8,6 +9,9 @@ const NEXT = 1;
 
 /** Deadline of a timer that is not armed. */
 const NONE = -1n;
+
+/** The last instant that 64 bits can tell: 292 years after the machine's start. */
+export const LAST_INSTANT = 2n ** 63n - 1n;
 
 /** Callbacks at one instant from which on a timer is taken to be armed for ever anew. */
 const STORM = 10_000;
@@ -18,24 +22,29 @@ const STORM = 10_000;
  */
 export class Timekeeper {
   readonly kind: ClockKind;
-  /** A timer has been armed for a time that has passed. */
+  /** A timer has been armed, on this thread, for a time that has passed. */
   pastDue = false;
   /** Called when a timer has been armed for earlier than any other, in real time. */
   onEarlier: () => void = () => {};
   readonly #control: Control;
+  readonly #notice: Notice;
   readonly #clock: BigInt64Array;
   readonly #deadlines: BigInt64Array;
+  /** The same words: low and high half of each deadline. */
+  readonly #halves: Uint32Array;
   /** From `performance.now()` of this thread to the host's monotonic clock, ms. */
   readonly #hostOffset: number;
   #firing = false;
 
-  constructor(memory: WebAssembly.Memory, control: Control, blueprint: Blueprint) {
+  constructor(memory: WebAssembly.Memory, control: Control, blueprint: Blueprint, notice: Notice) {
+    this.#notice = notice;
     const { layout, timers, clock } = blueprint;
     this.kind = clock;
     this.#control = control;
     this.#clock = new BigInt64Array(memory.buffer, layout.clock, 2);
     this.#deadlines = new BigInt64Array(memory.buffer, layout.deadlines, timers.length);
-    this.#hostOffset = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+    this.#halves = new Uint32Array(memory.buffer, layout.deadlines, timers.length * 2);
+    this.#hostOffset = clockOffset();
   }
 
   /** Sets every word that a zeroed memory would give a wrong meaning. Before anyone binds. */
@@ -90,8 +99,10 @@ export class Timekeeper {
   }
 
   arm(timer: number, deadline: bigint): void {
-    if (typeof deadline !== 'bigint') throw new TypeError(`a deadline is a bigint of nanoseconds, not ${String(deadline)}`);
-    const at = deadline < 0n ? 0n : deadline;
+    if (typeof deadline !== 'bigint')
+      throw new TypeError(`a deadline is a bigint of nanoseconds, not ${String(deadline)}`);
+    // Beyond the last instant it would come back as one before the first.
+    const at = deadline < 0n ? 0n : deadline > LAST_INSTANT ? LAST_INSTANT : deadline;
     const before = this.deadline(timer);
     this.#deadlines[timer] = at;
     if (this.#firing) return;
@@ -103,7 +114,9 @@ export class Timekeeper {
     } else if (before === next) {
       this.#findNext();
     }
-    if (at <= (this.#clock[NOW] ?? 0n)) this.pastDue = true;
+    if (at > (this.#clock[NOW] ?? 0n)) return;
+    this.pastDue = true;
+    this.#notice.raised = true;
   }
 
   cancel(timer: number): void {
@@ -127,22 +140,15 @@ export class Timekeeper {
     let repeats = 0;
     try {
       for (;;) {
-        let timer = -1;
-        let earliest = now;
-        for (let i = 0; i < this.#deadlines.length; i++) {
-          const deadline = this.#deadlines[i] ?? NONE;
-          if (deadline !== NONE && (timer < 0 ? deadline <= earliest : deadline < earliest)) {
-            timer = i;
-            earliest = deadline;
-          }
-        }
-        if (timer < 0) return instants;
-        repeats = earliest === last ? repeats + 1 : 0;
-        if (earliest !== last) instants++;
-        last = earliest;
+        const timer = this.#earliest();
+        const deadline = timer < 0 ? NONE : this.deadline(timer);
+        if (timer < 0 || deadline > now) return instants;
+        repeats = deadline === last ? repeats + 1 : 0;
+        if (deadline !== last) instants++;
+        last = deadline;
         this.#deadlines[timer] = NONE;
         if (repeats >= STORM) storm(timer);
-        else fire(timer, earliest);
+        else fire(timer, deadline);
       }
     } finally {
       this.#firing = false;
@@ -151,13 +157,30 @@ export class Timekeeper {
   }
 
   #findNext(): void {
-    let next = NONE;
-    for (let i = 0; i < this.#deadlines.length; i++) {
-      const deadline = this.#deadlines[i] ?? NONE;
-      if (deadline !== NONE && (next === NONE || deadline < next)) next = deadline;
-    }
-    this.#clock[NEXT] = next;
+    const timer = this.#earliest();
+    this.#clock[NEXT] = timer < 0 ? NONE : this.deadline(timer);
     this.#publish();
+  }
+
+  /**
+   * The timer with the earliest deadline, of several the first in the blueprint; −1 when none is armed. It compares halves of the
+   * deadlines: a BigInt for each would be most of what an interrupt costs.
+   */
+  #earliest(): number {
+    const halves = this.#halves;
+    let timer = -1;
+    let high = 0;
+    let low = 0;
+    for (let at = 0; at < halves.length; at += 2) {
+      const h = (halves[at + 1] ?? 0) | 0;
+      if (h < 0) continue;
+      const l = halves[at] ?? 0;
+      if (timer >= 0 && (h > high || (h === high && l >= low))) continue;
+      timer = at >> 1;
+      high = h;
+      low = l;
+    }
+    return timer;
   }
 
   #publish(): void {
@@ -166,4 +189,11 @@ export class Timekeeper {
     const { next } = this;
     this.#control.doubles[LONG.REAL_NEXT] = next === NONE ? Infinity : Number(base + next) / 1e6;
   }
+}
+
+/** From `performance.now()` of this thread to the host's monotonic clock, ms. A pause between the two readings makes it too small: the largest is right. */
+function clockOffset(): number {
+  let offset = -Infinity;
+  for (let n = 0; n < 5; n++) offset = Math.max(offset, Number(process.hrtime.bigint()) / 1e6 - performance.now());
+  return offset;
 }

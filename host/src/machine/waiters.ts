@@ -11,8 +11,26 @@ export function statusOf({ words }: Control, vcpu: number): number {
 
 export function setStatus({ words }: Control, vcpu: number, status: number): void {
   const before = Atomics.exchange(words, vcpuWord(vcpu) + VCPU_WORD.STATUS, status);
-  const waits = Number(status === VCPU_STATUS.WAITING) - Number(before === VCPU_STATUS.WAITING);
-  if (waits !== 0) Atomics.add(words, WORD.WAITERS, waits);
+  if (status === before) return;
+  const counter: Readonly<Record<number, number>> = {
+    [VCPU_STATUS.WAITING]: WORD.WAITERS,
+    [VCPU_STATUS.READY]: WORD.READY,
+    [VCPU_STATUS.WOKEN]: WORD.READY,
+  };
+  const [less, more] = [counter[before], counter[status]];
+  if (less !== undefined) Atomics.sub(words, less, 1);
+  if (more !== undefined) Atomics.add(words, more, 1);
+}
+
+/** VCPUs of the case that can run, in order. */
+export function runnable(control: Control): number[] {
+  const found: number[] = [];
+  const count = control.words[WORD.VCPUS] ?? 0;
+  for (let vcpu = 0; vcpu < count; vcpu++) {
+    const status = statusOf(control, vcpu);
+    if (status === VCPU_STATUS.READY || status === VCPU_STATUS.WOKEN) found.push(vcpu);
+  }
+  return found;
 }
 
 /** VCPUs of the case that have the status, in order. */
@@ -30,10 +48,10 @@ export function rouse({ words }: Control, vcpu: number): void {
   Atomics.notify(words, at);
 }
 
-/** Makes every waiting VCPU ready. */
+/** Lets every waiting VCPU look again. */
 export function readyWaiters(control: Control): void {
   for (const vcpu of withStatus(control, VCPU_STATUS.WAITING)) {
-    setStatus(control, vcpu, VCPU_STATUS.READY);
+    setStatus(control, vcpu, VCPU_STATUS.WOKEN);
     rouse(control, vcpu);
   }
 }

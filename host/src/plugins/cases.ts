@@ -3,13 +3,18 @@ import { nanoseconds, type CaseFunction, type CaseSpec, type Plugin } from '@qte
 import type { PluginCase } from './types.ts';
 
 /** The name of the one case of a plugin whose `run` is a function. */
-export const SINGLE_CASE = 'run';
+const SINGLE_CASE = 'run';
 
 /** The cases of a plugin, in the order in which it gives them. The plugin has been checked. */
 export function collectCases(plugin: Plugin): readonly PluginCase[] {
-  const vcpus = plugin.vcpus ?? 1;
   return Object.entries(namedCases(plugin)).map(([name, given]) => {
-    const { description, requires = [], clock, timeout }: Omit<CaseSpec, 'run'> = typeof given === 'function' ? {} : given;
+    const {
+      description,
+      requires = [],
+      clock,
+      timeout,
+      vcpus = plugin.vcpus ?? 1,
+    }: Omit<CaseSpec, 'run'> = typeof given === 'function' ? {} : given;
     return {
       name,
       ...(description !== undefined && { description }),

@@ -26,6 +26,7 @@ const CASE_KEYS: readonly string[] = Object.keys({
   requires: true,
   clock: true,
   timeout: true,
+  vcpus: true,
 } satisfies Record<keyof CaseSpec, true>);
 
 const CAPABILITIES: readonly string[] = Object.keys({
@@ -54,14 +55,18 @@ function* problemsOf(plugin: Readonly<Record<string, unknown>>): Iterable<string
   if (typeof api !== 'string') yield wrong('api', 'a version range', api);
   if (!isOptionalFunction(init)) yield wrong('init', 'a function', init);
   if (!isOptionalFunction(apply)) yield wrong('apply', 'a function', apply);
-  if (vcpus !== undefined && !(Number.isInteger(vcpus) && Number(vcpus) >= 1 && Number(vcpus) <= MAX_VCPUS)) {
-    yield wrong('vcpus', `an integer from 1 to ${MAX_VCPUS}`, vcpus);
-  }
+  yield* vcpusProblem('vcpus', vcpus);
   if (options !== undefined && !isStandardSchema(options)) {
     yield wrong('options', 'a Standard Schema (zod, valibot, arktype …)', options);
   }
   yield* deviceProblems(devices);
   yield* runProblems(run);
+}
+
+function* vcpusProblem(path: string, vcpus: unknown): Iterable<string> {
+  if (vcpus !== undefined && !(Number.isInteger(vcpus) && Number(vcpus) >= 1 && Number(vcpus) <= MAX_VCPUS)) {
+    yield wrong(path, `an integer from 1 to ${MAX_VCPUS}`, vcpus);
+  }
 }
 
 function* deviceProblems(devices: unknown): Iterable<string> {
@@ -98,7 +103,8 @@ function* caseProblems(name: string, given: unknown): Iterable<string> {
     yield wrong(path, 'a function, or an object with run', given);
     return;
   }
-  const { run, description, requires, clock, timeout } = given;
+  const { run, description, requires, clock, timeout, vcpus } = given;
+  yield* vcpusProblem(`${path}.vcpus`, vcpus);
   yield* unknownKeys(`${path}.`, given, CASE_KEYS);
   if (typeof run !== 'function') yield wrong(`${path}.run`, 'a function', run);
   if (description !== undefined && typeof description !== 'string') {
@@ -123,12 +129,18 @@ function* unknownKeys(path: string, object: object, known: readonly string[]): I
 
 /** A path: segments of printable characters, none empty or with white space around it. A `!` leaves cases out in `-t`. */
 function isCaseName(name: string): boolean {
-  return !name.startsWith('!') && name.split('/').every((segment) => segment !== '' && segment.trim() === segment && !/\p{Cc}/u.test(segment));
+  const isSegment = (text: string): boolean => text !== '' && text.trim() === text;
+  return !name.startsWith('!') && name.split('/').every(isSegment) && !Array.from(name).some(isControl);
+}
+
+function isControl(character: string): boolean {
+  return character < ' ' || (character >= '\x7f' && character < '\xa0');
 }
 
 function isStandardSchema(value: unknown): boolean {
   // arktype's schemas are functions.
-  if ((typeof value !== 'object' && typeof value !== 'function') || value === null || !('~standard' in value)) return false;
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null || !('~standard' in value))
+    return false;
   const { '~standard': standard } = value;
   return isRecord(standard) && standard['version'] === 1 && typeof standard['validate'] === 'function';
 }

@@ -7,12 +7,33 @@ import { importErrorText, importHint, importModule } from '../import-module.ts';
 import { collectCases } from './cases.ts';
 import { pluginProblems } from './check.ts';
 import { checkOptions } from './options.ts';
-import { packageOf, resolvePlugin } from './resolve.ts';
+import { packageOf } from './packages.ts';
+import { resolvePlugin } from './resolve.ts';
 import type { LoadedPlugin, PluginRequest } from './types.ts';
 
 // A record, so that a type which is added to the SDK's table is missed here by the compiler.
 const BUILTIN_TYPES: ReadonlySet<string> = new Set(
-  Object.keys({ 'isa-bus': true, i8259: true, mc146818rtc: true, 'isa-testdev': true } satisfies Record<keyof DeviceTypes, true>),
+  Object.keys({
+    'isa-bus': true,
+    i8259: true,
+    mc146818rtc: true,
+    i8254: true,
+    pcspk: true,
+    ib700: true,
+    pvpanic: true,
+    hpet: true,
+    fw_cfg: true,
+    'pc-testdev': true,
+    i8042: true,
+    ns16550a: true,
+    'i440fx-pcihost': true,
+    i440fx: true,
+    piix3: true,
+    edu: true,
+    'pci-testdev': true,
+    'pvpanic-pci': true,
+    'isa-testdev': true,
+  } satisfies Record<keyof DeviceTypes, true>),
 );
 
 /**
@@ -30,7 +51,7 @@ export async function loadPlugins(requests: readonly PluginRequest[]): Promise<r
 }
 
 async function loadPlugin({ spec, from, options }: PluginRequest): Promise<LoadedPlugin> {
-  const url = await resolvePlugin(spec, from);
+  const url = resolvePlugin(spec, from);
   const file = fileURLToPath(url);
   const plugin = await definedPlugin(url, spec, file);
   await checkApi(plugin, spec, file);
@@ -53,13 +74,16 @@ async function loadPlugin({ spec, from, options }: PluginRequest): Promise<Loade
 
 /** The default export of a plugin's module. */
 async function definedPlugin(url: string, spec: string, file: string): Promise<Plugin & { readonly api: string }> {
-  const loaded = await importModule(url).catch((error: unknown) => {
-    const text = importErrorText(error, url);
-    throw hostError('PLUGIN_LOAD', `plugin '${spec}' (${file}) failed to load:\n${text}${importHint(error)}`, { cause: error });
+  const loaded = await importModule(url).catch(async (error: unknown) => {
+    const text = await importErrorText(error, url);
+    throw hostError('PLUGIN_LOAD', `plugin '${spec}' (${file}) failed to load:\n${text}${importHint(error)}`, {
+      cause: error,
+    });
   });
   if (isPlugin(loaded['default'])) return loaded['default'];
   const others = Object.keys(loaded);
-  const found = 'default' in loaded ? 'its default export is something else' : `it exports ${others.join(', ') || 'nothing'}`;
+  const found =
+    'default' in loaded ? 'its default export is something else' : `it exports ${others.join(', ') || 'nothing'}`;
   throw hostError(
     'PLUGIN_INVALID',
     `'${spec}' (${file}) is not a plugin: expected export default definePlugin({ … }), but ${found}`,
@@ -71,7 +95,10 @@ async function checkApi({ api, name }: { api: unknown; name: string }, spec: str
   if (api === `^${API_VERSION}` || typeof api !== 'string') return;
   const { default: semver } = await import('semver');
   if (semver.validRange(api) === null) {
-    throw hostError('PLUGIN_API', `plugin '${spec}' (${file}): api: expected a version range, such as '^${API_VERSION}', but found '${api}'`);
+    throw hostError(
+      'PLUGIN_API',
+      `plugin '${spec}' (${file}): api: expected a version range, such as '^${API_VERSION}', but found '${api}'`,
+    );
   }
   if (!semver.satisfies(API_VERSION, api, { includePrerelease: true })) {
     const remedy = semver.gtr(API_VERSION, api) ? `a newer version of the plugin` : `a newer version of @qtest/host`;
@@ -105,7 +132,8 @@ function checkDevices({ name, plugin }: LoadedPlugin, earlier: readonly LoadedPl
   const taken = new Map<string, { owner: string; device?: AnyDeviceDefinition }>();
   for (const type of BUILTIN_TYPES) taken.set(type, { owner: 'the host' });
   for (const other of earlier) {
-    for (const device of other.plugin.devices ?? []) taken.set(device.schema.type, { owner: `plugin '${other.name}'`, device });
+    for (const device of other.plugin.devices ?? [])
+      taken.set(device.schema.type, { owner: `plugin '${other.name}'`, device });
   }
   for (const device of plugin.devices ?? []) {
     const { type } = device.schema;

@@ -15,15 +15,20 @@ const VALIDATION_BOUND = 10_000;
  * @throws PLUGIN_OPTIONS, naming plugin, key and what the schema said.
  */
 export async function checkOptions(plugin: Plugin, given: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+  if (plugin.options === undefined && Object.keys(given).length === 0) return given;
   const where = `options of plugin '${plugin.name}'`;
   const options = plugin.options === undefined ? given : await validate(plugin.options, given, where);
   try {
     // A clone of an object of a class is a plain object, and not the same any more.
     if (isDeepStrictEqual(structuredClone(options), options)) return options;
   } catch (error) {
-    throw hostError('PLUGIN_OPTIONS', `${where}: expected data, which can be copied to the VCPUs' threads: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw hostError(
+      'PLUGIN_OPTIONS',
+      `${where}: expected data, which can be copied to the VCPUs' threads: ${messageOf(error)}`,
+      {
+        cause: error,
+      },
+    );
   }
   throw hostError('PLUGIN_OPTIONS', `${where}: expected data, but found an instance of a class`);
 }

@@ -22,7 +22,8 @@ export function failureLines(result: CaseResult, heading: string, context: Failu
   const { style, cwd, rerun } = context;
   const lines = [style('bold', heading)];
   if (result.failures.length === 0) lines.push('', `    ${style('red', NO_FAILURE[result.status] ?? result.status)}`);
-  for (const failure of result.failures) lines.push('', ...oneFailure(failure, style, cwd).map((line) => (line === '' ? '' : `    ${line}`)));
+  for (const failure of result.failures)
+    lines.push('', ...oneFailure(failure, style, cwd).map((line) => (line === '' ? '' : `    ${line}`)));
   if (result.accesses.length > 0) {
     lines.push('', `    ${style('bold', 'last accesses')}`, ...result.accesses.map((access) => `      ${access}`));
   }
@@ -34,15 +35,26 @@ export function failureLines(result: CaseResult, heading: string, context: Failu
 const NO_FAILURE: Readonly<Record<string, string>> = { timeout: 'timed out', crash: 'crashed', fail: 'failed' };
 
 function oneFailure(failure: Failure, style: Style, cwd: string): string[] {
-  const { name, message, vcpu, actual, expected, location, causes = [] } = failure;
+  const { name, message, vcpu, location, causes = [] } = failure;
+  const difference = differenceLines(failure, style);
   const who = vcpu === undefined ? '' : `VCPU ${vcpu}: `;
-  const text = `${who}${name === 'Error' ? '' : `${name}: `}${message}`;
+  const text = `${who}${name === 'Error' ? '' : `${name}: `}${difference === undefined ? message : message.replace(NODES_DIFF, '')}`;
   const lines = text.split('\n').map((line) => style('red', line));
   lines.push(...causes.flatMap((cause) => indented(`caused by: ${cause}`, '  ')));
-  if (actual !== undefined && expected !== undefined) lines.push('', ...difference(actual, expected, style));
+  if (difference !== undefined && difference.length > 0) lines.push('', ...difference);
   if (location === undefined) lines.push(...stackLines(failure, style));
   else lines.push('', style('cyan', placeOf(location, cwd)), ...excerpt(location, style));
   return lines;
+}
+
+/** What Node adds to the message of a comparison: a difference of its own. */
+const NODES_DIFF = /(?:\n+\+ actual - expected\n[^]*|\n\n[^\n]* !== [^\n]*\n*)$/;
+
+/** Both sides of a comparison; undefined when it was none, empty when the message shows them already. */
+function differenceLines({ message, actual, expected }: Failure, style: Style): string[] | undefined {
+  if (actual === undefined || expected === undefined) return undefined;
+  const isTold = !`${actual}${expected}`.includes('\n') && message.includes(actual) && message.includes(expected);
+  return isTold ? [] : difference(actual, expected, style);
 }
 
 /** Frames of the stack, without the message that heads it. */

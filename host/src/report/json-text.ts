@@ -15,7 +15,11 @@ function plain(value: unknown, parents: readonly unknown[]): unknown {
   const inside = [...parents, value];
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? String(value) : value.toISOString();
   if (value instanceof Error) return { name: value.name, message: value.message };
-  if (value instanceof Map) return fields([...value].map(([key, item]: [unknown, unknown]) => [String(key), item]), inside);
+  if (value instanceof Map)
+    return fields(
+      [...value].map(([key, item]: [unknown, unknown]) => [String(key), item]),
+      inside,
+    );
   if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return [...new Uint8Array(value)];
   if (value instanceof DataView) return [...new Uint8Array(value.buffer, value.byteOffset, value.byteLength)];
   if (Array.isArray(value) || value instanceof Set || ArrayBuffer.isView(value)) {

@@ -59,8 +59,9 @@ export class LiveLine {
     const more = others.length === 0 ? '' : ` and ${others.length} more`;
     const elapsed = formatDuration(Math.floor((performance.now() - since) / 100) * 100);
     const line = `  ${this.#finished}/${this.#total}  ${name}${more}  ${elapsed}`;
-    // One short of the width: a full line would wrap, and could not be erased.
-    this.#output.write(ERASE + this.#style('dim', line.slice(0, (this.#output.columns ?? 80) - 1)));
+    const { columns = 0 } = this.#output;
+    // One short of the width: a full line would wrap, and could not be erased. Some terminals give their width as 0.
+    this.#output.write(ERASE + this.#style('dim', line.slice(0, (columns > 1 ? columns : 80) - 1)));
     this.#drawn = true;
   }
 }

@@ -88,10 +88,13 @@ export class SpecReporter implements Reporter {
       ...(plain ? [] : [result.status === 'skip' ? (result.reason ?? word) : word]),
       ...(result.status === 'skip' ? [] : [formatDuration(result.duration)]),
     ];
-    lines.push(`${indent(path.length - 1)}${style(colour, mark)} ${path.at(-1) ?? ''}  ${style('dim', remarks.join(', '))}`);
+    lines.push(
+      `${indent(path.length - 1)}${style(colour, mark)} ${path.at(-1) ?? ''}  ${style('dim', remarks.join(', '))}`,
+    );
     for (const line of result.log) lines.push(...indented(line, inner).map((text) => style('dim', text)));
     if (result.status === 'pass' || result.status === 'skip') {
-      for (const note of result.notes) lines.push(...indented(`note: ${note}`, inner).map((text) => style('yellow', text)));
+      for (const note of result.notes)
+        lines.push(...indented(`note: ${note}`, inner).map((text) => style('yellow', text)));
     } else {
       this.#failed.push(result);
     }

@@ -10,7 +10,9 @@ export type Style = (format: Format, text: string) => string;
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
 
 /** The style of a stream: colours by `NO_COLOR` and `FORCE_COLOR`, else on a terminal that has them. */
-export function styleFor(stream: Writable): Style {
-  const coloured = styleText('red', '-', { stream }) !== '-';
+export function styleFor(stream: Output): Style {
+  // Asked of Node only where the answer is not plain: it loads what it knows of terminals, 3 ms.
+  const mayBe = stream.isTTY === true || process.env['FORCE_COLOR'] !== undefined;
+  const coloured = mayBe && styleText('red', '-', { stream }) !== '-';
   return coloured ? (format, text) => styleText(format, text, { validateStream: false }) : (_format, text) => text;
 }

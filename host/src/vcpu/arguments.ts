@@ -10,7 +10,9 @@ export function badPort(call: string, port: unknown): never {
 }
 
 export function badValue(call: string, value: unknown, bits: number): never {
-  throw new RangeError(`${call}(…, ${shown(value)}): the value is an integer from 0 to 0x${(2 ** bits - 1).toString(16)} (${bits} bits)`);
+  throw new RangeError(
+    `${call}(…, ${shown(value)}): the value is an integer from 0 to 0x${(2 ** bits - 1).toString(16)} (${bits} bits)`,
+  );
 }
 
 export function checkAddress(call: string, address: number, size: number): void {

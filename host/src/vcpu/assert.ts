@@ -1,4 +1,5 @@
 import { AssertionError, strict } from 'node:assert';
+import { isDeepStrictEqual } from 'node:util';
 import type { Assert } from '@qtest/sdk';
 import { showValue } from './failure.ts';
 
@@ -11,14 +12,16 @@ export function makeAssert(): Assert {
     equal: (actual: unknown, expected: unknown, message?: string): void => {
       if (Object.is(actual, expected)) return;
       const difference = `expected ${showValue(expected)}, got ${showValue(actual)}`;
-      refuse(message === undefined ? difference : `${message}: ${difference}`, actual, expected, 'strictEqual');
+      refuse(message === undefined ? difference : `${message}: ${difference}`, actual, expected, 'equal');
     },
     notEqual: (actual: unknown, expected: unknown, message?: string): void => {
       if (!Object.is(actual, expected)) return;
       const difference = `expected anything but ${showValue(expected)}`;
       refuse(message === undefined ? difference : `${message}: ${difference}`, actual, expected, 'not');
     },
-    deepEqual: (actual: unknown, expected: unknown, message?: string): void => strict.deepEqual(actual, expected, message),
+    deepEqual: (actual: unknown, expected: unknown, message = 'expected deeply equal values'): void => {
+      if (!isDeepStrictEqual(actual, expected)) refuse(message, actual, expected, 'deepEqual');
+    },
     throws: (fn: () => unknown, expected?: RegExp | (new (...args: never[]) => Error), message?: string): void => {
       if (expected === undefined) strict.throws(fn, message);
       else strict.throws(fn, expected, message);
@@ -28,6 +31,7 @@ export function makeAssert(): Assert {
   });
 }
 
+/** @param operator none of those of Node's own (`strictEqual`), to whose message it adds a difference: the report shows one. */
 function refuse(message: string, actual: unknown, expected: unknown, operator: string): never {
   throw new AssertionError({ message, actual, expected, operator, stackStartFn: refuse });
 }

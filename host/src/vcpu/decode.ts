@@ -2,7 +2,7 @@ import { decodeRegister, type AnyDeviceDefinition, type Register, type RegisterB
 import { OP, type TraceEntry } from './trace.ts';
 import { formatNanoseconds } from '@qtest/sdk';
 import type { BoundMachine, Registry } from '../machine/bound-machine.ts';
-import { UNMAPPED, type Target } from '../machine/map.ts';
+import type { Target } from '../machine/map.ts';
 
 const hex = (value: number, digits: number): string => `0x${value.toString(16).padStart(digits, '0')}`;
 const SUFFIX: Readonly<Record<number, string>> = { 1: 'b', 2: 'w', 4: 'l' };
@@ -16,11 +16,16 @@ export function decodeTrace(machine: BoundMachine, registry: Registry, entries: 
   return entries.map((entry) => decodeEntry(machine, registry, indices, entry));
 }
 
-function decodeEntry(machine: BoundMachine, registry: Registry, indices: Map<string, number>, entry: TraceEntry): string {
+function decodeEntry(
+  machine: BoundMachine,
+  registry: Registry,
+  indices: Map<string, number>,
+  entry: TraceEntry,
+): string {
   const { op, size, address, value } = entry;
   switch (op) {
     case OP.STEP:
-      return `clock +${formatNanoseconds(BigInt(value))}`;
+      return `clock +${formatNanoseconds((BigInt(address) << 32n) | BigInt(value))}`;
     case OP.IRQ:
       return `IRQ handler of ${machine.blueprint.lines[address]?.name ?? address}`;
     case OP.INTERRUPT:
@@ -30,8 +35,8 @@ function decodeEntry(machine: BoundMachine, registry: Registry, indices: Map<str
   const writes = op === OP.OUT || op === OP.WRITE;
   const name = `${io ? (writes ? 'out' : 'in') : writes ? 'write' : 'read'}${SUFFIX[size] ?? ''}`;
   const text = `${name} ${hex(address, io ? 2 : 8)} ${writes ? '←' : '→'} ${hex(value, size * 2)}`;
-  const target = io ? machine.bus.io.find(address) : (machine.bus.memory.find(address).target ?? UNMAPPED);
-  if (target.device < 0) return `${text}   no device`;
+  const target = io ? machine.bus.io.find(address) : machine.bus.memory.find(address).target;
+  if (target === undefined || target.device < 0) return `${text}   no device`;
   const what = describe(machine, registry, indices, target, { offset: address - target.base, value, writes });
   return `${text.padEnd(24)} ${what}`;
 }

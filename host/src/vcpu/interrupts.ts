@@ -27,7 +27,6 @@ export class Interrupts {
   #active = false;
   #taking = false;
   #sequence = 0;
-  #restores = 0;
 
   constructor(machine: BoundMachine, trace: TraceRing, vcpu: number, locked: <T>(run: () => T) => T) {
     this.#machine = machine;
@@ -35,7 +34,6 @@ export class Interrupts {
     this.#trace = trace;
     this.#locked = locked;
     this.#hasIntr = vcpu === 0 && machine.blueprint.intr >= 0;
-    this.#restores = this.#words[WORD.RESTORES] ?? 0;
   }
 
   /** Whether a line has risen since the last look, with somebody there to care. */
@@ -44,7 +42,7 @@ export class Interrupts {
   }
 
   watch(line: number, handler: () => void): () => void {
-    const watch = { line, handler, seen: this.#machine.lines.edges(line) };
+    const watch = { line, handler, seen: this.#machine.lines.rises(line) };
     this.#watches.push(watch);
     this.#active = true;
     return () => {
@@ -57,7 +55,10 @@ export class Interrupts {
   onVector(vector: number, handler: () => void): () => void {
     checkVector(vector);
     if (!this.#hasIntr) {
-      throw hostError('MACHINE', `onInterrupt(0x${vector.toString(16)}): nothing drives this VCPU's INTR; add an interrupt controller, and use VCPU 0`);
+      throw hostError(
+        'MACHINE',
+        `onInterrupt(0x${vector.toString(16)}): nothing drives this VCPU's INTR; add an interrupt controller, and use VCPU 0`,
+      );
     }
     this.#vectors.set(vector, handler);
     this.#active = true;
@@ -76,7 +77,6 @@ export class Interrupts {
       let again = true;
       while (again) {
         this.#sequence = this.#words[WORD.IRQ_SEQUENCE] ?? 0;
-        this.#resync();
         again = this.#takeWatches();
         if (this.#takeInterrupt()) again = true;
       }
@@ -86,40 +86,47 @@ export class Interrupts {
   }
 
   #takeWatches(): boolean {
+    if (this.#watches.length === 0) return false;
     let any = false;
-    for (const watch of [...this.#watches]) {
-      const edges = this.#machine.lines.edges(watch.line);
-      if (edges === watch.seen) continue;
-      watch.seen = edges;
+    for (const watch of this.#watches.slice()) {
+      const rises = this.#machine.lines.rises(watch.line);
+      if (rises === watch.seen) continue;
+      watch.seen = rises;
       any = true;
       this.handled++;
-      this.#trace.add(OP.IRQ, 0, watch.line, edges);
+      this.#trace.add(OP.IRQ, 0, watch.line, rises);
       watch.handler();
     }
     return any;
   }
 
   #takeInterrupt(): boolean {
-    if (!this.enabled || !this.#hasIntr || this.#vectors.size === 0 || !this.#machine.lines.level(this.#machine.blueprint.intr)) return false;
+    if (
+      !this.enabled ||
+      !this.#hasIntr ||
+      this.#vectors.size === 0 ||
+      !this.#machine.lines.level(this.#machine.blueprint.intr)
+    )
+      return false;
     const vector = this.#locked(() => this.#machine.acknowledge());
     if (vector === undefined) return false;
     const handler = this.#vectors.get(vector);
     this.#trace.add(OP.INTERRUPT, 0, vector, 0);
     if (handler === undefined) {
       const known = [...this.#vectors.keys()].map((key) => `0x${key.toString(16)}`).join(', ');
-      throw hostError('MACHINE', `the interrupt controller delivered vector 0x${vector.toString(16)}, and no handler is set for it; there are ${known}`);
+      throw hostError(
+        'MACHINE',
+        `the interrupt controller delivered vector 0x${vector.toString(16)}, and no handler is set for it; there are ${known}`,
+      );
     }
     this.handled++;
     handler();
     return true;
   }
 
-  /** After a restore or a power-on an edge count that differs is no edge. */
-  #resync(): void {
-    const restores = this.#words[WORD.RESTORES] ?? 0;
-    if (restores === this.#restores) return;
-    this.#restores = restores;
-    for (const watch of this.#watches) watch.seen = this.#machine.lines.edges(watch.line);
+  /** Forgets what has risen and was not handled: this VCPU has restored or reset the machine in which it rose. */
+  forget(): void {
+    for (const watch of this.#watches) watch.seen = this.#machine.lines.rises(watch.line);
   }
 
   #update(): void {

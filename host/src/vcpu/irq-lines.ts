@@ -23,14 +23,20 @@ export class NativeIrqLine implements IrqLine {
   }
 }
 
-/** The index of a line that a test names: by a handle of `machine.irq()`, or by number on the only bus with IRQ lines. */
+/** The index of a line that a test names: by a handle of `machine.irq()`, or by number on the ISA bus, or else the only bus with IRQ lines. */
 export function lineIndex(machine: BoundMachine, source: IrqSource): number {
   if (source instanceof NativeIrqLine) return source.line;
-  if (typeof source !== 'number') throw new TypeError(`an IRQ is a number on the ISA bus or a line of machine.irq(), not ${String(source)}`);
-  const buses = machine.blueprint.devices.filter((device) => device.busLines > 0);
+  if (typeof source !== 'number')
+    throw new TypeError(`an IRQ is a number on the ISA bus or a line of machine.irq(), not ${typeof source}`);
+  const all = machine.blueprint.devices.filter((device) => device.busLines > 0);
+  const isa = all.filter(({ busName }) => busName === 'isa');
+  const buses = isa.length > 0 ? isa : all;
   const [bus] = buses;
   if (bus === undefined || buses.length > 1) {
-    throw hostError('MACHINE', `IRQ ${source}: the machine has ${buses.length} buses with IRQ lines; say which with machine.irq(bus, ${source})`);
+    throw hostError(
+      'MACHINE',
+      `IRQ ${source}: the machine has ${buses.length} buses with IRQ lines; say which with machine.irq(bus, ${source})`,
+    );
   }
   if (!(Number.isInteger(source) && source >= 0 && source < bus.busLines)) {
     throw new RangeError(`IRQ ${source}: the bus '${bus.id}' has the IRQs 0 to ${bus.busLines - 1}`);
@@ -39,10 +45,18 @@ export function lineIndex(machine: BoundMachine, source: IrqSource): number {
 }
 
 /** The line of `machine.irq(id, …)`. */
-export function findLine(machine: BoundMachine, id: string, output: string | number | undefined, pin = 0): NativeIrqLine {
+export function findLine(
+  machine: BoundMachine,
+  id: string,
+  output: string | number | undefined,
+  pin = 0,
+): NativeIrqLine {
   const device = machine.blueprint.devices.find((candidate) => candidate.id === id);
   if (device === undefined) {
-    throw hostError('MACHINE', `machine.irq('${id}'): there is no such device; the machine has ${machine.devices.map((d) => d.id).join(', ')}`);
+    throw hostError(
+      'MACHINE',
+      `machine.irq('${id}'): there is no such device; the machine has ${machine.devices.map((d) => d.id).join(', ')}`,
+    );
   }
   const number = typeof output === 'number' ? output : pin;
   const outputs = Object.entries(device.outputs);
@@ -50,8 +64,14 @@ export function findLine(machine: BoundMachine, id: string, output: string | num
   const first = device.busLines > 0 && typeof output !== 'string' ? device.busLine : found?.line;
   const count = device.busLines > 0 && typeof output !== 'string' ? device.busLines : (found?.count ?? 0);
   if (first === undefined || !(Number.isInteger(number) && number >= 0 && number < count)) {
-    const has = device.busLines > 0 ? `lines 0 to ${device.busLines - 1}` : outputs.map(([name, o]) => `${name} (${o.count})`).join(', ');
-    throw hostError('MACHINE', `machine.irq('${id}', ${String(output ?? 0)}): '${id}' has no such line; it has ${has || 'none'}`);
+    const has =
+      device.busLines > 0
+        ? `lines 0 to ${device.busLines - 1}`
+        : outputs.map(([name, o]) => `${name} (${o.count})`).join(', ');
+    throw hostError(
+      'MACHINE',
+      `machine.irq('${id}', ${String(output ?? 0)}): '${id}' has no such line; it has ${has || 'none'}`,
+    );
   }
   return new NativeIrqLine(machine, first + number);
 }

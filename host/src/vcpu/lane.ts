@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { ClockKind, MachineContext } from '@qtest/sdk';
@@ -17,11 +16,16 @@ import type { VcpuThreadData } from './task.ts';
 
 /** How long the lock may take to be had before a VCPU is killed, ms. */
 const LOCK_BOUND = 100;
+/** How long the I/O thread may take to end by itself, ms: longer than it sleeps. */
+const IO_BOUND = 250;
+/** How long a thread that is being terminated is waited for, ms. One that sleeps in the operating system does not hear of it. */
+const EXIT_BOUND = 2000;
 /** Heap of a VCPU's thread, MiB: a case that eats memory is to fail before the machine does. */
 const HEAP = 512;
 
 // tsc leaves URLs alone: from source, Node strips the types of the .ts file itself.
-const sibling = (name: string): URL => new URL(`${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+const sibling = (name: string): URL =>
+  new URL(`${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
 /** What lanes are made from. */
 export interface LaneOptions {
@@ -30,6 +34,8 @@ export interface LaneOptions {
   readonly hooks: HookSet;
   readonly known: ReadonlyMap<string, KnownDevice>;
   readonly stallLimit: number;
+  /** Several VCPUs in virtual time: one at a time by the seeded scheduler, which is the default, or all at once. */
+  readonly schedule?: 'seeded' | 'free';
 }
 
 /** A machine of a plugin, and the threads of its VCPUs. */
@@ -53,13 +59,20 @@ export class Lane {
   }
 
   /** Builds the machine: `init()` or the normal machine init, then the hooks `machineInit` and `machineReady`. */
-  static async create({ plugin, clock, hooks, known, stallLimit }: LaneOptions): Promise<Lane> {
+  static async create({ plugin, clock, hooks, known, stallLimit, schedule = 'seeded' }: LaneOptions): Promise<Lane> {
     const context = contextFor(plugin, clock);
     const builder = await build(plugin, { known, hooks, context });
     const registry = registryOf(known);
     const machine = createMachine(builder, registry);
     const { fault } = machine.bus;
-    if (fault !== undefined) throw hostError('DEVICE', `device '${fault.device}' threw at power-on: ${fault.message}`);
+    if (fault !== undefined) {
+      const cause = Object.assign(new Error(fault.message), { stack: fault.stack });
+      throw hostError(
+        'DEVICE',
+        `plugin '${plugin.name}': device '${fault.device}' threw at power-on: ${fault.message}`,
+        { cause },
+      );
+    }
     await hooks.machineReady.promise({ ...context, devices: machine.devices });
     const { name, url, root, options } = plugin;
     return new Lane(context, machine, registry, {
@@ -67,7 +80,7 @@ export class Lane {
       plugin: { name, url, root },
       options,
       stallLimit,
-      schedule: 'seeded',
+      schedule,
     });
   }
 
@@ -98,6 +111,21 @@ export class Lane {
     await Promise.all([this.#stopIoThread(), pool === undefined ? undefined : destroy(pool)]);
   }
 
+  /** Runs something under the machine's lock on the host's thread, which never waits for it longer than a bound. */
+  locked(run: () => void): void {
+    const { lock, control } = this.machine;
+    if (!lock.tryAcquire(LOCK_BOUND)) {
+      this.spent = true;
+      poison(control);
+      throw hostError('POISONED', "the machine's lock cannot be had: one of its devices hangs, on the I/O thread");
+    }
+    try {
+      run();
+    } finally {
+      lock.release();
+    }
+  }
+
   /** Kills the VCPUs wherever they are; nobody uses the machine afterwards. */
   async kill(abort: () => void): Promise<void> {
     this.spent = true;
@@ -108,8 +136,10 @@ export class Lane {
     // With the lock in hand no VCPU dies inside a device. If it can't be had, one hangs there: the machine is given up.
     const locked = lock.tryAcquire(LOCK_BOUND);
     if (!locked) poison(control);
+    // piscina forgets a thread whose task is aborted; it is still to be waited for.
+    const exits = exitsOf(this.#pool);
     abort();
-    await this.retireThreads();
+    await Promise.all([exits, this.retireThreads()]);
     if (locked) lock.release();
     rouseAll(control);
   }
@@ -137,18 +167,43 @@ export class Lane {
     this.#ioThread = undefined;
     if (thread === undefined || thread.threadId < 0) return;
     const { words } = this.machine.control;
-    const exited = once(thread, 'exit');
+    const exited = exitOf(thread);
     Atomics.store(words, WORD.IO_STOP, 1);
     Atomics.add(words, WORD.IO_WAKE, 1);
     Atomics.notify(words, WORD.IO_WAKE);
     thread.ref();
-    await exited;
+    if (await settles(exited, IO_BOUND)) return;
+    // It hangs in a device.
+    void thread.terminate();
+    await settles(exited, EXIT_BOUND);
+    thread.unref();
   }
 }
 
 /** Ends a pool and waits until its threads are gone. */
 async function destroy(pool: Piscina): Promise<void> {
-  const exits = pool.threads.filter(({ threadId }) => threadId >= 0).map((thread) => once(thread, 'exit'));
-  await pool.destroy();
-  await Promise.all(exits);
+  await Promise.all([exitsOf(pool), settles(pool.destroy(), EXIT_BOUND)]);
+}
+
+async function exitsOf(pool: Piscina | undefined): Promise<void> {
+  await settles(Promise.all((pool?.threads ?? []).map((thread) => exitOf(thread))), EXIT_BOUND);
+}
+
+/** Settles when the thread is gone, whatever it dies of. */
+async function exitOf(thread: Worker): Promise<void> {
+  if (thread.threadId < 0) return;
+  await new Promise<void>((resolve) => void thread.once('exit', () => resolve()));
+}
+
+/** Whether a promise settles within `ms` milliseconds. */
+async function settles(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  try {
+    return await Promise.race([promise.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -10,7 +10,9 @@ const DEPTH = 16;
  * the nearest named one. `own` tells the host's frames, which are passed over.
  */
 export function callerPrefix(root: string, own: (url: string) => boolean): string {
-  const frames = getCallSites(DEPTH, { sourceMap: true }).filter(({ scriptName }) => scriptName !== '' && !own(scriptName));
+  const frames = getCallSites(DEPTH, { sourceMap: true }).filter(
+    ({ scriptName }) => scriptName !== '' && !own(scriptName),
+  );
   const [caller] = frames;
   if (caller === undefined) return '';
   const file = caller.scriptName.startsWith('file:') ? fileURLToPath(caller.scriptName) : caller.scriptName;

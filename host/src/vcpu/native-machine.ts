@@ -1,4 +1,4 @@
-import type { Clock, ClockKind, DeviceInfo, Duration, IrqLine, Machine, Snapshot } from '@qtest/sdk';
+import type { Chardev, Clock, ClockKind, DeviceInfo, Duration, IrqLine, Machine, Snapshot } from '@qtest/sdk';
 import { nanoseconds } from '@qtest/sdk';
 import { hostError } from '../errors.ts';
 import type { BoundMachine } from '../machine/bound-machine.ts';
@@ -22,13 +22,31 @@ export class NativeMachine implements Machine {
   get(id: string): DeviceInfo {
     const device = this.devices.find((candidate) => candidate.id === id);
     if (device !== undefined) return device;
-    throw hostError('MACHINE', `machine.get('${id}'): there is no such device; the machine has ${this.devices.map((d) => d.id).join(', ') || 'none'}`);
+    throw hostError(
+      'MACHINE',
+      `machine.get('${id}'): there is no such device; the machine has ${this.devices.map((d) => d.id).join(', ') || 'none'}`,
+    );
   }
 
-  readonly irq = (id: string, output?: string | number, pin?: number): IrqLine => findLine(this.#machine, id, output, pin);
+  readonly irq = (id: string, output?: string | number, pin?: number): IrqLine =>
+    findLine(this.#machine, id, output, pin);
+
+  chardev(id: string): Chardev {
+    this.get(id);
+    const chardev = this.#machine.chardev(id);
+    if (chardev === undefined)
+      throw hostError('MACHINE', `machine.chardev('${id}'): this device has no character backend`);
+    return {
+      write: (data) => this.#vcpu.locked(() => chardev.write(data)),
+      read: () => this.#vcpu.locked(() => chardev.read()),
+    };
+  }
 
   reset(kind: 'cold' | 'warm' = 'warm'): void {
-    this.#vcpu.locked(() => this.#machine.reset(kind));
+    this.#vcpu.locked(() => {
+      this.#vcpu.interrupts.forget();
+      this.#machine.reset(kind);
+    });
   }
 
   snapshot(): Snapshot {
@@ -41,7 +59,10 @@ export class NativeMachine implements Machine {
   restore(snapshot: Snapshot): void {
     const saved = this.#snapshots.get(snapshot);
     if (saved === undefined) throw new TypeError('machine.restore(): give what machine.snapshot() of this case gave');
-    this.#vcpu.locked(() => restore(this.#machine, saved));
+    this.#vcpu.locked(() => {
+      this.#vcpu.interrupts.forget();
+      restore(this.#machine, saved);
+    });
   }
 }
 

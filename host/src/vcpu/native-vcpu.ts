@@ -3,8 +3,19 @@ import { formatNanoseconds, nanoseconds } from '@qtest/sdk';
 import { hostError } from '../errors.ts';
 import { PAGE_BYTES } from '../machine/blueprint.ts';
 import type { BoundMachine } from '../machine/bound-machine.ts';
-import { VCPU_STATUS, VCPU_WORD, vcpuWord, WORD } from '../machine/control.ts';
-import { readyWaiters, setStatus, statusOf, withStatus } from '../machine/waiters.ts';
+import type { Bus } from '../machine/bus.ts';
+import { LONG, VCPU_STATUS, VCPU_WORD, vcpuWord, WORD } from '../machine/control.ts';
+import type { Notice } from '../machine/notice.ts';
+import { LAST_INSTANT } from '../machine/timekeeper.ts';
+import {
+  readyWaiters,
+  rouseAll,
+  rouseForTimer,
+  runnable,
+  setStatus,
+  statusOf,
+  withStatus,
+} from '../machine/waiters.ts';
 import { badPort, badValue, checkAddress, checkLong, checkSize } from './arguments.ts';
 import { Interrupts } from './interrupts.ts';
 import { lineIndex } from './irq-lines.ts';
@@ -24,6 +35,13 @@ export interface VcpuOptions {
   readonly announceTick: () => void;
 }
 
+/** A stall, and what other threads want of a VCPU that keeps the lock, are looked for at one access in so many. */
+const STALL_MASK = 0x3ff;
+
+// Constants of this module are folded into its code; an imported one is loaded and checked at every access.
+const { ATTENTION } = WORD;
+const { IN_BYTE, OUT_BYTE } = OP;
+
 const DEFAULT_TIMEOUT = '10s';
 const DEFAULT_STEP = '1us';
 
@@ -39,14 +57,17 @@ export class NativeVcpu implements Vcpu {
   readonly trace: TraceRing;
   readonly interrupts: Interrupts;
   readonly #machine: BoundMachine;
+  readonly #bus: Bus;
+  readonly #notice: Notice;
   readonly #options: VcpuOptions;
   readonly #words: Int32Array;
   readonly #initiator: Initiator;
   readonly #virtual: boolean;
+  /** The machine has this VCPU, virtual time and no other client: the lock is kept, and nobody else's turn comes. */
+  readonly #alone: boolean;
   /** The lock is taken and released around each access; otherwise it is kept. */
   readonly #locks: boolean;
   readonly #turns: Turns | undefined;
-  readonly #stallMask: number;
   readonly #u8: Uint8Array;
   readonly #u32: Uint32Array;
   readonly #dirty: Uint8Array;
@@ -65,15 +86,18 @@ export class NativeVcpu implements Vcpu {
     const { buffer } = machine.handle.memory;
     this.index = options.index;
     this.#machine = machine;
+    this.#bus = machine.bus;
+    this.#notice = machine.notice;
     this.#options = options;
     this.#words = machine.control.words;
     this.#initiator = { kind: 'vcpu', index: options.index };
     this.#virtual = machine.time.kind === 'virtual';
-    const alone = this.#virtual && options.count === 1;
-    this.#locks = !alone;
+    this.#alone = this.#virtual && options.count === 1;
     this.#turns =
-      this.#virtual && options.count > 1 && options.schedule === 'seeded' ? new Turns(machine.control, options.index) : undefined;
-    this.#stallMask = 2 ** Math.max(0, Math.floor(Math.log2(Math.max(1, options.stallLimit / 2)))) - 1;
+      this.#virtual && options.count > 1 && options.schedule === 'seeded'
+        ? new Turns(machine.control, machine.lock, options.index)
+        : undefined;
+    this.#locks = !this.#alone && this.#turns === undefined;
     this.trace = new TraceRing(machine.control, options.index);
     this.interrupts = new Interrupts(machine, this.trace, options.index, (run) => this.locked(run));
     this.#u8 = new Uint8Array(buffer);
@@ -86,8 +110,24 @@ export class NativeVcpu implements Vcpu {
   begin(): void {
     this.trace.clear();
     this.#turns?.wait();
-    if (!this.#locks) this.#machine.lock.acquire();
+    if (this.#alone) this.#machine.lock.acquire();
+    if (!this.#locks) this.#attend();
+    this.#start();
     this.#stallNow = this.#machine.time.now();
+  }
+
+  /** The first VCPU's beginning is the case's: real time has gone on while the host's hooks ran and threads started. */
+  #start(): void {
+    const { control, lock, time } = this.#machine;
+    lock.acquire();
+    if (Atomics.add(this.#words, WORD.STARTED, 1) === 0) {
+      control.longs[LONG.BEGAN] = process.hrtime.bigint();
+      if (!this.#virtual) {
+        time.rebase();
+        rouseForTimer(control);
+      }
+    }
+    lock.release();
   }
 
   /** After its last. Whoever waits looks again: there is one VCPU less. */
@@ -97,12 +137,22 @@ export class NativeVcpu implements Vcpu {
     setStatus(control, this.index, VCPU_STATUS.OFF);
     if (this.#turns !== undefined) this.#turns.pass();
     else readyWaiters(control);
-    lock.release();
+    lock.releaseAll();
+  }
+
+  /** Ends the case for the other VCPUs too, before they come to see that this one is gone: a failure is told once, and as its own. */
+  abandon(): void {
+    if (this.#options.count === 1) return;
+    Atomics.store(this.#words, WORD.ABANDONED, 1);
+    rouseAll(this.#machine.control);
   }
 
   inb(port: number): number {
     if ((port & 0xffff) !== port) badPort('inb', port);
-    return this.#in(port, 1);
+    if (!this.#alone) return this.#inAmongOthers(port);
+    const value = this.#bus.inb(port, this.#initiator);
+    if ((this.trace.addByte(IN_BYTE, port, value) & STALL_MASK) === 0 || this.#notice.raised === true) this.#leave();
+    return value;
   }
 
   inw(port: number): number {
@@ -118,7 +168,9 @@ export class NativeVcpu implements Vcpu {
   outb(port: number, value: number): void {
     if ((port & 0xffff) !== port) badPort('outb', port);
     if ((value & 0xff) !== value) badValue('outb', value, 8);
-    this.#out(port, value, 1);
+    if (!this.#alone) return this.#outAmongOthers(port, value);
+    this.#bus.outb(port, value, this.#initiator);
+    if ((this.trace.addByte(OUT_BYTE, port, value) & STALL_MASK) === 0 || this.#notice.raised === true) this.#leave();
   }
 
   outw(port: number, value: number): void {
@@ -184,13 +236,13 @@ export class NativeVcpu implements Vcpu {
     checkSize('read', size);
     checkAddress('read', address, size);
     const target = new Uint8Array(size);
-    this.locked(() => this.#machine.bus.memoryReadBulk(address, target, this.#initiator));
+    this.locked(() => this.#bus.memoryReadBulk(address, target, this.#initiator));
     return target;
   }
 
   write(address: number, data: Uint8Array): void {
     checkAddress('write', address, data.length);
-    this.locked(() => this.#machine.bus.memoryWriteBulk(address, data, this.#initiator));
+    this.locked(() => this.#bus.memoryWriteBulk(address, data, this.#initiator));
   }
 
   fill(address: number, size: number, value: number): void {
@@ -203,9 +255,9 @@ export class NativeVcpu implements Vcpu {
   waitIrq(source: IrqSource, options: WaitOptions = {}): bigint {
     const { lines, blueprint } = this.#machine;
     const line = lineIndex(this.#machine, source);
-    const edges = lines.edges(line);
+    const rises = lines.rises(line);
     return this.#wait(
-      () => lines.level(line) || lines.edges(line) !== edges,
+      () => lines.level(line) || lines.rises(line) !== rises,
       options,
       () => `waitIrq(): the line ${blueprint.lines[line]?.name} has not risen`,
     );
@@ -229,7 +281,10 @@ export class NativeVcpu implements Vcpu {
       if (condition()) return this.now() - start;
       const waited = this.now() - start;
       if (waited >= limit) {
-        throw hostError('TIMEOUT', `poll(): the condition has not come true within ${formatNanoseconds(limit)} of machine time`);
+        throw hostError(
+          'TIMEOUT',
+          `poll(): the condition has not come true within ${formatNanoseconds(limit)} of machine time`,
+        );
       }
       this.step(waited + by > limit ? limit - waited : by);
     }
@@ -270,7 +325,20 @@ export class NativeVcpu implements Vcpu {
       if (ended === undefined) return false;
       throw hostError('DEADLOCK', `barrier(): VCPU ${ended} has ended, so that it will never come`);
     };
-    this.#wait(open, options, () => `barrier(): only ${words[WORD.BARRIER_COUNT]} of ${this.#options.count} VCPUs have come`);
+    try {
+      this.#wait(
+        open,
+        options,
+        () => `barrier(): only ${words[WORD.BARRIER_COUNT]} of ${this.#options.count} VCPUs have come`,
+      );
+    } catch (error) {
+      // It has not come after all: who catches this and comes again is not to be counted twice.
+      const { lock } = this.#machine;
+      lock.acquire();
+      if (words[WORD.BARRIER_PHASE] === phase) words[WORD.BARRIER_COUNT] = (words[WORD.BARRIER_COUNT] ?? 1) - 1;
+      lock.release();
+      throw error;
+    }
   }
 
   /** Machine time, ns. */
@@ -289,23 +357,33 @@ export class NativeVcpu implements Vcpu {
     const start = this.now();
     const end = duration === undefined ? this.nextDeadline : start + duration;
     if (end < 0n) {
-      throw hostError('DEADLOCK', 'clock.step() without a duration goes to the next deadline, and no timer is armed; give a duration');
+      throw hostError(
+        'DEADLOCK',
+        'clock.step() without a duration goes to the next deadline, and no timer is armed; give a duration',
+      );
+    }
+    if (end > LAST_INSTANT) {
+      throw new RangeError(
+        `clock.step(${formatNanoseconds(end - start)}): the machine's time ends ${formatNanoseconds(LAST_INSTANT)} after its start`,
+      );
     }
     if (!this.#virtual) {
-      this.#wait(() => time.now() >= end, { timeout: end - start + 1n }, () => 'clock.step()');
+      this.#sleepUntil(end);
       return this.now();
     }
     this.#enter();
-    while (time.next >= 0n && time.next <= end) {
-      this.#moveTo(time.next);
-      if (!this.interrupts.pending) continue;
-      this.#exit();
-      this.interrupts.take();
-      this.#enter();
+    for (;;) {
+      this.#letOthersLook();
+      const stop = this.#nextStop(false);
+      this.#moveTo(stop >= 0n && stop < end ? stop : end);
+      if (time.now() >= end) break;
+      this.#betweenStops();
     }
-    this.#moveTo(end);
-    this.trace.add(OP.STEP, 0, 0, Number((end - start) & 0xffff_ffffn));
+    if (this.#words[ATTENTION] !== this.#attention) this.#attend();
+    const moved = end > start ? end - start : 0n;
+    this.trace.add(OP.STEP, 0, Number(moved >> 32n), Number(moved & 0xffff_ffffn));
     this.#exit();
+    if (this.interrupts.pending) this.interrupts.take();
     return time.now();
   }
 
@@ -319,9 +397,24 @@ export class NativeVcpu implements Vcpu {
     }
   }
 
+  #inAmongOthers(port: number): number {
+    this.#enter();
+    const value = this.#bus.inb(port, this.#initiator);
+    this.trace.addByte(IN_BYTE, port, value);
+    this.#leave();
+    return value;
+  }
+
+  #outAmongOthers(port: number, value: number): void {
+    this.#enter();
+    this.#bus.outb(port, value, this.#initiator);
+    this.trace.addByte(OUT_BYTE, port, value);
+    this.#leave();
+  }
+
   #in(port: number, size: AccessSize): number {
     this.#enter();
-    const value = this.#machine.bus.ioRead(port, size, this.#initiator);
+    const value = this.#bus.ioRead(port, size, this.#initiator);
     this.trace.add(OP.IN, size, port, value);
     this.#leave();
     return value;
@@ -329,7 +422,7 @@ export class NativeVcpu implements Vcpu {
 
   #out(port: number, value: number, size: AccessSize): void {
     this.#enter();
-    this.#machine.bus.ioWrite(port, value, size, this.#initiator);
+    this.#bus.ioWrite(port, value, size, this.#initiator);
     this.trace.add(OP.OUT, size, port, value);
     this.#leave();
   }
@@ -337,7 +430,7 @@ export class NativeVcpu implements Vcpu {
   #read(call: string, address: number, size: AccessSize): number {
     checkAddress(call, address, size);
     this.#enter();
-    const value = this.#machine.bus.memoryRead(address, size, this.#initiator);
+    const value = this.#bus.memoryRead(address, size, this.#initiator);
     if (!this.#noteRam(address)) this.trace.add(OP.READ, size, address, value);
     this.#leave();
     return value;
@@ -346,22 +439,22 @@ export class NativeVcpu implements Vcpu {
   #write(call: string, address: number, value: number, size: AccessSize): void {
     checkAddress(call, address, size);
     this.#enter();
-    this.#machine.bus.memoryWrite(address, value, size, this.#initiator);
+    this.#bus.memoryWrite(address, value, size, this.#initiator);
     if (!this.#noteRam(address)) this.trace.add(OP.WRITE, size, address, value);
     this.#leave();
   }
 
   /** The byte in the machine's memory of an address in the RAM that was accessed last; −1 for any other, and where the scheduler may switch. */
   #ramAt(address: number, size: number): number {
-    if (address < this.#ramLow || address + size > this.#ramHigh) return -1;
-    if (this.#words[WORD.ATTENTION] !== this.#attention || this.#turns !== undefined) return -1;
+    if (typeof address !== 'number' || address < this.#ramLow || address + size > this.#ramHigh) return -1;
+    if (this.#words[ATTENTION] !== this.#attention || this.#turns !== undefined) return -1;
     const at = address + this.#ramDelta;
     return at >>> 0 === at ? at : -1;
   }
 
   /** Remembers the RAM that an address lies in; false when it lies in none. */
   #noteRam(address: number): boolean {
-    const stretch = this.#machine.bus.memory.find(address);
+    const stretch = this.#bus.memory.find(address);
     if (stretch.target !== undefined) return false;
     this.#ramLow = stretch.start;
     this.#ramHigh = stretch.end;
@@ -371,11 +464,9 @@ export class NativeVcpu implements Vcpu {
   }
 
   #enter(): void {
-    if (this.#locks) {
-      this.#turns?.point();
-      this.#machine.lock.acquire();
-    }
-    if (this.#words[WORD.ATTENTION] !== this.#attention) this.#attend();
+    if (this.#locks) this.#machine.lock.acquire();
+    else this.#turns?.point();
+    if (this.#words[ATTENTION] !== this.#attention) this.#attend();
     if (!this.#virtual && this.#machine.time.maybeDue) this.#machine.fireDue();
   }
 
@@ -384,8 +475,10 @@ export class NativeVcpu implements Vcpu {
   }
 
   #leave(): void {
+    this.#notice.raised = false;
+    if (this.#words[ATTENTION] !== this.#attention) this.#attend();
     if (this.#machine.time.pastDue) this.#instant();
-    if (this.#virtual && (this.trace.head & this.#stallMask) === 0) this.#checkStall();
+    if (this.#virtual && (this.trace.head & STALL_MASK) === 0) this.#checkStall();
     this.#exit();
     if (this.interrupts.pending) this.interrupts.take();
   }
@@ -399,7 +492,8 @@ export class NativeVcpu implements Vcpu {
       throw abandoned();
     }
     if (!this.#locks && Atomics.load(words, WORD.CLAIMS) > 0) this.#machine.lock.yield();
-    this.#machine.bus.refresh();
+    this.#machine.resetIfAsked();
+    this.#bus.refresh();
     this.#ramHigh = -1;
     this.#attention = attention;
   }
@@ -413,7 +507,7 @@ export class NativeVcpu implements Vcpu {
     lock.release();
     const mine = Atomics.add(words, WORD.TICKS, 1) + 1;
     this.#options.announceTick();
-    for (let seen; (((seen = Atomics.load(words, WORD.TICKS_SEEN)) - mine) | 0) < 0; ) {
+    for (let seen; (((seen = Atomics.load(words, WORD.TICKS_SEEN)) - mine) | 0) < 0;) {
       if (Atomics.load(words, WORD.ABANDONED) !== 0 || Atomics.load(words, WORD.POISONED) !== 0) break;
       Atomics.wait(control.words, WORD.TICKS_SEEN, seen, RECHECK);
     }
@@ -441,7 +535,9 @@ export class NativeVcpu implements Vcpu {
     const { time } = this.#machine;
     const start = this.now();
     const limit = nanoseconds(options.timeout ?? DEFAULT_TIMEOUT);
-    const deadline = start + limit;
+    const deadline = start + limit < LAST_INSTANT ? start + limit : LAST_INSTANT;
+    // From here on it waits: no other VCPU moves the time before it has looked.
+    if (this.#turns !== undefined) setStatus(this.#machine.control, this.index, VCPU_STATUS.WOKEN);
     for (;;) {
       this.interrupts.take();
       this.#enter();
@@ -452,14 +548,32 @@ export class NativeVcpu implements Vcpu {
         this.#exit();
         throw error;
       }
+      if (this.#turns !== undefined) this.#awake();
       if (met || time.now() >= deadline) {
         const waited = time.now() - start;
         this.#exit();
+        if (met && this.interrupts.pending) this.interrupts.take();
         if (met) return waited;
         throw hostError('TIMEOUT', `${what()} within ${formatNanoseconds(limit)} of machine time`);
       }
-      if (this.#virtual) this.#blockVirtual(deadline, options.timeout !== undefined, what);
+      // What has just fired may concern a handler, which comes before sleep.
+      if (this.interrupts.pending) this.#exit();
+      else if (this.#virtual) this.#blockVirtual(deadline, options.timeout !== undefined, what);
       else this.#blockRealtime(deadline);
+    }
+  }
+
+  /** Real time: waits until `end`, taking interrupts. */
+  #sleepUntil(end: bigint): void {
+    for (;;) {
+      this.interrupts.take();
+      this.#enter();
+      if (this.#machine.time.now() >= end) {
+        this.#exit();
+        return;
+      }
+      if (this.interrupts.pending) this.#exit();
+      else this.#blockRealtime(end);
     }
   }
 
@@ -494,47 +608,87 @@ export class NativeVcpu implements Vcpu {
     const { control } = this.#machine;
     const record = vcpuWord(this.index);
     const words = this.#words;
+    words[record + VCPU_WORD.DEADLOCKED] = 0;
     control.longs[(record + VCPU_WORD.WAIT_DEADLINE) >> 1] = explicit ? deadline : -1n - deadline;
     setStatus(control, this.index, VCPU_STATUS.WAITING);
     for (;;) {
-      if (words[WORD.DEADLOCK] !== 0) this.#deadlock(what);
-      if (withStatus(control, VCPU_STATUS.READY).length === 0 && !this.#advance()) {
-        words[WORD.DEADLOCK] = 1;
+      if (runnable(control).length === 0 && !this.#advance()) {
+        for (const vcpu of withStatus(control, VCPU_STATUS.WAITING)) words[vcpuWord(vcpu) + VCPU_WORD.DEADLOCKED] = 1;
         readyWaiters(control);
-        this.#deadlock(what);
       }
-      if (statusOf(control, this.index) === VCPU_STATUS.READY) break;
+      if (words[record + VCPU_WORD.DEADLOCKED] !== 0) this.#deadlock(what);
+      if (statusOf(control, this.index) !== VCPU_STATUS.WAITING) break;
       const seen = Atomics.load(words, record + VCPU_WORD.WAKE);
       this.#turns?.pass();
       this.#exit();
       if (this.#turns === undefined) Atomics.wait(words, record + VCPU_WORD.WAKE, seen, RECHECK);
       else this.#turns.wait();
       this.#enterQuietly();
-      if (statusOf(control, this.index) === VCPU_STATUS.READY) break;
+      if (words[record + VCPU_WORD.DEADLOCKED] !== 0) this.#deadlock(what);
+      if (statusOf(control, this.index) !== VCPU_STATUS.WAITING) break;
     }
     this.#exit();
   }
 
   /** Takes the lock again in the middle of a wait: no switch point. */
   #enterQuietly(): void {
-    this.#machine.lock.acquire();
-    if (this.#words[WORD.ATTENTION] !== this.#attention) this.#attend();
+    if (this.#locks) this.#machine.lock.acquire();
+    if (this.#words[ATTENTION] !== this.#attention) this.#attend();
+  }
+
+  /** The next instant that concerns anybody: a timer's deadline, or the end of a VCPU's wait; −1n when there is none. `idle`: every VCPU waits. */
+  #nextStop(idle: boolean): bigint {
+    const { control, time } = this.#machine;
+    let target = time.next;
+    if (this.#words[WORD.WAITERS] === 0) return target;
+    for (const vcpu of withStatus(control, VCPU_STATUS.WAITING)) {
+      const word = control.longs[(vcpuWord(vcpu) + VCPU_WORD.WAIT_DEADLINE) >> 1] ?? 0n;
+      // A time-out that the test did not ask for (kept as −1 − ns) keeps nobody alive when nothing else can happen.
+      if (idle && word < 0n && time.next < 0n) continue;
+      const deadline = word < 0n ? -1n - word : word;
+      if (target < 0n || deadline < target) target = deadline;
+    }
+    return target;
   }
 
   /** Every VCPU waits: moves the time to the next instant at which one may go on. False when there is none. */
   #advance(): boolean {
-    const { control, time } = this.#machine;
-    let target = time.next;
-    for (const vcpu of withStatus(control, VCPU_STATUS.WAITING)) {
-      const word = control.longs[(vcpuWord(vcpu) + VCPU_WORD.WAIT_DEADLINE) >> 1] ?? 0n;
-      // A time-out that the test did not ask for (kept as −1 − ns) keeps nobody alive when nothing else can happen.
-      if (word < 0n && time.next < 0n) continue;
-      const deadline = word < 0n ? -1n - word : word;
-      if (target < 0n || deadline < target) target = deadline;
-    }
+    const target = this.#nextStop(true);
     if (target < 0n) return false;
+    // Somebody moves the time: nobody else does while the host looks at the instant and the lock is free.
+    setStatus(this.#machine.control, this.index, VCPU_STATUS.WOKEN);
     this.#moveTo(target);
     return true;
+  }
+
+  /** This VCPU runs, and has looked at what it waits for. */
+  #awake(): void {
+    setStatus(this.#machine.control, this.index, VCPU_STATUS.READY);
+  }
+
+  /** Seeded: before a step moves the time, those who have been woken look at what has come of this instant. Lock held. */
+  #letOthersLook(): void {
+    const turns = this.#turns;
+    if (turns === undefined) return;
+    this.#awake();
+    for (let vcpu; (vcpu = withStatus(this.#machine.control, VCPU_STATUS.WOKEN)[0]) !== undefined;) {
+      turns.give(vcpu);
+      this.#exit();
+      turns.wait();
+      this.#enterQuietly();
+    }
+  }
+
+  /** Between two stops of a step this VCPU takes its interrupts, and others come to their turn. Lock held before and after. */
+  #betweenStops(): void {
+    if (this.#turns !== undefined || this.interrupts.pending) {
+      this.#exit();
+      this.interrupts.take();
+      this.#enter();
+      return;
+    }
+    if (this.#words[ATTENTION] !== this.#attention) this.#attend();
+    if ((this.#words[WORD.CLAIMS] ?? 0) > 0) this.#machine.lock.yield();
   }
 
   /** Moves virtual time, fires what is due then, and lets every waiter look again. Lock held. */

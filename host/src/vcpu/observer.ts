@@ -3,7 +3,7 @@ import { WORD, TAP, LONG } from '../machine/control.ts';
 import { EVENT, type MachineEvent } from '../machine/events.ts';
 import type { Lane } from './lane.ts';
 
-/** How often events are taken out of the ring while a case runs, ms. */
+/** How often events are taken out of the ring, and in real time ticks delivered, while a case runs, ms. */
 const DRAIN_EVERY = 20;
 /** Different guest errors kept for the report. */
 const KEPT = 5;
@@ -39,8 +39,12 @@ export class Observer {
     // What came before the case is nobody's.
     lane.machine.events.drain(() => {});
     lane.machine.events.takeLost();
-    this.#timer = setInterval(() => this.#drain(), DRAIN_EVERY);
-    if (hooks.tick.isUsed()) void this.#serveTicks();
+    this.#timer = setInterval(() => {
+      this.#deliverTicks();
+      this.#drain();
+    }, DRAIN_EVERY);
+    // The virtual clock waits for the host; in real time nobody wakes it.
+    if (hooks.tick.isUsed() && lane.context.clock === 'virtual') void this.#serveTicks();
   }
 
   /** Takes in the last events. */
@@ -94,7 +98,8 @@ export class Observer {
     const name = kind === EVENT.GUEST_ERROR ? 'guestError' : 'unimplemented';
     const text = `${name}: ${device === undefined ? '' : `${device}: `}${message}`;
     this.#counts[name]++;
-    if (this.#messages.has(text) || this.#messages.size < KEPT) this.#messages.set(text, (this.#messages.get(text) ?? 0) + 1);
+    if (this.#messages.has(text) || this.#messages.size < KEPT)
+      this.#messages.set(text, (this.#messages.get(text) ?? 0) + 1);
     const hook = this.#hooks[name];
     if (hook.isUsed()) this.#safely(() => hook.call({ ...context, device, message, now }));
   }

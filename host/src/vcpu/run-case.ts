@@ -2,7 +2,7 @@ import type { CaseStatus } from '@qtest/sdk';
 import { formatNanoseconds } from '@qtest/sdk';
 import { hostError } from '../errors.ts';
 import type { HookSet } from '../hooks.ts';
-import { VCPU_STATUS, WORD, vcpuWord, VCPU_WORD } from '../machine/control.ts';
+import { LONG, MAX_VCPUS, VCPU_STATUS, WORD } from '../machine/control.ts';
 import { decodeTrace } from './decode.ts';
 import { restorePristine } from '../machine/snapshot.ts';
 import { rouseAll, setStatus } from '../machine/waiters.ts';
@@ -12,12 +12,14 @@ import { describeFailure } from './failure.ts';
 import type { Lane } from './lane.ts';
 import { Observer, type Observed } from './observer.ts';
 import type { VcpuOutcome, VcpuTask } from './task.ts';
-import { traceEntries } from './trace.ts';
+import { TraceRing, traceEntries } from './trace.ts';
 
 /** Accesses shown for a case that did not pass. */
 const SHOWN_ACCESSES = 12;
 /** How long the other VCPUs of a failed case may take to end by themselves, ms. */
 const GRACE = 500;
+/** How long the VCPUs' threads may take to start, ms. */
+const START_BOUND = 60_000;
 /** Bytes that the VCPUs of a case share. */
 const SHARED_BYTES = 65_536;
 
@@ -32,7 +34,10 @@ export interface CaseOptions {
   readonly signal: AbortSignal;
 }
 
-type Verdict = Pick<CaseResult, 'status' | 'failures' | 'log' | 'notes' | 'accesses'> & { reason?: string; value?: unknown };
+type Verdict = Pick<CaseResult, 'status' | 'failures' | 'log' | 'notes' | 'accesses'> & {
+  reason?: string;
+  value?: unknown;
+};
 
 /** Runs one case on a lane's machine. Never rejects: whatever happens is the case's result. */
 export async function runCase(lane: Lane, selected: SelectedCase, options: CaseOptions): Promise<CaseResult> {
@@ -64,8 +69,15 @@ async function attempt(lane: Lane, selected: SelectedCase, options: CaseOptions)
     await hooks.vcpuStart.promise({ ...lane.context, case: selected.name, index, refuse });
   }
   const observer = new Observer(lane, hooks);
-  const { outcomes, ended } = await runVcpus(lane, selected, options);
-  const observed = observer.end();
+  let run: Awaited<ReturnType<typeof runVcpus>>;
+  let observed: Observed;
+  try {
+    run = await runVcpus(lane, selected, options);
+  } finally {
+    Atomics.store(lane.machine.control.words, WORD.STARTED, 0);
+    observed = observer.end();
+  }
+  const { outcomes, ended } = run;
   if (outcomes.some(({ leftRunning }) => leftRunning.length > 0) && !lane.spent) await lane.retireThreads();
   return judge(lane, selected, options, outcomes, ended, observed);
 }
@@ -74,29 +86,32 @@ async function attempt(lane: Lane, selected: SelectedCase, options: CaseOptions)
 function prepare(lane: Lane, vcpus: number, seed: number): void {
   const { machine } = lane;
   const { words } = machine.control;
-  machine.lock.acquire();
-  try {
+  lane.locked(() => {
     if (!lane.fresh) restorePristine(machine);
-    else machine.time.rebase();
     lane.fresh = false;
-    for (const word of [WORD.ABANDONED, WORD.DEADLOCK, WORD.BARRIER_COUNT, WORD.FAULT]) Atomics.store(words, word, 0);
+    for (const word of [WORD.ABANDONED, WORD.BARRIER_COUNT, WORD.FAULT, WORD.STARTED]) Atomics.store(words, word, 0);
+    machine.control.longs[LONG.BEGAN] = 0n;
     words[WORD.VCPUS] = vcpus;
     // 0 is the one state that xorshift never leaves.
     words[WORD.RANDOM] = seed | 0 || 1;
     words[WORD.TURN] = (seed >>> 0) % vcpus;
+    // Those of a case that was refused have never ended.
+    for (let vcpu = vcpus; vcpu < MAX_VCPUS; vcpu++) setStatus(machine.control, vcpu, VCPU_STATUS.OFF);
     for (let vcpu = 0; vcpu < vcpus; vcpu++) {
       setStatus(machine.control, vcpu, VCPU_STATUS.READY);
-      words[vcpuWord(vcpu) + VCPU_WORD.TRACE_HEAD] = 0;
+      new TraceRing(machine.control, vcpu).clear();
     }
-  } finally {
-    machine.lock.release();
-  }
+  });
 }
 
 type Ended = { readonly kind: 'done' } | { readonly kind: 'timeout' } | { readonly kind: 'interrupted' };
 
 /** Hands the case to its VCPUs and waits for all of them; ends them when the time is up or one has failed. */
-async function runVcpus(lane: Lane, selected: SelectedCase, options: CaseOptions): Promise<{ outcomes: VcpuOutcome[]; ended: Ended }> {
+async function runVcpus(
+  lane: Lane,
+  selected: SelectedCase,
+  options: CaseOptions,
+): Promise<{ outcomes: VcpuOutcome[]; ended: Ended }> {
   const abort = new AbortController();
   const shared = new SharedArrayBuffer(SHARED_BYTES);
   const { pool } = lane;
@@ -115,7 +130,18 @@ async function runVcpus(lane: Lane, selected: SelectedCase, options: CaseOptions
     rouseAll(control);
     grace = setTimeout(() => end({ kind: 'done' }), GRACE);
   };
-  const timer = setTimeout(() => end({ kind: 'timeout' }), Math.min(Number(options.timeout) / 1e6, 2 ** 31 - 1));
+  const limit = Number(options.timeout) / 1e6;
+  let timer: NodeJS.Timeout | undefined;
+  // What a thread's start and its imports take is not the case's.
+  const look = (): void => {
+    const began = lane.machine.control.longs[LONG.BEGAN] ?? 0n;
+    const left =
+      began === 0n ? START_BOUND - (performance.now() - handed) : limit - Number(process.hrtime.bigint() - began) / 1e6;
+    if (left <= 0) end({ kind: 'timeout' });
+    else timer = setTimeout(look, Math.min(left, limit, 2 ** 31 - 1) + 1);
+  };
+  const handed = performance.now();
+  look();
   const interrupt = (): void => end({ kind: 'interrupted' });
   options.signal.addEventListener('abort', interrupt, { once: true });
   if (options.signal.aborted) interrupt();
@@ -143,7 +169,8 @@ const isAbort = (error: unknown): boolean => error instanceof Error && error.nam
 
 /** A case's code can make piscina resolve with anything (`throw null`); only our own envelope counts. */
 function checked(outcome: unknown): VcpuOutcome {
-  if (typeof outcome === 'object' && outcome !== null && 'status' in outcome && 'leftRunning' in outcome) return outcome as VcpuOutcome;
+  if (typeof outcome === 'object' && outcome !== null && 'status' in outcome && 'leftRunning' in outcome)
+    return outcome as VcpuOutcome;
   throw new Error("the VCPU's thread gave no result");
 }
 
@@ -168,7 +195,9 @@ function judge(
   observed: Observed,
 ): Verdict {
   const several = selected.vcpus > 1;
-  const failures = outcomes.flatMap((outcome, vcpu) => outcome.failures.map((failure): Failure => (several ? { ...failure, vcpu } : failure)));
+  const failures = outcomes.flatMap((outcome, vcpu) =>
+    outcome.failures.map((failure): Failure => (several ? { ...failure, vcpu } : failure)),
+  );
   const faults = outcomes.flatMap(({ fault }) => (fault === undefined ? [] : [fault]));
   failures.push(...faults);
   const { words } = lane.machine.control;
@@ -176,15 +205,26 @@ function judge(
   if (faulted !== 0) lane.spent = true;
   if (faulted !== 0 && faults.length === 0) {
     const device = lane.machine.blueprint.devices[faulted - 1]?.id;
-    failures.push({ name: 'DeviceFault', code: 'DEVICE', message: `device '${device}' threw, which is a bug of the device` });
+    failures.push({
+      name: 'DeviceFault',
+      code: 'DEVICE',
+      message: `device '${device}' has failed, which is a bug of the device`,
+    });
   }
-  if (lane.ioError !== undefined) failures.push(describeFailure(lane.ioError, options.root));
+  if (lane.ioError !== undefined) {
+    lane.spent = true;
+    failures.push(describeFailure(lane.ioError, options.root));
+  }
   for (const error of observed.errors) failures.push(describeFailure(error, options.root));
   for (const name of ['guestError', 'unimplemented'] as const) {
     const count = observed.counts[name];
     if (count > 0 && options.failOn.includes(name)) {
       const first = [...observed.messages.keys()].find((message) => message.startsWith(name)) ?? name;
-      failures.push({ name: 'FailOn', code: 'FAIL_ON', message: `${count} × ${name}, and the config's failOn names it; the first: ${first}` });
+      failures.push({
+        name: 'FailOn',
+        code: 'FAIL_ON',
+        message: `${count} × ${name}, and the config's failOn names it; the first: ${first}`,
+      });
     }
   }
   if (ended.kind === 'timeout') {
@@ -205,7 +245,9 @@ function judge(
     log: outcomes.flatMap(({ log }, vcpu) => (several ? log.map((line) => `VCPU ${vcpu}: ${line}`) : log)),
     notes: notesOf(outcomes, observed, passed),
     accesses: passed ? [] : lastAccesses(lane, selected.vcpus),
-    ...(ended.kind === 'interrupted' ? { reason: 'interrupted' } : skip?.reason !== undefined && { reason: skip.reason }),
+    ...(ended.kind === 'interrupted'
+      ? { reason: 'interrupted' }
+      : skip?.reason !== undefined && { reason: skip.reason }),
     ...(value !== undefined && { value }),
   };
 }
@@ -220,9 +262,12 @@ function statusOf(ended: Ended, failures: readonly Failure[], skipped: boolean):
 function notesOf(outcomes: readonly VcpuOutcome[], observed: Observed, passed: boolean): string[] {
   const notes: string[] = [];
   const left = outcomes.flatMap(({ leftRunning }) => leftRunning);
-  if (left.length > 0) notes.push(`left running: ${left.join(', ')}; its thread has been ended. End what a case starts before it returns`);
-  if (observed.lost > 0) notes.push(`${observed.lost} events were lost: the ring was full before the host could read it`);
-  if (!passed) for (const [message, count] of observed.messages) notes.push(count === 1 ? message : `${message} (${count} times)`);
+  if (left.length > 0)
+    notes.push(`left running: ${left.join(', ')}; its thread has been ended. End what a case starts before it returns`);
+  if (observed.lost > 0)
+    notes.push(`${observed.lost} events were lost: the ring was full before the host could read it`);
+  if (!passed)
+    for (const [message, count] of observed.messages) notes.push(count === 1 ? message : `${message} (${count} times)`);
   return notes;
 }
 
@@ -236,7 +281,13 @@ function lastAccesses(lane: Lane, vcpus: number): string[] {
   }).flat();
 }
 
-async function announceEnd(lane: Lane, selected: SelectedCase, options: CaseOptions, verdict: Verdict, duration: number): Promise<Verdict> {
+async function announceEnd(
+  lane: Lane,
+  selected: SelectedCase,
+  options: CaseOptions,
+  verdict: Verdict,
+  duration: number,
+): Promise<Verdict> {
   let gate: string | undefined;
   const fail = (reason: string): void => {
     gate ??= reason;
@@ -256,5 +307,9 @@ async function announceEnd(lane: Lane, selected: SelectedCase, options: CaseOpti
   }
   if (gate !== undefined) failures.push({ name: 'Gate', code: 'HOOK', message: `failed by the hook caseEnd: ${gate}` });
   if (failures.length === verdict.failures.length) return verdict;
-  return { ...verdict, failures, status: verdict.status === 'pass' || verdict.status === 'skip' ? 'fail' : verdict.status };
+  return {
+    ...verdict,
+    failures,
+    status: verdict.status === 'pass' || verdict.status === 'skip' ? 'fail' : verdict.status,
+  };
 }

@@ -35,7 +35,8 @@ export async function runCases(options: RunOptions): Promise<RunSummary> {
     try {
       for (;;) {
         // Stay with the machine at hand while there is work for it.
-        const group: Group | undefined = current !== undefined && current.cases.length > 0 ? current : groups.find(({ cases }) => cases.length > 0);
+        const group: Group | undefined =
+          current !== undefined && current.cases.length > 0 ? current : groups.find(({ cases }) => cases.length > 0);
         const selected = group?.cases.shift();
         if (group === undefined || selected === undefined) return;
         if (options.signal.aborted) {
@@ -51,7 +52,13 @@ export async function runCases(options: RunOptions): Promise<RunSummary> {
         const { plugin } = group;
         try {
           if (group.broken !== undefined) throw group.broken;
-          lane ??= await Lane.create({ plugin, clock: selected.clock, hooks: options.hooks, known, stallLimit: options.stallLimit });
+          lane ??= await Lane.create({
+            plugin,
+            clock: selected.clock,
+            hooks: options.hooks,
+            known,
+            stallLimit: options.stallLimit,
+          });
         } catch (error) {
           group.broken = error;
           report({ ...unrun(selected, 'fail'), failures: [describeFailure(error, plugin.root)] });

@@ -1,9 +1,9 @@
-import { TRACE_ENTRIES, traceWord, VCPU_WORD, vcpuWord, type Control } from '../machine/control.ts';
+import { TRACE_ENTRIES, traceWord, type Control } from '../machine/control.ts';
 
-/** What an entry of a VCPU's trace ring is. */
-export const OP = { IN: 1, OUT: 2, READ: 3, WRITE: 4, STEP: 5, IRQ: 6, INTERRUPT: 7 } as const;
+/** What an entry of a VCPU's trace ring is. A port access of one byte is packed into one word: `IN_BYTE`, `OUT_BYTE`. */
+export const OP = { IN: 1, OUT: 2, READ: 3, WRITE: 4, STEP: 5, IRQ: 6, INTERRUPT: 7, IN_BYTE: 8, OUT_BYTE: 9 } as const;
 
-/** One entry: an access, a move of the clock (`value` ns, `address` unused), a handled IRQ (`address` is the line) or vector. */
+/** One entry: an access, a move of the clock (`value` ns, their upper half in `address`), a handled IRQ (`address` is the line) or vector. */
 export interface TraceEntry {
   readonly op: number;
   /** Bytes of an access. */
@@ -12,52 +12,78 @@ export interface TraceEntry {
   readonly value: number;
 }
 
+const LAST = TRACE_ENTRIES - 1;
+/** The ring's word behind its entries: how many have been written, for ever. */
+const HEAD = TRACE_ENTRIES * 4;
+
 /**
  * The last things a VCPU did, always on: four words an entry in shared memory, so that they are there when the VCPU has been killed.
- * `head` counts entries for ever.
  */
 export class TraceRing {
-  head = 0;
-  readonly #words: Int32Array;
-  readonly #headWord: number;
-  readonly #first: number;
+  /** Of the ring alone: an offset would have to be added at every access. */
+  readonly #ring: Int32Array;
 
   constructor(control: Control, vcpu: number) {
-    this.#words = control.words;
-    this.#headWord = vcpuWord(vcpu) + VCPU_WORD.TRACE_HEAD;
-    this.#first = traceWord(vcpu);
+    this.#ring = ringOf(control, vcpu);
+  }
+
+  /** Entries written, for ever. */
+  get head(): number {
+    return this.#ring[HEAD] ?? 0;
   }
 
   clear(): void {
-    this.head = 0;
-    this.#words[this.#headWord] = 0;
+    this.#ring[HEAD] = 0;
+  }
+
+  /** A port access of one byte: one word, for this is on the path of every access. Gives the new head. */
+  addByte(op: number, port: number, value: number): number {
+    const ring = this.#ring;
+    const head = ring[HEAD] ?? 0;
+    ring[(head & LAST) << 2] = op | (port << 4) | (value << 20);
+    return (ring[HEAD] = (head + 1) | 0);
   }
 
   add(op: number, size: number, address: number, value: number): void {
-    const words = this.#words;
-    const at = this.#first + (this.head & (TRACE_ENTRIES - 1)) * 4;
-    words[at] = op | (size << 4);
-    words[at + 1] = address;
-    words[at + 2] = value;
-    words[at + 3] = address >= 0x1_0000_0000 ? address / 0x1_0000_0000 : 0;
-    this.head = (this.head + 1) | 0;
-    words[this.#headWord] = this.head;
+    const ring = this.#ring;
+    const head = ring[HEAD] ?? 0;
+    const at = (head & LAST) << 2;
+    ring[at] = op | (size << 4);
+    ring[at + 1] = value;
+    ring[at + 2] = address;
+    ring[at + 3] = address / 0x1_0000_0000;
+    ring[HEAD] = (head + 1) | 0;
   }
+}
+
+function ringOf({ words }: Control, vcpu: number): Int32Array {
+  const first = traceWord(vcpu);
+  return words.subarray(first, first + HEAD + 1);
 }
 
 /** The entries of a VCPU's ring, oldest first, at most `count`. */
 export function traceEntries(control: Control, vcpu: number, count: number = TRACE_ENTRIES): TraceEntry[] {
-  const { words } = control;
-  const head = (words[vcpuWord(vcpu) + VCPU_WORD.TRACE_HEAD] ?? 0) >>> 0;
+  const ring = ringOf(control, vcpu);
+  const head = (ring[HEAD] ?? 0) >>> 0;
   const entries: TraceEntry[] = [];
   for (let n = Math.max(0, head - Math.min(count, TRACE_ENTRIES)); n < head; n++) {
-    const at = traceWord(vcpu) + (n & (TRACE_ENTRIES - 1)) * 4;
-    const word = words[at] ?? 0;
+    const at = (n & LAST) << 2;
+    const word = ring[at] ?? 0;
+    const op = word & 0xf;
+    if (op === OP.IN_BYTE || op === OP.OUT_BYTE) {
+      entries.push({
+        op: op === OP.IN_BYTE ? OP.IN : OP.OUT,
+        size: 1,
+        address: (word >>> 4) & 0xffff,
+        value: (word >>> 20) & 0xff,
+      });
+      continue;
+    }
     entries.push({
-      op: word & 0xf,
-      size: word >>> 4,
-      address: ((words[at + 1] ?? 0) >>> 0) + (words[at + 3] ?? 0) * 0x1_0000_0000,
-      value: (words[at + 2] ?? 0) >>> 0,
+      op,
+      size: (word >>> 4) & 0xf,
+      address: ((ring[at + 2] ?? 0) >>> 0) + (ring[at + 3] ?? 0) * 0x1_0000_0000,
+      value: (ring[at + 1] ?? 0) >>> 0,
     });
   }
   return entries;

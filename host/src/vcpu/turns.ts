@@ -1,6 +1,7 @@
 import { hostError } from '../errors.ts';
 import { VCPU_STATUS, VCPU_WORD, vcpuWord, WORD, type Control } from '../machine/control.ts';
-import { rouse, setStatus, statusOf, withStatus } from '../machine/waiters.ts';
+import type { Lock } from '../machine/lock.ts';
+import { rouse, runnable, setStatus, statusOf, withStatus } from '../machine/waiters.ts';
 
 /** Longest sleep between two looks, ms. */
 const RECHECK = 50;
@@ -15,32 +16,34 @@ export function abandoned(): Error {
 
 /**
  * The seeded scheduler: of several VCPUs in virtual time one runs, and at each access a random number says whether another
- * one goes on. The numbers come from the seed alone, so that a run can be had again.
+ * one goes on. The numbers come from the seed alone, so that a run can be had again. Whose turn it is keeps the machine's lock.
  */
 export class Turns {
   readonly #control: Control;
+  readonly #lock: Lock;
   readonly #index: number;
 
-  constructor(control: Control, index: number) {
+  constructor(control: Control, lock: Lock, index: number) {
     this.#control = control;
+    this.#lock = lock;
     this.#index = index;
   }
 
   /** A switch point: goes on at once, or when it is this VCPU's turn again. */
   point(): void {
     const { words } = this.#control;
-    if (withStatus(this.#control, VCPU_STATUS.READY).length < 2 || this.#random() % SWITCH_EVERY !== 0) return;
+    if ((words[WORD.READY] ?? 0) < 2 || this.#random() % SWITCH_EVERY !== 0) return;
     this.pass();
     if (words[WORD.TURN] !== this.#index) this.wait();
   }
 
   /** Gives the turn to a ready VCPU, perhaps this one; when none is ready, to one that waits, so that time goes on. */
   pass(): void {
-    const ready = withStatus(this.#control, VCPU_STATUS.READY);
+    const ready = runnable(this.#control);
     const [waiting] = withStatus(this.#control, VCPU_STATUS.WAITING);
     let next = ready[this.#random() % Math.max(ready.length, 1)];
     if (next === undefined && waiting !== undefined) {
-      setStatus(this.#control, waiting, VCPU_STATUS.READY);
+      setStatus(this.#control, waiting, VCPU_STATUS.WOKEN);
       next = waiting;
     }
     if (next === undefined) return;
@@ -48,13 +51,23 @@ export class Turns {
     if (next !== this.#index) rouse(this.#control, next);
   }
 
-  /** Sleeps until it is this VCPU's turn. */
+  /** Gives the turn to one VCPU. */
+  give(vcpu: number): void {
+    Atomics.store(this.#control.words, WORD.TURN, vcpu);
+    rouse(this.#control, vcpu);
+  }
+
+  /** Sleeps, the lock released, until it is this VCPU's turn, and takes the lock. */
   wait(): void {
     const { words } = this.#control;
     const wake = vcpuWord(this.#index) + VCPU_WORD.WAKE;
     for (;;) {
       const seen = Atomics.load(words, wake);
-      if (Atomics.load(words, WORD.TURN) === this.#index) return;
+      if (Atomics.load(words, WORD.TURN) === this.#index) {
+        if (!this.#lock.held) this.#lock.acquire();
+        return;
+      }
+      if (this.#lock.held) this.#lock.release();
       if (Atomics.load(words, WORD.ABANDONED) !== 0 || Atomics.load(words, WORD.POISONED) !== 0) throw abandoned();
       Atomics.wait(words, wake, seen, RECHECK);
     }

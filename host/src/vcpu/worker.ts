@@ -5,13 +5,14 @@ import { workerData } from 'piscina';
 import { hostError } from '../errors.ts';
 import { importModule } from '../import-module.ts';
 import { BoundMachine } from '../machine/bound-machine.ts';
+import type { Fault } from '../machine/bus.ts';
 import { OWNER, WORD } from '../machine/control.ts';
 import { loadDefinitions } from '../machine/definitions.ts';
 import { findCase } from '../plugins/cases.ts';
 import type { Failure } from '../report/events.ts';
 import { codeOf } from '../thrown.ts';
 import { caseContext, Skipped } from './case-context.ts';
-import { describeFailure } from './failure.ts';
+import { describeFailure, locate } from './failure.ts';
 import { Leftovers } from './leftovers.ts';
 import { NativeClock, NativeMachine } from './native-machine.ts';
 import { NativeVcpu } from './native-vcpu.ts';
@@ -38,7 +39,8 @@ async function attach(): Promise<Attached> {
   const definitions = await loadDefinitions(data.handle.blueprint);
   const machine = new BoundMachine(data.handle, definitions, OWNER.THREAD0 + threadId);
   const { default: plugin } = await importModule(data.plugin.url);
-  if (!isPlugin(plugin)) throw hostError('PLUGIN_INVALID', `plugin '${data.plugin.name}': loaded a second time, it is no plugin any more`);
+  if (!isPlugin(plugin))
+    throw hostError('PLUGIN_INVALID', `plugin '${data.plugin.name}': loaded a second time, it is no plugin any more`);
   // What the plugin's module itself keeps running is not a case's.
   return { machine, plugin, leftovers: new Leftovers() };
 }
@@ -92,13 +94,25 @@ async function runCase({ machine, plugin, leftovers }: Attached, task: VcpuTask)
 
 type End = Pick<VcpuOutcome, 'status' | 'failures' | 'reason' | 'value'>;
 
-async function callCase(run: CaseFunction | undefined, task: VcpuTask, vcpu: NativeVcpu, call: () => unknown): Promise<End> {
+async function callCase(
+  run: CaseFunction | undefined,
+  task: VcpuTask,
+  vcpu: NativeVcpu,
+  call: () => unknown,
+): Promise<End> {
   try {
-    if (run === undefined) throw hostError('PLUGIN_INVALID', `plugin '${data.plugin.name}': loaded a second time, it has no case '${task.case}' any more`);
+    if (run === undefined)
+      throw hostError(
+        'PLUGIN_INVALID',
+        `plugin '${data.plugin.name}': loaded a second time, it has no case '${task.case}' any more`,
+      );
     let value: unknown;
     try {
       vcpu.begin();
       value = await call();
+    } catch (error) {
+      vcpu.abandon();
+      throw error;
     } finally {
       vcpu.end();
     }
@@ -126,11 +140,15 @@ function lateFailure(error: unknown): Failure {
   return { ...failure, message: `after the case had returned, or outside its call: ${failure.message}` };
 }
 
-function faultFailure({ device, message, stack }: { device: string; message: string; stack: string | undefined }): Failure {
+function faultFailure({ device, did, message, stack }: Fault): Failure {
+  // A device of the plugin's own is shown in its source; the stack of another's says more than the access in the case.
+  const thrower = stack?.split('\n').find((line) => /^\s+at /.test(line));
+  const location = thrower === undefined ? undefined : locate(thrower, data.plugin.root);
   return {
     name: 'DeviceFault',
     code: 'DEVICE',
-    message: `device '${device}' threw, which is a bug of the device: ${message}`,
+    message: `device '${device}' ${did}: ${message}`,
     ...(stack !== undefined && { stack }),
+    ...(location !== undefined && { location }),
   };
 }

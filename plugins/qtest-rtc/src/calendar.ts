@@ -1,8 +1,19 @@
 import { rtc } from '@qtest/sdk/drivers';
-import { at, later, part, rollover, start, states, show, VIRTUAL, type Cases, type Context } from './support.ts';
+import {
+  at,
+  later,
+  part,
+  random,
+  rollover,
+  start,
+  states,
+  show,
+  VIRTUAL,
+  type Cases,
+  type Context,
+} from './support.ts';
 
-const CALENDARS = ['counter-chain', 'gregorian'] as const;
-type Calendar = (typeof CALENDARS)[number];
+type Calendar = 'counter-chain' | 'gregorian';
 
 const LEAP: readonly {
   readonly year: number;
@@ -28,6 +39,18 @@ const IMPOSSIBLE = [
   ['2023-06-31', '2023-07-01'],
   ['2023-09-31', '2023-10-01'],
   ['2023-11-31', '2023-12-01'],
+] as const;
+
+/** Times that are impossible in another way, and the same after normalisation. */
+const IMPOSSIBLE_TIMES = [
+  ['2023-13-05 12:34:56', '2024-01-05 12:34:56'],
+  ['2023-14-05 12:34:56', '2024-02-05 12:34:56'],
+  ['2023-00-10 12:34:56', '2022-12-10 12:34:56'],
+  ['2023-03-00 12:34:56', '2023-02-28 12:34:56'],
+  ['2023-02-30 23:00:00', '2023-03-02 23:00:00'],
+  ['2023-06-30 24:30:00', '2023-07-01 00:30:00'],
+  ['2023-12-31 23:60:30', '2024-01-01 00:00:30'],
+  ['2023-12-31 23:59:60', '2024-01-01 00:00:00'],
 ] as const;
 
 const two = (value: number): string => String(value).padStart(2, '0');
@@ -59,19 +82,38 @@ function leapYear(context: Context, calendar: Calendar, { year, days, why }: (ty
   assert.equal(rollover(clock, dev, `${year}-${last} 23:59:59`), `${year}-03-01 00:00:00`, `February ${year}: ${why}`);
 }
 
-export const calendar: Cases = {
-  ...Object.fromEntries(
-    CALENDARS.flatMap((kind) => [
-      [
-        `calendar/${kind}/month-ends`,
-        states('Every month has its length.', (context) => monthEnds(context, kind), VIRTUAL),
-      ],
-      ...LEAP.map((leap) => [
+/** What both calendars are asked. */
+function common(kind: Calendar): Cases {
+  return {
+    [`calendar/${kind}/month-ends`]: states(
+      'Every month has its length.',
+      (context) => monthEnds(context, kind),
+      VIRTUAL,
+    ),
+    [`calendar/${kind}/every-fourth-year`]: states(
+      'From 2000 to 2099 every fourth year is a leap year.',
+      (context) => {
+        const { assert, clock } = context;
+        const { dev } = part(context, { calendar: kind });
+        for (let year = 2000; year < 2100; year++) {
+          const next = year % 4 === 0 ? '02-29' : '03-01';
+          const after = rollover(clock, dev, `${year}-02-28 23:59:59`);
+          assert.equal(after, `${year}-${next} 00:00:00`, `the day after 28 February ${year}`);
+        }
+      },
+      VIRTUAL,
+    ),
+    ...Object.fromEntries(
+      LEAP.map((leap) => [
         `calendar/${kind}/leap/${leap.year}`,
         states(`February ${leap.year} has ${leap.days[kind]} days.`, (context) => leapYear(context, kind, leap)),
       ]),
-    ]),
-  ),
+    ),
+  };
+}
+
+export const calendar: Cases = {
+  ...common('counter-chain'),
 
   'calendar/counter-chain/impossible-dates': states('The part does not normalise an impossible date.', (context) => {
     const { assert, clock } = context;
@@ -86,21 +128,6 @@ export const calendar: Cases = {
       );
     }
   }),
-
-  'calendar/gregorian/impossible-dates': states(
-    'QEMU’s calendar normalises: 31 Feb 2023 reads as 3 March.',
-    (context) => {
-      const { assert, clock } = context;
-      const { dev } = part(context, { calendar: 'gregorian' });
-      for (const [impossible, normal] of clock.kind === 'virtual' ? IMPOSSIBLE : IMPOSSIBLE.slice(0, 3)) {
-        assert.equal(
-          rollover(clock, dev, `${impossible} 12:34:56`),
-          `${normal} 12:34:57`,
-          `${impossible} is normalised`,
-        );
-      }
-    },
-  ),
 
   'calendar/counter-chain/weekday': states(
     'The weekday is a counter of its own, 1 to 7, whatever the date.',
@@ -117,6 +144,71 @@ export const calendar: Cases = {
           `weekday ${weekday} is followed by the next, 7 by 1`,
         );
       }
+    },
+    VIRTUAL,
+  ),
+
+  ...common('gregorian'),
+
+  'calendar/gregorian/impossible-dates': states(
+    'QEMU’s calendar normalises: 31 Feb 2023 reads as 3 March.',
+    (context) => {
+      const { assert, clock } = context;
+      const { dev } = part(context, { calendar: 'gregorian' });
+      for (const [impossible, normal] of clock.kind === 'virtual' ? IMPOSSIBLE : IMPOSSIBLE.slice(0, 3)) {
+        assert.equal(
+          rollover(clock, dev, `${impossible} 12:34:56`),
+          `${normal} 12:34:57`,
+          `${impossible} is normalised`,
+        );
+      }
+    },
+  ),
+
+  'calendar/gregorian/impossible-times': states(
+    'QEMU’s calendar normalises days, months, hours, minutes and seconds.',
+    (context) => {
+      const { assert, clock } = context;
+      const { dev } = part(context, { calendar: 'gregorian' });
+      for (const [impossible, normal] of IMPOSSIBLE_TIMES) {
+        start(dev, impossible);
+        clock.step('100ms');
+        assert.equal(show(dev.readTime()), normal, `${impossible} is normalised`);
+      }
+    },
+  ),
+
+  'calendar/gregorian/byte-by-byte': states(
+    'QEMU’s calendar normalises each byte that is written to a running clock.',
+    (context) => {
+      const { assert } = context;
+      const { dev } = part(context, { calendar: 'gregorian' });
+      start(dev, '2023-02-28 12:34:56');
+      dev.write(rtc.DAY_OF_MONTH, 0x31);
+      assert.equal(show(dev.readTime()), '2023-03-03 12:34:56', '31 February is normalised at once');
+      assert.equal(dev.read(rtc.DAY_OF_WEEK), 6, 'and the weekday with it: a Friday');
+    },
+  ),
+
+  'calendar/gregorian/random': states(
+    'Any midnight of the years 1970 to 2399 is followed by the right day, weekday and century.',
+    (context) => {
+      const { assert, clock } = context;
+      const { dev } = part(context, { calendar: 'gregorian' });
+      const next = random(context.options.seed);
+      const [first, end] = [Date.UTC(1970, 0, 1), Date.UTC(2400, 0, 1)];
+      const days = (end - first) / 86_400_000;
+      const chosen = Array.from({ length: 200 }, () => new Date(first + (next() % days) * 86_400_000));
+      const dates = chosen.map((date) => date.toISOString().slice(0, 10));
+      const years = [1999, 2000, 2096, 2099, 2100, 2199, 2200, 2299, 2300, 2399, 2400];
+      const borders = years.flatMap((year) => [`${year}-02-27`, `${year}-02-28`, `${year}-12-30`, `${year}-12-31`]);
+      for (const date of [...dates, ...borders]) {
+        const from = `${date} 23:59:59`;
+        const expected = later(from, 1);
+        assert.equal(rollover(clock, dev, from), expected, `the second after ${from}`);
+        assert.equal(dev.readTime().weekday, at(expected).weekday, `the weekday of ${expected}`);
+      }
+      return { seed: context.options.seed, days: dates.length + borders.length };
     },
     VIRTUAL,
   ),

@@ -1,4 +1,5 @@
 import { rtc } from '@qtest/sdk/drivers';
+import { watchHost } from './host-load.ts';
 import { part, states, type Cases, type Context } from './support.ts';
 
 const SECONDS = 5;
@@ -8,6 +9,12 @@ const MAX_DRIFT = 0.0002;
 
 /** Measurements in real time before a host's hiccup counts as the clock's. Drift shows in each of them. */
 const ATTEMPTS = 3;
+
+/** How many times as many periods may be lost as a thread without an emulator loses beside it, before it is the emulator's fault. */
+const HOST_FACTOR = 4;
+
+/** How finely the host's load is looked at, at least, in Hz. */
+const SAMPLE_HZ = 1024;
 
 /**
  * Takes `hz` periodic interrupts a second for five seconds, in a handler that reads C, and compares how long they took with how
@@ -41,7 +48,9 @@ function testDrift(context: Context, hz: number, now: () => number) {
   const duration = (times[last] ?? 0) - begin;
   const expected = SECONDS * 1000;
   const drift = Math.abs(duration - expected) / expected;
-  context.log(`hz: ${hz}, duration_ms: ${Math.round(duration)}, exp_duration: ${expected}, drift ratio: ${drift.toFixed(6)}`);
+  context.log(
+    `hz: ${hz}, duration_ms: ${Math.round(duration)}, exp_duration: ${expected}, drift ratio: ${drift.toFixed(6)}`,
+  );
 
   assert.equal(others, 0, 'every interrupt is a periodic one');
   assert.equal(times.length, edges, 'every edge of the line was handled');
@@ -84,17 +93,28 @@ function virtualDrift(context: Context, hz: number): unknown {
 /** In real time, against the host's monotonic clock. */
 function realtimeDrift(context: Context, hz: number): unknown {
   const { assert } = context;
+  const now = (): number => Number(process.hrtime.bigint()) / 1e6;
   for (let attempt = 1; ; attempt++) {
+    // The first time undisturbed; after it has failed, beside a thread that shows what the host is like.
+    const hostLoad = attempt === 1 ? undefined : watchHost(Math.max(hz, SAMPLE_HZ));
     const cpu = process.cpuUsage();
-    const measured = testDrift(context, hz, () => Number(process.hrtime.bigint()) / 1e6);
+    const measured = testDrift(context, hz, now);
     const { user, system } = process.cpuUsage(cpu);
-    const lost = Math.max(0, Math.round(((measured.duration_ms - SECONDS * 1000) * hz) / 1000));
-    if (attempt < ATTEMPTS && (measured.drift > MAX_DRIFT || lost !== 0)) continue;
-    assert(
-      measured.drift <= MAX_DRIFT,
-      `${hz * SECONDS} interrupts at ${hz} Hz take 5000 ms ± 1 ms by the host's clock, not ${measured.duration_ms.toFixed(3)} ms`,
-    );
-    assert.equal(lost, 0, 'no interrupt is lost');
+    const host = hostLoad?.();
+
+    const off = measured.duration_ms - SECONDS * 1000;
+    const lost = Math.max(0, Math.round((off * hz) / 1000));
+    const good = lost === 0 && measured.drift <= MAX_DRIFT;
+    if (!good && attempt < ATTEMPTS) continue;
+    if (!good && host !== undefined && (lost > 0 ? lost <= HOST_FACTOR * host.missed : Math.abs(off) <= host.latest)) {
+      return context.skip(
+        `this host is too busy: meanwhile a thread without an emulator slept through ${host.missed} of its periods and was woken up to ` +
+          `${host.latest.toFixed(1)} ms late; ${lost} interrupts were lost here, and it took ${off.toFixed(1)} ms too long`,
+      );
+    }
+    const took = `${hz * SECONDS} interrupts at ${hz} Hz took ${measured.duration_ms.toFixed(3)} ms by the host's clock`;
+    assert.equal(lost, 0, `no interrupt is lost: ${took}`);
+    assert(measured.drift <= MAX_DRIFT, `the drift ratio is ${MAX_DRIFT} or less: ${took}`);
     return { ...measured, attempt, cpu_share: Number(((user + system) / 1000 / measured.duration_ms).toFixed(3)) };
   }
 }
@@ -102,23 +122,25 @@ function realtimeDrift(context: Context, hz: number): unknown {
 const VIRTUAL_ONLY = { requires: ['virtual-clock'], clock: 'virtual' } as const;
 const REALTIME_ONLY = { requires: ['realtime-clock'], clock: 'realtime', timeout: '40s' } as const;
 
-export const drift: Cases = Object.fromEntries(
-  [2, 1024].flatMap((hz) => [
-    [
+export const drift: Cases = {
+  ...Object.fromEntries(
+    [2, 1024].map((hz) => [
       `drift/${hz}hz`,
       states(
         `Five seconds at ${hz} Hz have exactly ${hz * SECONDS} periodic interrupts.`,
         (context) => virtualDrift(context, hz),
         VIRTUAL_ONLY,
       ),
-    ],
-    [
+    ]),
+  ),
+  ...Object.fromEntries(
+    [2, 1024].map((hz) => [
       `drift/realtime/${hz}hz`,
       states(
         `In real time ${hz * SECONDS} periodic interrupts at ${hz} Hz take five seconds of the host's clock, and none is lost.`,
         (context) => realtimeDrift(context, hz),
         REALTIME_ONLY,
       ),
-    ],
-  ]),
-);
+    ]),
+  ),
+};

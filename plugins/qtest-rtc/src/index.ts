@@ -27,7 +27,14 @@ export default definePlugin({
     machine.add('i8259', { bus });
     machine.add('mc146818rtc', { bus, irq: 8, epoch });
     machine.add('mc146818rtc', { id: 'gregorian', bus, ioBase: 0x170, irq: 9, epoch, calendar: 'gregorian' });
-    machine.add('mc146818rtc', { id: 'datasheet', bus, ioBase: 0x172, irq: 10, epoch, updateCycle: '1984us' });
+    machine.add('mc146818rtc', {
+      id: 'datasheet',
+      bus,
+      ioBase: 0x172,
+      irq: 10,
+      epoch: '2024-02-29T12:34:50Z',
+      updateCycle: '1984us',
+    });
     machine.add('mc146818rtc', {
       id: 'ps2',
       bus,
@@ -45,6 +52,7 @@ export default definePlugin({
       epoch,
       calendar: 'gregorian',
       periodicFlag: 'enabled',
+      modeChange: 'convert',
     });
     machine.add('mc146818rtc', { id: 'no-century', bus, ioBase: 0x178, irq: 15, epoch, centuryByte: 0 });
   },

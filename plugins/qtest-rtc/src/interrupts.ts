@@ -176,6 +176,21 @@ export const interrupts: Cases = {
     },
   ),
 
+  'irq/enabling-periodic': states(
+    'PF of a running divider counts too: enabling PIE raises the line at once.',
+    (context) => {
+      const { assert, clock } = context;
+      const { dev, line } = part(context, { periodicFlag: 'always' });
+      dev.modify(B, NO_ENABLES);
+      dev.setRate(15);
+      dev.acknowledge();
+      clock.step('600ms');
+      assert(!line.level, 'PIE is 0: the line is low');
+      dev.enable('PIE');
+      assert(line.level, 'PF was set within the 600 ms: enabling PIE raises the line at once');
+    },
+  ),
+
   'irq/disabling': states('The line is up only while flag and enable both are.', (context) => {
     const { assert } = context;
     const one = part(context);

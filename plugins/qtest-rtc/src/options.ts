@@ -2,7 +2,7 @@ import type { StandardSchema } from '@qtest/sdk';
 
 /** What the config may give this plugin. */
 export interface RtcOptions {
-  /** The time at which every machine starts, ISO 8601 in UTC. Default `2011-11-11T00:00:00Z`. */
+  /** The time at which the PC's RTC starts, ISO 8601 in UTC. Default `2011-11-11T00:00:00Z`. */
   readonly epoch: string;
   /** Seed of the random cases, a 32-bit number. */
   readonly seed: number;

@@ -1,5 +1,17 @@
 import { rtc } from '@qtest/sdk/drivers';
-import { part, SECOND, states, VIRTUAL, type Cases, type Context, type Part } from './support.ts';
+import {
+  align,
+  part,
+  SECOND,
+  startOnTick,
+  states,
+  stepTo,
+  ticks,
+  VIRTUAL,
+  type Cases,
+  type Context,
+  type Part,
+} from './support.ts';
 
 const { B, C } = rtc;
 
@@ -37,6 +49,17 @@ function countRate(context: Context, rs: number, hz: number): { hz: number; inte
     );
   }
   return { hz, interrupts: times.length };
+}
+
+/** Periods by RS without those that are there twice, in ticks of the oscillator. */
+const PERIODS = Array.from({ length: 13 }, (_, i) => ({ rs: i + 3, period: rtc.periodTicks(i + 3) }));
+
+/** Checks that PF is set at an instant, and was not 1 ns earlier. */
+function expectFlagAt({ assert, clock }: Context, { dev }: Part, instant: bigint, what: string): void {
+  stepTo(clock, instant - 1n);
+  assert(!C.PF.test(dev.acknowledge()), `${what}, and not 1 ns earlier`);
+  stepTo(clock, instant);
+  assert(C.PF.test(dev.acknowledge()), what);
 }
 
 export const periodic: Cases = {
@@ -94,8 +117,9 @@ export const periodic: Cases = {
     one.dev.enable('PIE');
     while (times.length <= 64) vcpu.idle({ timeout: '1s' });
     const elapsed = Number((times[64] ?? 0n) - (times[0] ?? 0n)) / 1e6;
-    const slack = clock.kind === 'virtual' ? 0 : 50;
-    assert(Math.abs(elapsed - 1000) <= slack, `64 periods of 64 Hz are 1000 ms, not ${elapsed} ms`);
+    // A busy host may sleep through periods; how exact the rate is in real time is the business of drift/realtime.
+    const [early, late] = clock.kind === 'virtual' ? [0, 0] : [20, 1000];
+    assert(elapsed >= 1000 - early && elapsed <= 1000 + late, `64 periods of 64 Hz are 1000 ms, not ${elapsed} ms`);
     return { elapsed_ms: elapsed };
   }),
 
@@ -114,6 +138,59 @@ export const periodic: Cases = {
       assert(!line.level, 'reading C lowers the line');
       clock.step('976563ns');
       assert.equal(line.edges - before, 2, 'a period after C was read the line has risen again');
+    },
+    VIRTUAL,
+  ),
+
+  'periodic/phase': states(
+    'The divider’s taps are in step with the updates: UIP rises half a period after PF is set.',
+    (context) => {
+      const { clock } = context;
+      const one = part(context, { periodicFlag: 'always', updateCycle: '0' });
+      for (const { rs, period } of PERIODS) {
+        const due = startOnTick(clock, one.dev);
+        one.dev.setRate(rs);
+        stepTo(clock, due + 1n);
+        one.dev.acknowledge();
+        // UIP rises 8 ticks before the next update.
+        const uip = rtc.OSCILLATOR - 8;
+        for (const edge of [uip - period / 2, uip + period / 2]) {
+          // The last edge before this one, and anything else that has come, is not of interest.
+          stepTo(clock, due + ticks(edge - 2));
+          one.dev.acknowledge();
+          expectFlagAt(context, one, due + ticks(edge), `RS ${rs}: PF is set half a period before and after UIP rises`);
+        }
+      }
+    },
+    VIRTUAL,
+  ),
+
+  'periodic/phase-from-enable': states(
+    'QEMU counts the periods from the setting of PIE, or from the last interrupt when RS changes.',
+    (context) => {
+      const { clock } = context;
+      const one = part(context, { periodicFlag: 'enabled' });
+      const { dev } = one;
+      for (const { rs, period } of PERIODS) {
+        align(clock);
+        clock.step(ticks(64) * 3n);
+        dev.modify(B, { PIE: 0 });
+        dev.setRate(rs);
+        dev.acknowledge();
+        const enabled = clock.now;
+        dev.modify(B, { PIE: 1 });
+        expectFlagAt(
+          context,
+          one,
+          enabled + ticks(period),
+          `RS ${rs}: the first interrupt is a period after PIE was set`,
+        );
+        if (period < 64 || period >= 16_384) continue;
+        // In the middle of the next period twice the period is chosen.
+        stepTo(clock, enabled + ticks(period + period / 2));
+        dev.setRate(rs + 1);
+        expectFlagAt(context, one, enabled + ticks(period * 3), `RS ${rs + 1}: a period after the last interrupt`);
+      }
     },
     VIRTUAL,
   ),

@@ -38,6 +38,7 @@ const TRAITS = {
   updateCycle: '0',
   centuryByte: '50',
   periodicFlag: 'always',
+  modeChange: 'keep',
 } as const;
 
 /** What a case needs of its RTC: values of `TRAITS`. A case that needs nothing works with each. */
@@ -126,6 +127,11 @@ const TICKS_64 = 1_953_125n;
 
 /** One tick of the 32.768 kHz oscillator, in nanoseconds, rounded up. */
 export const TICK = 30_518n;
+
+/** So many ticks of the oscillator in nanoseconds, rounded up: the first whole instant at which they have passed. */
+export function ticks(count: number): bigint {
+  return BigInt(Math.ceil((count * 1e9) / rtc.OSCILLATOR));
+}
 
 /** UIP rises at the last tick that is 244 us or more before the update: 8 ticks, 244 140.625 ns. */
 export const UIP_LEAD = 244_140n;

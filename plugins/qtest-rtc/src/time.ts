@@ -12,6 +12,7 @@ import {
   show,
   start,
   states,
+  stepTo,
   VIRTUAL,
   type Cases,
   type Context,
@@ -107,6 +108,26 @@ export const time: Cases = {
     }
   }),
 
+  'time/first-second': states(
+    'The machine starts on a whole second: the first update is 1 s later.',
+    (context) => {
+      const { assert, clock } = context;
+      const all = parts(context, { updateCycle: '0' }).map((one) => ({ ...one, second: one.dev.read(SECONDS) }));
+      for (const [time, updates] of [
+        [SECOND - 1n, 0],
+        [SECOND, 1],
+        [2n * SECOND - 1n, 1],
+        [2n * SECOND, 2],
+      ] as const) {
+        stepTo(clock, time);
+        for (const { dev, id, second } of all) {
+          assert.equal(dev.read(SECONDS), second + updates, `${id}: ${updates} updates ${time} ns after the start`);
+        }
+      }
+    },
+    VIRTUAL,
+  ),
+
   'time/runs': states('The time advances once a second.', (context) => {
     const { assert, clock } = context;
     const { dev } = part(context);
@@ -126,13 +147,13 @@ export const time: Cases = {
     ]),
   ),
 
-  'time/bcd/counts': states(
+  'time/counts/bcd': states(
     'DM = 0: seconds and minutes count 0 to 59 in BCD.',
     (context) => everySecondAndMinute(context, false),
     VIRTUAL,
   ),
 
-  'time/binary/counts': states(
+  'time/counts/binary': states(
     'DM = 1: seconds and minutes count 0 to 59 in binary.',
     (context) => everySecondAndMinute(context, true),
     VIRTUAL,
@@ -168,7 +189,7 @@ export const time: Cases = {
     'Changing DM or 24/12 does not convert the bytes already there.',
     (context) => {
       const { assert } = context;
-      const { dev } = part(context, { calendar: 'counter-chain' });
+      const { dev } = part(context, { modeChange: 'keep' });
       dev.setFormat({ binary: false, hours24: true });
       dev.holdDivider();
       dev.setTime(at('2011-11-30 23:45:56'));
@@ -185,6 +206,19 @@ export const time: Cases = {
       }
     },
   ),
+
+  'time/format-converts': states('QEMU converts a running clock’s time when DM or 24/12 change.', (context) => {
+    const { assert } = context;
+    const { dev } = part(context, { modeChange: 'convert' });
+    dev.setFormat({ binary: false, hours24: true });
+    start(dev, '2011-11-30 23:45:56');
+    for (const format of [...FORMATS, FORMATS[0]]) {
+      dev.setFormat(format);
+      const bytes = [HOURS, MINUTES, SECONDS, rtc.DAY_OF_MONTH].map((register) => dev.read(register));
+      const expected = [hourByte(23, format), ...[45, 56, 30].map((value) => encode(value, format))];
+      assert.deepEqual(bytes.map(hex), expected.map(hex), `the bytes are converted to the format ${format.name}`);
+    }
+  }),
 
   'time/random': states(
     'Any second of the years 2000 to 2099 is followed by the next, in every format.',

@@ -317,6 +317,30 @@ export const update: Cases = {
     VIRTUAL,
   ),
 
+  'uip/update-cycle-registers': states(
+    'Registers A to D and the RAM are accessible during the update cycle too.',
+    (context) => {
+      const { assert, clock } = context;
+      const { dev } = part(context, { updateCycle: String(UPDATE_CYCLE) });
+      dev.write(0x40, 0x11);
+      const due = startOnTick(clock, dev);
+      dev.setRate(0);
+      stepTo(clock, due + UPDATE_CYCLE / 2n);
+      assert.equal(dev.read(A), A.UIP.mask | 0x20, 'A is accessible, with UIP up');
+      dev.setRate(9);
+      assert.equal(dev.read(A), A.UIP.mask | 0x29, 'A can be written');
+      assert.equal(dev.read(rtc.D), rtc.D.VRT.mask, 'D is accessible');
+      dev.modify(B, { AIE: 1 });
+      assert.equal(dev.read(B), B.AIE.mask | B['24H'].mask, 'B is accessible');
+      assert.equal(dev.acknowledge() & C.UF.mask, 0, 'C is accessible');
+      assert.equal(dev.read(0x40), 0x11, 'the RAM is accessible');
+      dev.write(0x40, 0x22);
+      assert.equal(dev.read(0x40), 0x22, 'the RAM can be written');
+      assert(dev.updateInProgress(), 'all that happened during the update cycle');
+    },
+    VIRTUAL,
+  ),
+
   'uip/reading': states('A driver that heeds UIP never sees a time between two seconds.', (context) => {
     const { assert, clock, vcpu } = context;
     const { dev } = part(context);

@@ -1,0 +1,83 @@
+import { count } from '../report/format.ts';
+import type { Style } from '../report/style.ts';
+import type { DeviceView, LineView, MachineView, RegionView } from './machine-view.ts';
+
+/** A machine for a reader: its devices, memory, regions and IRQ wiring. */
+export function machineText(view: MachineView, style: Style): string {
+  const { plugin, clock, vcpus, devices, memory, regions, lines, stateBytes } = view;
+  const about = `${clock} clock, ${count(vcpus, 'VCPU')}, ${stateBytes} bytes of state`;
+  return [
+    `${style('bold', `machine of ${plugin}`)}  ${style('dim', about)}`,
+    ...section(style('bold', 'devices'), deviceLines(devices, style)),
+    ...section(
+      style('bold', 'memory'),
+      columns(memory.map(({ kind, base, size }) => [range(base, size, 16), kind, bytes(size)])),
+    ),
+    ...section(style('bold', 'regions'), columns(regions.map(regionCells))),
+    ...section(
+      style('bold', 'IRQ lines'),
+      lines.filter(isSource(lines)).map((line) => chain(line, lines)),
+    ),
+    '',
+  ].join('\n');
+}
+
+function deviceLines(devices: readonly DeviceView[], style: Style): string[] {
+  const heads = columns(devices.map(({ id, type, bus }) => [id, type, bus === undefined ? '' : `on ${bus}`]));
+  const width = Math.max(0, ...heads.map((head) => head.length));
+  return devices.flatMap(({ description, properties }, index) => {
+    const given = Object.entries(properties).map(([key, value]) => `${key}=${propertyText(value)}`);
+    const head = `${(heads[index] ?? '').padEnd(width)}  ${style('dim', description)}`;
+    return given.length === 0 ? [head] : [head, `    ${given.join(' ')}`];
+  });
+}
+
+/** Ports and masks are read in hexadecimal. */
+function propertyText(value: number | boolean | string): string {
+  return typeof value === 'number' && value > 9 ? `0x${value.toString(16)}` : String(value);
+}
+
+function regionCells({ space, base, size, device, region, priority }: RegionView): readonly string[] {
+  const place = base === undefined ? `moves (${bytes(size)})` : range(base, size, space === 'io' ? 4 : 16);
+  return [space, place, `${device}.${region}`, priority === 0 ? '' : `priority ${priority}`];
+}
+
+/** Lines of a bus that nothing drives are left out. */
+function isSource(lines: readonly LineView[]): (line: LineView) => boolean {
+  const driven = new Set(lines.flatMap(({ to }) => to));
+  return ({ name, kind }) => kind === 'output' && !driven.has(name);
+}
+
+/** A line and what it leads to: `rtc0.irq → isa0.irq[8] → pic0.ir[8]`. */
+function chain(line: LineView, lines: readonly LineView[]): string {
+  const ends = line.to.map((end) => {
+    const next = lines.find(({ name }) => name === end && name !== line.name);
+    return next === undefined ? end : chain(next, lines);
+  });
+  return `${line.name} → ${ends.join(' and ')}`;
+}
+
+/** A heading and lines below it; nothing without lines. */
+function section(heading: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : ['', heading, ...lines.map((line) => `  ${line}`.trimEnd())];
+}
+
+function columns(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+function range(base: number, size: number, digits: number): string {
+  const hex = (value: number): string => value.toString(16).padStart(digits, '0');
+  return `${hex(base)}-${hex(base + size - 1)}`;
+}
+
+function bytes(size: number): string {
+  if (size >= 2 ** 20 && size % 2 ** 20 === 0) return `${size / 2 ** 20} MiB`;
+  return size >= 1024 && size % 1024 === 0 ? `${size / 1024} KiB` : `${size} bytes`;
+}

@@ -1,0 +1,110 @@
+import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { findPackageJSON } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+import { exports as resolveExports } from 'resolve.exports';
+
+import { hostError } from '../errors.ts';
+import { codeOf, messageOf } from '../thrown.ts';
+
+/** What is read of a package.json. */
+interface Manifest {
+  readonly name?: unknown;
+  readonly version?: unknown;
+  readonly main?: unknown;
+  readonly exports?: unknown;
+}
+
+/** Entries of a folder whose package.json names none. */
+const INDEX_FILES = ['index.js', 'index.mjs', 'index.ts', 'index.mts'];
+
+/** What Node says of a name that is no installed package's, or can't be one's. */
+const NO_PACKAGE = ['ERR_MODULE_NOT_FOUND', 'ERR_INVALID_MODULE_SPECIFIER', 'ERR_INVALID_URL_SCHEME'];
+
+/** The folder of an installed package, as seen from the folder `from`; undefined when there is none of this name. */
+export function findPackage(name: string, from: string): string | undefined {
+  try {
+    const manifest = findPackageJSON(name, pathToFileURL(`${from}/`));
+    return manifest === undefined ? undefined : dirname(manifest);
+  } catch (error) {
+    if (NO_PACKAGE.includes(codeOf(error) ?? '')) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * The URL of a package's entry, as `import` finds it: by the conditions of `exports`, by `main`, or an index file.
+ * @param subpath `.`, or what follows the package's name (`./extra`).
+ * @throws PLUGIN_LOAD when the package has no such entry.
+ */
+export function packageEntry(folder: string, subpath: string, spec: string): string {
+  const manifest = readManifest(join(folder, 'package.json'), spec);
+  const entries = entriesOf(manifest, subpath, folder, spec);
+  const file = entries.map((entry) => join(folder, entry)).find(isFile);
+  if (file !== undefined) return pathToFileURL(realpathSync(file)).href;
+  throw hostError(
+    'PLUGIN_LOAD',
+    `plugin '${spec}': the package in ${folder} has no entry: there is no ${entries.join(', ')}. Has it been built?`,
+  );
+}
+
+function entriesOf(manifest: Manifest, subpath: string, folder: string, spec: string): readonly string[] {
+  const { name, main, exports: given } = manifest;
+  if (given === undefined || given === null) {
+    if (subpath !== '.') return [subpath];
+    return typeof main === 'string'
+      ? [main, `${main}.js`, ...INDEX_FILES.map((index) => join(main, index))]
+      : INDEX_FILES;
+  }
+  try {
+    const packageName = typeof name === 'string' ? name : folder;
+    return resolveExports({ ...manifest, name: packageName }, subpath, { conditions: importConditions() }) ?? [];
+  } catch (error) {
+    throw hostError(
+      'PLUGIN_LOAD',
+      `plugin '${spec}': the package in ${folder} can't be imported: ${messageOf(error)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+/** Conditions of Node's own `import` beside `node` and `import`, and those that this process was started with. */
+function importConditions(): readonly string[] {
+  const words = [...process.execArgv, ...(process.env['NODE_OPTIONS'] ?? '').split(/\s+/)];
+  const given = words.flatMap((word, index) => {
+    const [, value] = /^(?:--conditions|-C)=(.+)$/.exec(word) ?? [];
+    return value ?? (word === '--conditions' || word === '-C' ? (words[index + 1] ?? []) : []);
+  });
+  return ['module-sync', 'node-addons', ...given];
+}
+
+/** The package that a module belongs to; its root is the module's folder when it is in none. */
+export function packageOf(url: string): { root: string; packageName?: string; version?: string } {
+  const file = fileURLToPath(url);
+  const manifest = findPackageJSON(url);
+  if (manifest === undefined) return { root: dirname(file) };
+  const { name, version } = readManifest(manifest, file);
+  return {
+    root: dirname(manifest),
+    ...(typeof name === 'string' && { packageName: name }),
+    ...(typeof version === 'string' && { version }),
+  };
+}
+
+/** A package.json; empty when there is none. */
+function readManifest(file: string, spec: string): Manifest {
+  try {
+    const manifest: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    return typeof manifest === 'object' && manifest !== null ? manifest : {};
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return {};
+    throw hostError('PLUGIN_LOAD', `plugin '${spec}': ${file} can't be read: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+}

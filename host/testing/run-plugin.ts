@@ -1,0 +1,90 @@
+import type { ClockKind } from '@qtest/sdk';
+import { isPlugin } from '@qtest/sdk';
+import { fileURLToPath } from 'node:url';
+import { createHooks, type HookSet } from '../src/hooks.ts';
+import { collectCases } from '../src/plugins/cases.ts';
+import type { LoadedPlugin } from '../src/plugins/types.ts';
+import type { CaseResult } from '../src/report/events.ts';
+import { devicesOf } from '../src/vcpu/build.ts';
+import { Lane } from '../src/vcpu/lane.ts';
+import { runCase } from '../src/vcpu/run-case.ts';
+
+/** How a plugin's cases are to be run. */
+export interface Settings {
+  readonly clock?: ClockKind;
+  readonly schedule?: 'seeded' | 'free';
+  readonly hooks?: HookSet;
+  readonly stallLimit?: number;
+}
+
+/** A plugin of `host/testing/plugins`, on a machine of its own, its VCPUs on threads of their own: as the command runs it. */
+export class PluginRun {
+  readonly #plugin: LoadedPlugin;
+  readonly #settings: Settings;
+  readonly #hooks: HookSet;
+  #lane: Lane | undefined;
+
+  private constructor(plugin: LoadedPlugin, settings: Settings) {
+    this.#plugin = plugin;
+    this.#settings = settings;
+    this.#hooks = settings.hooks ?? createHooks();
+  }
+
+  static async load(name: string, settings: Settings = {}): Promise<PluginRun> {
+    const { href } = new URL(`./plugins/${name}.ts`, import.meta.url);
+    const { default: plugin }: { default: unknown } = await import(href);
+    if (!isPlugin(plugin)) throw new Error(`${name} is no plugin`);
+    const root = fileURLToPath(new URL('./plugins', import.meta.url));
+    return new PluginRun(
+      {
+        name: plugin.name,
+        description: plugin.description,
+        spec: name,
+        url: href,
+        root,
+        plugin,
+        options: {},
+        cases: collectCases(plugin),
+      },
+      settings,
+    );
+  }
+
+  /** The machine of the last case; a new one when that was given up. */
+  async lane(): Promise<Lane> {
+    if (this.#lane?.spent === true) await this.dispose();
+    const plugin = this.#plugin;
+    this.#lane ??= await Lane.create({
+      plugin,
+      clock: this.#settings.clock ?? 'virtual',
+      hooks: this.#hooks,
+      known: devicesOf([plugin]),
+      stallLimit: this.#settings.stallLimit ?? 5_000_000,
+      ...(this.#settings.schedule !== undefined && { schedule: this.#settings.schedule }),
+    });
+    return this.#lane;
+  }
+
+  async run(
+    name: string,
+    { seed = 1, timeout = 8_000_000_000n, signal = new AbortController().signal } = {},
+  ): Promise<CaseResult> {
+    const item = this.#plugin.cases.find((candidate) => candidate.name === name);
+    if (item === undefined) throw new Error(`${this.#plugin.name} has no case ${name}`);
+    const lane = await this.lane();
+    return runCase(
+      lane,
+      { plugin: this.#plugin.name, name, clock: lane.context.clock, vcpus: item.vcpus },
+      { hooks: this.#hooks, timeout, failOn: [], seed, root: this.#plugin.root, signal },
+    );
+  }
+
+  async dispose(): Promise<void> {
+    await this.#lane?.dispose();
+    this.#lane = undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+}

@@ -1,0 +1,628 @@
+import {
+  defineDevice,
+  type BusSpec,
+  type Device,
+  type DeviceBehaviour,
+  type DeviceDefinition,
+  type Dma,
+  type InputSpec,
+  type OutputSpec,
+  type RegionBehaviour,
+  type RegionSpec,
+} from './device.ts';
+import {
+  property,
+  type BooleanProperty,
+  type NumberProperty,
+  type PropertiesOf,
+  type PropertySchema,
+} from './properties.ts';
+import { register, ro, rw, w1c, type Field, type Register, type RegisterBank, type RegisterSpec } from './registers.ts';
+import { bytes, type ArrayType, type StateArray, type StateSchema } from './state.ts';
+
+/**
+ * PCI functions: what a device author writes for a part behind a PCI bus. The configuration space (PCI Local Bus Specification 3.0,
+ * chapter 6) is kept here: header, BARs, capabilities, command and status; the author gives identity, BARs and behaviour.
+ */
+
+/** Offsets in a type 0 header. */
+export const HEADER = {
+  VENDOR_ID: 0x00,
+  DEVICE_ID: 0x02,
+  COMMAND: 0x04,
+  STATUS: 0x06,
+  REVISION_ID: 0x08,
+  CLASS_CODE: 0x09,
+  CACHE_LINE_SIZE: 0x0c,
+  LATENCY_TIMER: 0x0d,
+  HEADER_TYPE: 0x0e,
+  BIST: 0x0f,
+  BAR0: 0x10,
+  SUBSYSTEM_VENDOR_ID: 0x2c,
+  SUBSYSTEM_ID: 0x2e,
+  ROM_BAR: 0x30,
+  CAPABILITIES: 0x34,
+  INTERRUPT_LINE: 0x3c,
+  INTERRUPT_PIN: 0x3d,
+} as const;
+
+/** Command register (6.2.2). Bits that the part does not implement are hardwired to 0. */
+export const COMMAND = register('COMMAND', {
+  offset: HEADER.COMMAND,
+  width: 16,
+  reset: 0,
+  fields: { IO: rw(0), MEMORY: rw(1), MASTER: rw(2), PARITY: rw(6), SERR: rw(8), INTX_DISABLE: rw(10) },
+  effect: 'IO and MEMORY decide where the BARs answer',
+});
+
+/** Status register (6.2.3). */
+export const STATUS = register('STATUS', {
+  offset: HEADER.STATUS,
+  width: 16,
+  fields: {
+    INTERRUPT: ro(3),
+    CAPABILITIES: ro(4),
+    FAST_BACK_TO_BACK: ro(7),
+    MASTER_PARITY: w1c(8),
+    DEVSEL: ro(10, 9),
+    SIGNALED_TARGET_ABORT: w1c(11),
+    RECEIVED_TARGET_ABORT: w1c(12),
+    RECEIVED_MASTER_ABORT: w1c(13),
+    SIGNALED_SYSTEM_ERROR: w1c(14),
+    PARITY_ERROR: w1c(15),
+  },
+});
+
+/** Capability IDs (PCI Local Bus Specification 3.0, appendix H). */
+export const CAPABILITY = { POWER_MANAGEMENT: 0x01, MSI: 0x05, VENDOR: 0x09, MSIX: 0x11 } as const;
+
+/** The MSI capability with a 64-bit address and without per-vector masking (6.8.1); offsets are from the capability's. */
+export const MSI = {
+  CONTROL: register('MSI_CONTROL', {
+    offset: 2,
+    width: 16,
+    fields: { ENABLE: rw(0), MULTIPLE_CAPABLE: ro(3, 1), MULTIPLE_ENABLE: rw(6, 4), ADDRESS_64: ro(7), MASKING: ro(8) },
+  }),
+  ADDRESS: register('MSI_ADDRESS', { offset: 4, width: 32, reset: 0, fields: { ADDRESS: rw(31, 2) } }),
+  ADDRESS_HIGH: register('MSI_ADDRESS_HIGH', { offset: 8, width: 32, reset: 0 }),
+  DATA: register('MSI_DATA', { offset: 12, width: 16, reset: 0 }),
+} as const;
+
+/** Bytes of the configuration space of a conventional PCI function. */
+export const CONFIG_BYTES = 256;
+
+/** A base address register: what it maps, and how. */
+export interface BarSpec {
+  /** 0 to 5, or `rom`. A 64-bit BAR takes the next one as well. */
+  readonly bar: 0 | 1 | 2 | 3 | 4 | 5 | 'rom';
+  readonly kind: 'io' | 'memory32' | 'memory64';
+  /** Bytes, a power of two: at least 4 for I/O, 16 for memory, 2048 for a ROM. */
+  readonly size: number;
+  readonly prefetchable?: boolean;
+  readonly access?: RegionSpec['access'];
+}
+
+/** MSI (PCI Local Bus Specification 3.0, 6.8.1): 64-bit address, no per-vector masking. */
+export interface MsiSpec {
+  readonly kind: 'msi';
+  /** Offset in the configuration space, a multiple of 4 from 0x40. */
+  readonly offset: number;
+  /** Vectors: 1, 2, 4, 8, 16 or 32. Default 1. */
+  readonly vectors?: number;
+}
+
+/** A capability of any other kind: its bytes behind ID and pointer, and which of their bits can be written. */
+export interface VendorSpec {
+  readonly kind: 'vendor';
+  readonly offset: number;
+  /** One of `CAPABILITY`; `VENDOR` when left out, whose first byte of content is the capability's length. */
+  readonly id?: number;
+  readonly content: readonly number[];
+  readonly writable?: readonly number[];
+}
+
+export type CapabilitySpec = MsiSpec | VendorSpec;
+
+/** Identity of a function, and what its header has. */
+export interface FunctionSpec<R extends string> {
+  readonly vendor: number;
+  readonly device: number;
+  readonly revision?: number;
+  /** 24 bits: base class, sub-class, programming interface. */
+  readonly classCode: number;
+  readonly subsystemVendor?: number;
+  readonly subsystem?: number;
+  /** 0 (default), or 1 for INTA … 4 for INTD. */
+  readonly interruptPin?: 0 | 1 | 2 | 3 | 4;
+  readonly bars?: Readonly<Record<R, BarSpec>>;
+  readonly capabilities?: readonly CapabilitySpec[];
+  /** Whether the slot has other functions: default of the property `multifunction`. */
+  readonly multifunction?: boolean;
+  /** Default of the property `slot`, which is required without. */
+  readonly slot?: number;
+  /**
+   * Registers of the part's own in the configuration space: their reset values and access (`rw`, `ro`, `w1c` or `reserved`). One
+   * with the offset and the width of a register of the header replaces that.
+   */
+  readonly registers?: readonly Register[];
+}
+
+function placement({ slot, multifunction = false }: FunctionSpec<string>): PropertySchema {
+  return {
+    slot: {
+      ...property.number({ max: 31, description: 'device number on its bus' }),
+      ...(slot !== undefined && { default: slot }),
+    },
+    function: property.number({ max: 7, default: 0, description: 'function number in its slot' }),
+    multifunction: property.boolean({ default: multifunction, description: 'whether its slot has other functions' }),
+  };
+}
+
+type PlacementSchema = {
+  readonly slot: NumberProperty;
+  readonly function: NumberProperty & { readonly default: number };
+  readonly multifunction: BooleanProperty & { readonly default: boolean };
+};
+type ConfigState = { readonly config: ArrayType };
+
+/** What every PCI function's device has, beside its own. */
+export type PciDevice = Device<PlacementSchema, ConfigState, string, 'intx'>;
+
+interface FunctionSchema<
+  P extends PropertySchema,
+  S extends StateSchema,
+  R extends string,
+  Q extends string,
+  T extends string,
+  O extends string,
+  I extends string,
+> {
+  readonly type: string;
+  readonly description: string;
+  readonly idPrefix?: string;
+  readonly version?: number;
+  readonly pci: FunctionSpec<R>;
+  readonly properties?: P;
+  readonly state?: S;
+  /** The bus that it provides: that of a bridge. */
+  readonly provides?: BusSpec;
+  /** Where it answers beside its BARs: at addresses that no software can move. */
+  regions?(properties: PropertiesOf<NoInfer<P>>): Readonly<Record<Q, RegionSpec>>;
+  readonly registers?: Readonly<Partial<Record<NoInfer<R | Q>, RegisterBank>>>;
+  readonly timers?: readonly T[];
+  readonly outputs?: Readonly<Record<O, OutputSpec>>;
+  readonly inputs?: Readonly<Record<I, InputSpec>>;
+}
+
+type FunctionDevice<P extends PropertySchema, S extends StateSchema, T extends string, O extends string> = Device<
+  P & PlacementSchema,
+  S & ConfigState,
+  T,
+  O | 'intx'
+>;
+
+type FunctionBehaviour<
+  P extends PropertySchema,
+  S extends StateSchema,
+  R extends string,
+  T extends string,
+  O extends string,
+  I extends string,
+> = DeviceBehaviour<P & PlacementSchema, S & ConfigState, R, T, O | 'intx', I> & {
+  /** Called after a write to the configuration space: `offset` and `size` in bytes. */
+  configWritten?(device: FunctionDevice<P, S, T, O>, offset: number, size: number): void;
+};
+
+/** A configuration space: its registers, their bytes at reset, and which bits of them a write stores or clears. */
+interface ConfigImage {
+  readonly registers: readonly Register[];
+  readonly initial: Uint8Array;
+  readonly writable: Uint8Array;
+  readonly w1c: Uint8Array;
+}
+
+/** Defines a PCI function. Its configuration space and the place of its BARs are kept for it. */
+export function definePciFunction<
+  const P extends PropertySchema = {},
+  const S extends StateSchema = {},
+  const R extends string = never,
+  const Q extends string = never,
+  const T extends string = never,
+  const O extends string = never,
+  const I extends string = never,
+>(
+  schema: FunctionSchema<P, S, R, Q, T, O, I>,
+  behaviour: FunctionBehaviour<NoInfer<P>, NoInfer<S>, NoInfer<R | Q>, NoInfer<T>, NoInfer<O>, NoInfer<I>>,
+): DeviceDefinition<P & PlacementSchema, S & ConfigState, R | Q | 'config', T, O | 'intx', I> {
+  const { pci, properties, state, registers, outputs, ...rest } = schema;
+  const image = configImage(schema.type, pci);
+  const bars = Object.entries<BarSpec>(pci.bars ?? {});
+  const regions: Record<string, RegionSpec> = {
+    config: { space: 'config', size: CONFIG_BYTES, access: { min: 1, max: 4 } },
+  };
+  for (const [name, { kind, size, access }] of bars) {
+    if (name === 'config' || Reflect.get(behaviour.regions ?? {}, name) === undefined) {
+      throw new TypeError(
+        `device type '${schema.type}': BAR '${name}' has no handlers of its own; choose a name that is not 'config', and give it some`,
+      );
+    }
+    // A PCI cycle is claimed before the ISA bus sees it, and after RAM and the host bridge have left it to PCI.
+    const where =
+      kind === 'io' ? ({ space: 'io', priority: 1 } as const) : ({ space: 'memory', priority: -1 } as const);
+    regions[name] = { ...where, size, ...(access !== undefined && { access }) };
+  }
+  const config: RegionBehaviour<PciDevice> = {
+    base: ({ properties: { slot, function: fn } }) => (slot << 15) | (fn << 12),
+    read: ({ state: { config: cells } }, offset, size) => readConfig(cells, offset, size),
+    write(device, offset, value, size) {
+      writeConfig(device.state.config, image, offset, value, size);
+      if (touches(offset, size, HEADER.COMMAND, 2) || touches(offset, size, HEADER.BAR0, 0x24)) device.remap();
+      if (touches(offset, size, HEADER.COMMAND, 2)) updateIntx(device);
+      Reflect.apply(behaviour.configWritten ?? nothing, behaviour, [device, offset, size]);
+    },
+  };
+  const handlers: Record<string, unknown> = { ...behaviour.regions, config };
+  for (const [name, spec] of bars) {
+    handlers[name] = {
+      ...Reflect.get(behaviour.regions ?? {}, name),
+      base: (device: PciDevice) => barBase(device.state.config, spec),
+    };
+  }
+  const merged = {
+    ...rest,
+    bus: 'pci',
+    properties: { ...placement(pci), ...properties },
+    state: { ...state, config: bytes(CONFIG_BYTES) },
+    regions: (given: PropertiesOf<P>) => ({ ...regions, ...schema.regions?.(given) }),
+    registers: { ...registers, config: { registers: image.registers } },
+    // Without an interrupt pin the output is there and wired to nothing.
+    outputs: {
+      ...outputs,
+      intx: pci.interruptPin === undefined || pci.interruptPin === 0 ? {} : { intx: pci.interruptPin - 1 },
+    },
+  };
+  const whole = {
+    ...behaviour,
+    regions: handlers,
+    reset(device: PciDevice, kind: 'cold' | 'warm') {
+      for (const [offset, value] of image.initial.entries()) device.state.config.set(offset, value);
+      if (device.properties.multifunction) device.state.config.set(HEADER.HEADER_TYPE, MULTIFUNCTION);
+      device.remap();
+      Reflect.apply(behaviour.reset ?? nothing, behaviour, [device, kind]);
+    },
+    updateIrq(device: PciDevice) {
+      updateIntx(device);
+      Reflect.apply(behaviour.updateIrq ?? nothing, behaviour, [device]);
+    },
+  };
+  // The pieces have been checked one by one against the types above; their sum is what the return type says.
+  return defineDevice(merged as never, whole as never) as never;
+}
+
+function nothing(): void {}
+
+/** Whether an access touches `length` bytes from `start`. */
+function touches(offset: number, size: number, start: number, length: number): boolean {
+  return offset < start + length && offset + size > start;
+}
+
+function configImage(type: string, spec: FunctionSpec<string>): ConfigImage {
+  const registers = configRegisters(type, spec);
+  const image = {
+    registers,
+    initial: new Uint8Array(CONFIG_BYTES),
+    writable: new Uint8Array(CONFIG_BYTES),
+    w1c: new Uint8Array(CONFIG_BYTES),
+  };
+  const put = (array: Uint8Array, { offset, width }: Register, value: number): void => {
+    for (let i = 0; i < width / 8; i++) array[offset + i] = value >>> (8 * i);
+  };
+  for (const item of registers) {
+    put(image.initial, item, item.reset ?? 0);
+    put(image.writable, item, item.writable);
+    put(image.w1c, item, maskOf(item.fields, 'w1c'));
+  }
+  return image;
+}
+
+function maskOf(fields: readonly Field[], access: string): number {
+  return fields.reduce((mask, field) => (field.access === access ? mask | field.mask : mask), 0) >>> 0;
+}
+
+/** Every register of a function's configuration space, in order. */
+function configRegisters(type: string, spec: FunctionSpec<string>): readonly Register[] {
+  const own = spec.registers ?? [];
+  const replaced = ({ offset, width }: Register): boolean =>
+    own.some((other) => other.offset === offset && other.width === width);
+  const all = [
+    ...headerRegisters(spec).filter((item) => !replaced(item)),
+    ...Object.entries(spec.bars ?? {}).flatMap(([name, bar]) => barRegisters(type, name, bar)),
+    ...(spec.capabilities ?? []).flatMap((capability, n, list) =>
+      capabilityRegisters(type, capability, list[n + 1]?.offset ?? 0),
+    ),
+    ...own,
+  ].toSorted((a, b) => a.offset - b.offset);
+  for (const [n, item] of all.entries()) {
+    const end = item.offset + item.width / 8;
+    const next = all[n + 1];
+    if (end > CONFIG_BYTES)
+      throw new RangeError(
+        `device type '${type}': register ${item.name} ends beyond the ${CONFIG_BYTES} bytes of its configuration space`,
+      );
+    if (next !== undefined && next.offset < end) {
+      throw new RangeError(
+        `device type '${type}': registers ${item.name} and ${next.name} overlap at 0x${next.offset.toString(16)} of its configuration space`,
+      );
+    }
+    const odd = item.fields.find(({ access }) => !['rw', 'ro', 'w1c', 'reserved'].includes(access));
+    if (odd !== undefined)
+      throw new TypeError(
+        `device type '${type}': field ${odd.name} of ${item.name} is '${odd.access}'; expected rw, ro, w1c or reserved`,
+      );
+  }
+  return all;
+}
+
+const MULTIFUNCTION = 0x80;
+
+/** The type 0 header without its BARs (6.1). */
+function headerRegisters(spec: FunctionSpec<string>): readonly Register[] {
+  const [first] = spec.capabilities ?? [];
+  const fixed = (name: string, offset: number, width: 8 | 16, reset = 0): Register =>
+    register(name, { offset, width, reset, access: 'ro' });
+  return [
+    fixed('VENDOR_ID', HEADER.VENDOR_ID, 16, spec.vendor),
+    fixed('DEVICE_ID', HEADER.DEVICE_ID, 16, spec.device),
+    COMMAND,
+    placed(STATUS, 0, first === undefined ? 0 : STATUS.CAPABILITIES.mask),
+    fixed('REVISION_ID', HEADER.REVISION_ID, 8, spec.revision),
+    fixed('PROGRAMMING_INTERFACE', HEADER.CLASS_CODE, 8, spec.classCode & 0xff),
+    fixed('CLASS', HEADER.CLASS_CODE + 1, 16, spec.classCode >>> 8),
+    register('CACHE_LINE_SIZE', { offset: HEADER.CACHE_LINE_SIZE, reset: 0 }),
+    fixed('LATENCY_TIMER', HEADER.LATENCY_TIMER, 8),
+    // Its one bit is the property `multifunction`.
+    register('HEADER_TYPE', { offset: HEADER.HEADER_TYPE, fields: { MULTIFUNCTION: ro(7), TYPE: ro(6, 0) } }),
+    fixed('BIST', HEADER.BIST, 8),
+    fixed('SUBSYSTEM_VENDOR_ID', HEADER.SUBSYSTEM_VENDOR_ID, 16, spec.subsystemVendor),
+    fixed('SUBSYSTEM_ID', HEADER.SUBSYSTEM_ID, 16, spec.subsystem),
+    fixed('CAPABILITIES', HEADER.CAPABILITIES, 8, first?.offset),
+    register('INTERRUPT_LINE', { offset: HEADER.INTERRUPT_LINE, reset: 0 }),
+    fixed('INTERRUPT_PIN', HEADER.INTERRUPT_PIN, 8, spec.interruptPin),
+  ];
+}
+
+type FieldsByName = Readonly<Record<string, ReturnType<typeof rw>>>;
+
+/** A register whose fields' names are not known here. */
+function registerWith(name: string, spec: RegisterSpec<string>): Register {
+  return register(name, spec) as Register;
+}
+
+/** A register at another place, with another reset value. */
+function placed({ name, offset, width, fields, effect }: Register, by: number, reset: number): Register {
+  const specs = Object.fromEntries(
+    fields.map((field) => [field.name, { access: field.access, msb: field.msb, lsb: field.lsb }]),
+  );
+  return registerWith(name, {
+    offset: offset + by,
+    width,
+    reset,
+    fields: specs,
+    ...(effect !== undefined && { effect }),
+  });
+}
+
+/** Bytes that a BAR may have: the least that its fixed bits leave, and the most that its space, and exact numbers, can hold. */
+const BAR_SIZES = {
+  io: [4, 2 ** 16],
+  memory32: [16, 2 ** 31],
+  memory64: [16, 2 ** 50],
+  rom: [2 ** 11, 2 ** 24],
+} as const;
+
+/** A base address register (6.2.5.1, 6.2.5.2), which effect its size has: the address bits below it are hardwired to 0. */
+function barRegisters(
+  type: string,
+  name: string,
+  { bar, kind, size, prefetchable = false }: BarSpec,
+): readonly Register[] {
+  const [least, most] = BAR_SIZES[bar === 'rom' ? 'rom' : kind];
+  const log = Math.log2(size);
+  if (!(Number.isInteger(log) && size >= least && size <= most)) {
+    throw new RangeError(
+      `device type '${type}': BAR '${name}' has the size ${size}; expected a power of two from ${least} to ${most}`,
+    );
+  }
+  const base: FieldsByName = log < 32 ? { BASE: rw(31, log) } : {};
+  if (bar === 'rom') {
+    if (kind !== 'memory32')
+      throw new TypeError(`device type '${type}': BAR '${name}' is a ROM and its kind '${kind}'; expected 'memory32'`);
+    return [
+      registerWith('ROM_BAR', { offset: HEADER.ROM_BAR, width: 32, reset: 0, fields: { ...base, ENABLE: rw(0) } }),
+    ];
+  }
+  const offset = HEADER.BAR0 + 4 * bar;
+  if (kind === 'io')
+    return [registerWith(`BAR${bar}`, { offset, width: 32, reset: 1, fields: { ...base, IO: ro(0) } })];
+  const fixed = (kind === 'memory64' ? 4 : 0) | (prefetchable ? 8 : 0);
+  const low = registerWith(`BAR${bar}`, {
+    offset,
+    width: 32,
+    reset: fixed,
+    fields: { ...base, PREFETCHABLE: ro(3), TYPE: ro(2, 1), IO: ro(0) },
+  });
+  if (kind === 'memory32') return [low];
+  if (bar === 5)
+    throw new RangeError(`device type '${type}': BAR '${name}' has 64 bits and no BAR after it: expected 0 to 4`);
+  const high = registerWith(`BAR${bar + 1}`, {
+    offset: offset + 4,
+    width: 32,
+    reset: 0,
+    fields: { BASE_HIGH: rw(31, Math.max(0, log - 32)) },
+  });
+  return [low, high];
+}
+
+function capabilityRegisters(type: string, capability: CapabilitySpec, next: number): readonly Register[] {
+  const { offset } = capability;
+  if (!(Number.isInteger(offset) && offset >= 0x40 && offset < CONFIG_BYTES && offset % 4 === 0)) {
+    throw new RangeError(
+      `device type '${type}': a capability is at ${offset}; expected a multiple of 4 from 0x40 to 0xfc`,
+    );
+  }
+  const pair = (id: number, name: string): Register[] => [
+    register(`${name}_ID`, { offset, reset: id, access: 'ro' }),
+    register(`${name}_NEXT`, { offset: offset + 1, reset: next, access: 'ro' }),
+  ];
+  if (capability.kind === 'vendor') {
+    const { id = CAPABILITY.VENDOR, content, writable = [] } = capability;
+    const name = `CAP_${offset.toString(16).toUpperCase()}`;
+    const byteAt = (reset: number, i: number): Register => {
+      const mask = writable[i] ?? 0;
+      const bits = Array.from({ length: 8 }, (_, bit): [string, ReturnType<typeof rw>] => [
+        `B${bit}`,
+        ((mask >> bit) & 1) === 1 ? rw(bit) : ro(bit),
+      ]);
+      return registerWith(`${name}_${i}`, { offset: offset + 2 + i, reset, fields: Object.fromEntries(bits) });
+    };
+    return [...pair(id, name), ...content.map(byteAt)];
+  }
+  const multiple = Math.log2(capability.vectors ?? 1);
+  if (!(Number.isInteger(multiple) && multiple >= 0 && multiple <= 5)) {
+    throw new RangeError(`device type '${type}': MSI has ${capability.vectors} vectors; expected 1, 2, 4, 8, 16 or 32`);
+  }
+  const control = MSI.CONTROL.ADDRESS_64.set(MSI.CONTROL.MULTIPLE_CAPABLE.set(0, multiple), 1);
+  return [
+    ...pair(CAPABILITY.MSI, 'MSI'),
+    placed(MSI.CONTROL, offset, control),
+    ...[MSI.ADDRESS, MSI.ADDRESS_HIGH, MSI.DATA].map((item) => placed(item, offset, 0)),
+  ];
+}
+
+/** `size` bytes of a configuration space, little-endian. */
+export function readConfig(cells: StateArray, offset: number, size: number): number {
+  let value = 0;
+  for (let i = size - 1; i >= 0; i--) value = value * 256 + cells.get(offset + i);
+  return value;
+}
+
+function writeConfig(cells: StateArray, image: ConfigImage, offset: number, value: number, size: number): void {
+  for (let i = 0; i < size; i++) {
+    const at = offset + i;
+    const written = (value >>> (8 * i)) & 0xff;
+    const writable = image.writable[at] ?? 0;
+    const kept = cells.get(at) & ~writable & ~(written & (image.w1c[at] ?? 0));
+    cells.set(at, kept | (written & writable));
+  }
+}
+
+/** Where a BAR lies now; undefined while its decoding is off, or its address is none that can be decoded. */
+function barBase(cells: StateArray, { bar, kind, size }: BarSpec): number | undefined {
+  const command = readConfig(cells, HEADER.COMMAND, 2);
+  if (!(kind === 'io' ? COMMAND.IO : COMMAND.MEMORY).test(command)) return undefined;
+  const offset = bar === 'rom' ? HEADER.ROM_BAR : HEADER.BAR0 + 4 * bar;
+  const low = readConfig(cells, offset, 4);
+  if (bar === 'rom' && (low & 1) === 0) return undefined;
+  const high = kind === 'memory64' ? readConfig(cells, offset + 4, 4) : 0;
+  const address = high * 2 ** 32 + low - (low % size);
+  // 0 is what a BAR holds that nobody has set, and all ones what sizing leaves there.
+  const limit = kind === 'io' ? 0x1_0000 : kind === 'memory64' ? 2 ** 52 : 2 ** 32 - 1;
+  return address === 0 || address + size > limit ? undefined : address;
+}
+
+/** Asks for an interrupt by the INTx pin, or withdraws it: the level that the part's own logic has. */
+export function setIntx(device: PciDevice, level: boolean): void {
+  const { config } = device.state;
+  const status = config.get(HEADER.STATUS);
+  config.set(HEADER.STATUS, level ? status | STATUS.INTERRUPT.mask : status & ~STATUS.INTERRUPT.mask);
+  updateIntx(device);
+}
+
+function updateIntx(device: PciDevice): void {
+  const { config } = device.state;
+  const asks = (config.get(HEADER.STATUS) & STATUS.INTERRUPT.mask) !== 0;
+  const disabled = COMMAND.INTX_DISABLE.test(readConfig(config, HEADER.COMMAND, 2));
+  device.out.intx.set(asks && !disabled);
+}
+
+/**
+ * The device's DMA while the guest lets it be a bus master; undefined while it does not. What the guest points at the function's own BARs
+ * is refused and reported: a function does not answer its own cycles.
+ */
+export function busMaster(device: PciDevice): Dma | undefined {
+  return COMMAND.MASTER.test(readConfig(device.state.config, HEADER.COMMAND, 2)) ? new OutwardDma(device) : undefined;
+}
+
+class OutwardDma implements Dma {
+  readonly #device: PciDevice;
+
+  constructor(device: PciDevice) {
+    this.#device = device;
+  }
+
+  read(address: number, target: Uint8Array): void {
+    if (this.#refuses('read', address, target.length)) target.fill(0xff);
+    else this.#device.dma.read(address, target);
+  }
+
+  write(address: number, data: Uint8Array): void {
+    if (!this.#refuses('write', address, data.length)) this.#device.dma.write(address, data);
+  }
+
+  isOwn(address: number, size: number): boolean {
+    return this.#device.dma.isOwn(address, size);
+  }
+
+  readb(address: number): number {
+    return this.#refuses('read', address, 1) ? 0xff : this.#device.dma.readb(address);
+  }
+
+  readw(address: number): number {
+    return this.#refuses('read', address, 2) ? 0xffff : this.#device.dma.readw(address);
+  }
+
+  readl(address: number): number {
+    return this.#refuses('read', address, 4) ? 0xffff_ffff : this.#device.dma.readl(address);
+  }
+
+  writeb(address: number, value: number): void {
+    if (!this.#refuses('write', address, 1)) this.#device.dma.writeb(address, value);
+  }
+
+  writew(address: number, value: number): void {
+    if (!this.#refuses('write', address, 2)) this.#device.dma.writew(address, value);
+  }
+
+  writel(address: number, value: number): void {
+    if (!this.#refuses('write', address, 4)) this.#device.dma.writel(address, value);
+  }
+
+  #refuses(what: 'read' | 'write', address: number, size: number): boolean {
+    if (!this.isOwn(address, size)) return false;
+    this.#device.guestError(`DMA ${what} of ${size} bytes at 0x${address.toString(16)}, in its own BAR, refused`);
+    return true;
+  }
+}
+
+/** Whether the guest has enabled MSI in the capability at `offset`: the INTx pin must not be used then (6.8.3.3). */
+export function msiEnabled({ state: { config } }: PciDevice, offset: number): boolean {
+  return MSI.CONTROL.ENABLE.test(readConfig(config, offset + MSI.CONTROL.offset, 2));
+}
+
+/**
+ * Sends an MSI if the guest has enabled them in the capability at `offset`; false when the INTx pin is to be used instead. It is a
+ * write as a bus master: nothing is sent, and true given, while the guest does not let the device be one.
+ */
+export function sendMsi(device: PciDevice, offset: number, vector = 0): boolean {
+  const { config } = device.state;
+  if (!msiEnabled(device, offset)) return false;
+  const { CONTROL, ADDRESS, ADDRESS_HIGH, DATA } = MSI;
+  const control = readConfig(config, offset + CONTROL.offset, 2);
+  // As many low bits of the data as the guest has given vectors, and no more than the part has (6.8.1.3).
+  const vectors = 1 << Math.min(CONTROL.MULTIPLE_ENABLE.get(control), CONTROL.MULTIPLE_CAPABLE.get(control));
+  const data = readConfig(config, offset + DATA.offset, 2);
+  const address =
+    readConfig(config, offset + ADDRESS_HIGH.offset, 4) * 2 ** 32 + readConfig(config, offset + ADDRESS.offset, 4);
+  busMaster(device)?.writel(address, (data & ~(vectors - 1)) | (vector & (vectors - 1)));
+  return true;
+}
