@@ -1,0 +1,3 @@
+import { defineConfig } from '@qtest/sdk';
+
+export default defineConfig({ plugins: ['./extension.ts', './timer.ts', './pair.ts'] });

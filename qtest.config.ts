@@ -1,0 +1,5 @@
+import { defineConfig } from '@qtest/sdk';
+
+export default defineConfig({
+  plugins: ['@qtest/qtest-rtc'],
+});
