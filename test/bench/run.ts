@@ -1,0 +1,176 @@
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * `npm run bench`: the project's figures, as ratios within one run, and `results.json` beside this file. Processes take turns, so that a
+ * machine whose speed drifts slows all of them; every figure is a median.
+ */
+
+const HERE = fileURLToPath(new URL('.', import.meta.url));
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const QTEST = `${ROOT}host/bin/qtest.js`;
+const PROCESSES = 5;
+
+interface Row {
+  readonly what: string;
+  readonly figure: string;
+  readonly target: string;
+  readonly met: boolean;
+}
+
+function run(args: readonly string[]): { stdout: string; ms: number } {
+  const start = performance.now();
+  const { stdout, stderr, status, error } = spawnSync(process.execPath, args, {
+    cwd: ROOT,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+    timeout: 300_000,
+  });
+  const ms = performance.now() - start;
+  if (status !== 0)
+    throw new Error(`node ${args.join(' ')}: exit ${status}\n${error?.message ?? ''}${stdout.slice(-4000)}${stderr}`);
+  return { stdout, ms };
+}
+
+interface JsonCase {
+  readonly name: string;
+  readonly status: string;
+  readonly value?: unknown;
+}
+
+interface JsonReport {
+  readonly cases: readonly JsonCase[];
+  readonly summary: { readonly duration: number };
+}
+
+function qtest(...args: string[]): JsonReport {
+  return JSON.parse(run([QTEST, '--json', ...args]).stdout) as JsonReport;
+}
+
+function valueOf(report: JsonReport, name: string): number {
+  const found = report.cases.find((item) => item.name === name)?.value;
+  if (typeof found !== 'number') throw new Error(`the case ${name} gave no figure`);
+  return found;
+}
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+
+/** Takes turns: one sample of each, PROCESSES times. */
+function samples<K extends string>(takers: Readonly<Record<K, () => number>>): Record<K, number> {
+  const taken = new Map<string, number[]>();
+  for (let round = 0; round < PROCESSES; round++) {
+    for (const [name, take] of Object.entries<() => number>(takers))
+      taken.set(name, [...(taken.get(name) ?? []), take()]);
+  }
+  return Object.fromEntries([...taken].map(([name, values]) => [name, median(values)])) as Record<K, number>;
+}
+
+const bench = (name: string) => () => valueOf(qtest('--plugin', `${HERE}cases.ts`, '-t', name), name);
+const other = (name: string) => () => Number(run([`${HERE}others.ts`, name]).stdout);
+
+const access = samples({
+  v86: other('v86'),
+  plain: other('plain'),
+  alone: bench('inb'),
+  afterAll: bench('inb-after-all'),
+  two: bench('inb-two'),
+  realtime: bench('inb-realtime'),
+});
+const single = samples({ interrupts: bench('interrupts'), restore: bench('restore'), ram: bench('ram') });
+const start = samples({
+  node: () => run(['-e', '0']).ms,
+  list: () => run([QTEST, 'list', '--plugin', '@qtest/qtest-rtc']).ms,
+  package: () => run([QTEST, '--plugin', '@qtest/qtest-rtc', '--clock', 'virtual']).ms,
+});
+const trivial = qtest('--plugin', `${HERE}cases.ts`, '-t', 'trivial/*').summary.duration / 1000;
+const drift = qtest('--plugin', '@qtest/qtest-rtc', '-t', 'drift/realtime/*');
+
+const ratio = (value: number): string => `${value.toFixed(2)} ×`;
+const ns = (value: number): string => `${value.toFixed(1)} ns`;
+const rows: Row[] = [
+  atMost(
+    'inb, lone VCPU, virtual time, over v86',
+    access.alone / access.v86,
+    1.5,
+    `${ns(access.alone)} / ${ns(access.v86)}`,
+  ),
+  atMost(
+    '  the same, over a plain unshared object',
+    access.alone / access.plain,
+    undefined,
+    `${ns(access.alone)} / ${ns(access.plain)}`,
+  ),
+  atMost('  after accesses to six devices, over v86', access.afterAll / access.v86, undefined, ns(access.afterAll)),
+  atMost('inb, two VCPUs, one accessing, over v86', access.two / access.v86, 4, ns(access.two)),
+  atMost('inb, real time, a timer armed, over v86', access.realtime / access.v86, 10, ns(access.realtime)),
+  {
+    what: 'periodic interrupts a second, virtual time, through PIC and acknowledge',
+    figure: `${(single.interrupts / 1e6).toFixed(2)} M (${Math.round(single.interrupts / 1024)} × real time at 1024 Hz)`,
+    target: '≥ 1 M, ≥ 1000 ×',
+    met: single.interrupts >= 1e6,
+  },
+  {
+    what: 'restore, eight dirty pages',
+    figure: `${(single.restore / 1000).toFixed(1)} µs`,
+    target: '≤ 50 µs',
+    met: single.restore <= 50_000,
+  },
+  { what: 'readl of RAM', figure: ns(single.ram), target: '', met: true },
+  { what: 'one of 1000 trivial cases', figure: `${trivial.toFixed(2)} ms`, target: '≤ 1 ms', met: trivial <= 1 },
+  atMost(
+    'qtest list, cold, over node -e 0',
+    start.list / start.node,
+    3,
+    `${start.list.toFixed(0)} / ${start.node.toFixed(0)} ms`,
+  ),
+  {
+    what: 'the whole RTC package in virtual time',
+    figure: `${(start.package / 1000).toFixed(2)} s`,
+    target: '≤ 2 s',
+    met: start.package <= 2000,
+  },
+  ...drift.cases.filter(({ value, status }) => value !== undefined || status !== 'skip').map(driftRow),
+];
+
+function atMost(what: string, value: number, limit: number | undefined, detail: string): Row {
+  return {
+    what,
+    figure: `${ratio(value)}  (${detail})`,
+    target: limit === undefined ? '' : `≤ ${limit} ×`,
+    met: limit === undefined || value <= limit,
+  };
+}
+
+function driftRow({ name, status, value }: JsonCase): Row {
+  const {
+    drift: found = Number.NaN,
+    lateness_ms: late = {},
+    cpu_share: share,
+  } = (value ?? {}) as {
+    drift?: number;
+    lateness_ms?: { p99?: number };
+    cpu_share?: number;
+  };
+  return {
+    what: name,
+    figure: `drift ratio ${found.toFixed(6)}, p99 lateness ${late.p99} ms, CPU share ${share}`,
+    target: '≤ 0.0002',
+    met: status === 'pass' && found <= 0.0002,
+  };
+}
+
+const width = Math.max(...rows.map(({ what }) => what.length));
+console.log(
+  `Node ${process.version}, ${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} CPUs; medians of ${PROCESSES} processes in turns\n`,
+);
+for (const { what, figure, target, met } of rows) {
+  console.log(`${met ? ' ' : '!'} ${what.padEnd(width)}  ${figure}${target === '' ? '' : `   (aim: ${target})`}`);
+}
+writeFileSync(
+  `${HERE}results.json`,
+  `${JSON.stringify({ node: process.version, access, single, start, trivial, rows }, undefined, 2)}\n`,
+);
+process.exitCode = rows.every(({ met }) => met) ? 0 : 1;

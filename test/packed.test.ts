@@ -1,0 +1,95 @@
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { beforeAll, expect, test, type TestContext } from 'vitest';
+
+import { emptyFolder } from './support/project.ts';
+import { REPOSITORY, run, type Ended } from './support/run.ts';
+
+/** What npm says when it has no way to the registry, and not all packages in its cache. */
+const NO_NETWORK =
+  /\b(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ENOTCACHED|ERR_SOCKET_TIMEOUT)\b/;
+
+const app = emptyFolder();
+let offline = false;
+
+const sh = (line: string, cwd = app): Promise<Ended> => run('sh', ['-c', line], { cwd, timeout: 60_000 });
+
+beforeAll(async () => {
+  const tarballs = emptyFolder();
+  const packed = await sh(
+    `npm pack --pack-destination '${tarballs}' --workspace sdk --workspace host --workspace plugins/qtest-rtc`,
+    REPOSITORY,
+  );
+  expect(packed).toMatchObject({ code: 0 });
+  const files = readdirSync(tarballs);
+  expect(files).toHaveLength(3);
+  const installed = await sh(
+    `npm install --no-audit --no-fund --prefer-offline --fetch-retries=1 --fetch-timeout=20000 ${files.map((file) => `'${join(tarballs, file)}'`).join(' ')}`,
+  );
+  offline = installed.code !== 0 && NO_NETWORK.test(installed.stderr);
+  if (!offline) expect(installed).toMatchObject({ code: 0 });
+  writeFileSync(
+    join(app, 'qtest.config.ts'),
+    `import { defineConfig } from '@qtest/sdk';\n\nexport default defineConfig({ plugins: ['@qtest/qtest-rtc'] });\n`,
+  );
+}, 120_000);
+
+function needsInstalled({ skip }: TestContext): void {
+  skip(offline, 'npm can reach no registry, and its cache lacks some of the packages');
+}
+
+/** Cases of the RTC package in the repository. */
+async function count(pattern: string): Promise<number> {
+  const { stdout } = await sh(`'${process.execPath}' host/bin/qtest.js list --json -t '${pattern}'`, REPOSITORY);
+  return JSON.parse(stdout).plugins[0].cases.length;
+}
+
+test('a config of three lines: all cases, none left out', async (context) => {
+  needsInstalled(context);
+  const { code, stdout } = await sh('npx qtest --clock virtual');
+  const realtime = await count('drift/realtime/*');
+  const total = await count('*');
+  expect(stdout).toContain(`\n${total - realtime} passed, ${realtime} skipped of ${total} cases in `);
+  expect(stdout).toMatch(
+    /\n {6}src\/drift\.ts:testDrift\(\):L\d+: hz: 1024, duration_ms: 5000, exp_duration: 5000, drift ratio: 0\.000000\n/,
+  );
+  expect(code).toBe(0);
+});
+
+test.for(['@qtest/qtest-rtc', 'rtc'])('npx qtest --plugin %s', async (name, context) => {
+  needsInstalled(context);
+  const { code, stdout } = await sh(`npx qtest --no-config --plugin ${name} -t time`);
+  const total = await count('time');
+  expect(total).toBeGreaterThan(3);
+  expect(stdout).toMatch(new RegExp(`\\n${total} passed of ${total} cases in `));
+  expect(code).toBe(0);
+});
+
+test('the packages bring their types', async (context) => {
+  needsInstalled(context);
+  writeFileSync(
+    join(app, 'lamp.ts'),
+    `import { definePlugin } from '@qtest/sdk';
+import { rtc } from '@qtest/sdk/drivers';
+
+export default definePlugin({
+  name: 'lamp',
+  description: '',
+  init(machine) {
+    machine.add('isa-bus');
+    machine.add('mc146818rtc', { irq: 8 });
+    // @ts-expect-error -- A type of another kind.
+    machine.add('mc146818rtc', { irq: '8' });
+  },
+  run: ({ vcpu, assert }) => assert.equal(rtc(vcpu).readTime().year, 2000),
+});
+`,
+  );
+  const tsc = join(REPOSITORY, 'node_modules/.bin/tsc');
+  const { code, stdout } = await sh(
+    `'${tsc}' --noEmit --strict --target es2024 --module nodenext --types '' lamp.ts qtest.config.ts`,
+  );
+  expect(stdout).toBe('');
+  expect(code).toBe(0);
+});

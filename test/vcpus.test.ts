@@ -1,0 +1,82 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+
+import { project } from './support/project.ts';
+import { failureText, jsonReport, resultOf, type Report } from './support/report.ts';
+import type { Ended } from './support/run.ts';
+
+const vcpus = project('vcpus');
+let text: Ended;
+let report: Report;
+
+beforeAll(async () => {
+  const [first, second] = await Promise.all([vcpus.qtest([]), vcpus.qtest(['--json', '--jobs', '2'])]);
+  text = first;
+  report = jsonReport(second);
+}, 60_000);
+
+describe('two VCPUs of a case', () => {
+  test('meet at barriers, and share a buffer and the machine', () => {
+    expect(
+      report.cases
+        .filter(({ name }) => name.startsWith('meets/'))
+        .map(({ name, status }) => `${name}: ${status}`)
+        .toSorted(),
+    ).toEqual(['meets/again-and-again: pass', 'meets/on-the-machine: pass', 'meets/shared-memory: pass']);
+    expect(resultOf(report, 'meets/shared-memory')).toMatchObject({
+      vcpus: 2,
+      log: [/^VCPU 0: .*: sum 201$/, /^VCPU 1: .*: sum 201$/].map((line) => expect.stringMatching(line)),
+    });
+  });
+
+  test.each(['wakes/virtual', 'wakes/realtime'])('%s', (name) => {
+    expect(resultOf(report, name)).toMatchObject({
+      status: 'pass',
+      log: [expect.stringMatching(/^VCPU 0: .*: woken$/)],
+    });
+  });
+});
+
+test('their accesses are interleaved, and in virtual time always in the same way', async () => {
+  const { value } = resultOf(report, 'race/first');
+  expect(value).toMatch(/^[12]+$/);
+  const changes = String(value).match(/12|21/g) ?? [];
+  expect(changes.length).toBeGreaterThan(10);
+  expect(resultOf(report, 'race/second').value).toBe(value);
+  const again = jsonReport(await vcpus.qtest(['--json', '-t', 'race/first']));
+  expect(resultOf(again, 'race/first').value).toBe(value);
+});
+
+describe("the first that fails ends the other, and the failure is that VCPU's", () => {
+  test.each([
+    ['fails/while-other-waits', 1, /^ {4}VCPU 1: this lamp is dark\n\n {4}pair\.ts:\d+:9\n/m],
+    ['fails/while-other-polls', 1, /VCPU 1: this lamp is dark/],
+    ['fails/while-other-accesses', 1, /VCPU 1: this lamp is dark/],
+    ['fails/while-other-computes', 1, /VCPU 1: this lamp is dark/],
+    ['fails/before-other-starts', 0, /VCPU 0: this lamp is dark/],
+    ['fails/in-real-time', 1, /VCPU 1: this lamp is dark/],
+    ['fails/both', expect.any(Number), /VCPU [01]: AssertionError: expected 2, got [01]/],
+    ['exits/one', 1, /VCPU 1: Crash: the case ended its thread: .*code: 7/],
+    ['waits/both', expect.any(Number), /VCPU [01]: .*every VCPU waits and no timer is armed.*vcpu\.poll\(/],
+    ['waits/for-one-that-has-ended', 0, /VCPU 0: .*barrier\(\): VCPU 1 has ended, so that it will never come/],
+  ])('%s', (name, vcpu, message) => {
+    expect(resultOf(report, name)).toMatchObject({
+      status: name === 'exits/one' ? 'crash' : 'fail',
+      failures: [{ vcpu }],
+    });
+    expect(failureText(text, 'pair', name).text).toMatch(message);
+  });
+
+  test('hangs/one', () => {
+    expect(resultOf(report, 'hangs/one')).toMatchObject({ status: 'timeout', failures: [{ code: 'TIMEOUT' }] });
+    expect(failureText(text, 'pair', 'hangs/one').text).toContain('no end within 300ms of wall time');
+  });
+
+  test('the case after each passes', () => {
+    const after = report.cases.filter(({ name }) => name.endsWith('/next'));
+    expect(after).toHaveLength(11);
+    expect(after.filter(({ status }) => status !== 'pass')).toEqual([]);
+    expect(report.summary).toMatchObject({ pass: 18, fail: 9, timeout: 1, crash: 1, skip: 0 });
+    expect(text.stdout).toMatch(/\n18 passed, 9 failed, 1 timed out, 1 crashed of 29 cases in /);
+    expect(text.code).toBe(1);
+  });
+});
