@@ -420,7 +420,7 @@ const BAR_SIZES = {
   rom: [2 ** 11, 2 ** 24],
 } as const;
 
-/** A base address register (6.2.5.1, 6.2.5.2), which effect its size has: the address bits below it are hardwired to 0. */
+/** A base address register (6.2.5.1, 6.2.5.2): the address bits below its size are hardwired to 0. */
 function barRegisters(
   type: string,
   name: string,

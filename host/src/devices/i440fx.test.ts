@@ -91,6 +91,22 @@ describe('i440fx-pcihost', () => {
     expect(events()).toEqual([]);
   });
 
+  test('address/only-ports-can-let-accesses-through', () => {
+    const glass = defineDevice(
+      {
+        type: 'glass',
+        description: 'transparent memory',
+        regions: () => ({
+          pane: { space: 'memory', base: 0x1000, size: 4, access: { min: 4, max: 4, transparent: true } },
+        }),
+      },
+      { regions: { pane: { read: () => 0, write: () => {} } } },
+    );
+    expect(() => testMachine((m) => m.add(glass), { devices: [glass] })).toThrow(
+      /region 'pane' is transparent; only ports can be/,
+    );
+  });
+
   test('address/a-dword-beside-it-is-not-its', () => {
     const { vcpu, select } = build({ more: (m) => m.add(below) });
     select(0);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { MachineBuilder } from '@qtest/sdk';
+import { defineDevice, type MachineBuilder } from '@qtest/sdk';
 import { i8259, pci } from '@qtest/sdk/drivers';
 import { testMachine } from '../machine/testing.ts';
 
@@ -150,6 +150,26 @@ describe('piix3', () => {
         m.add('isa-testdev', { irq: 5, ioBase: 0x320 });
       });
     expect(twice).toThrow(/isa0\.irq\[5\] is driven by testdev0\.irq already/);
+  });
+
+  test('routing/an-output-for-each-line', () => {
+    const bridge = (name: string, count: number) =>
+      defineDevice(
+        {
+          type: 'bridge',
+          description: 'a bus that drives its own lines',
+          provides: { name: 'x', irqs: 4 },
+          outputs: { [name]: { ownIrq: true, count } },
+        },
+        {},
+      );
+    const add = (name: string, count: number) => (): unknown => {
+      const device = bridge(name, count);
+      return testMachine((m) => m.add(device), { devices: [device] });
+    };
+    expect(add('route', 3)).toThrow(/its output 'route' has 3 pins for the 4 lines of the bus that it provides/);
+    expect(add('irq', 4)).toThrow(/cannot be called 'irq'/);
+    expect(add('route', 4)).not.toThrow();
   });
 
   test('routing/a-reserved-irq-is-reported-and-made', () => {

@@ -92,7 +92,7 @@ const state = {
   resetControl: 'u8',
 } as const;
 
-type Piix3 = PciDevice & Device<{}, typeof state, string, 'irq' | 'reset'>;
+type Piix3 = PciDevice & Device<{}, typeof state, string, 'route' | 'reset'>;
 
 export const piix3 = definePciFunction(
   {
@@ -111,7 +111,7 @@ export const piix3 = definePciFunction(
     state,
     regions: () => ({ reset: { space: 'io', base: 0xcf9, size: 1 } }),
     registers: { reset: { registers: [RC] } },
-    outputs: { irq: { ownIrq: true, count: ISA_IRQS }, reset: { reset: true } },
+    outputs: { route: { ownIrq: true, count: ISA_IRQS }, reset: { reset: true } },
     inputs: { pirq: { bus: true, count: 4 } },
   },
   {
@@ -160,6 +160,6 @@ function updateIrq(device: Piix3): void {
     const irq = routeOf(device, pin);
     if (irq !== undefined && ((own.pirq >> pin) & 1) === 1) high |= 1 << irq;
   }
-  for (let irq = 0; irq < ISA_IRQS; irq++) out.irq.set(((high >> irq) & 1) === 1, irq);
+  for (let irq = 0; irq < ISA_IRQS; irq++) out.route.set(((high >> irq) & 1) === 1, irq);
   out.reset.set(RC.RCPU.test(own.resetControl));
 }

@@ -437,6 +437,8 @@ export class Builder implements MachineBuilder {
   /** A bus drives its own lines: not one of the devices that may share them or not. */
   #wireToOwnLines({ id, definition, outputs, busLine }: Added, name: string, count: number): void {
     const irqs = definition.schema.provides?.irqs ?? 0;
+    if (name === 'irq')
+      fail(`device '${id}': its output cannot be called 'irq': so are the lines of the bus that it provides`);
     if (count !== irqs)
       fail(`device '${id}': its output '${name}' has ${count} pins for the ${irqs} lines of the bus that it provides`);
     for (let n = 0; n < count; n++) this.#lines[(outputs[name]?.line ?? 0) + n]?.feeds.push(busLine + n);

@@ -82,6 +82,12 @@ describe('chardev', () => {
     expect(vcpu.inb(TOLD)).toBe(2);
   });
 
+  test('to the device/what is no bytes is refused', () => {
+    const { end } = bench();
+    // @ts-expect-error: as JavaScript may give it
+    expect(() => end().write([1, 2])).toThrow(/Uint8Array or a string/u);
+  });
+
   test('from the device/each byte once', () => {
     const { vcpu, end } = bench();
     for (const byte of [1, 2, 0xff]) vcpu.outb(NEXT, byte);

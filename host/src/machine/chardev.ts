@@ -77,6 +77,8 @@ export class BoundChardev {
     return {
       write: (data) => {
         const given = typeof data === 'string' ? new TextEncoder().encode(data) : data;
+        if (!(given instanceof Uint8Array))
+          throw new TypeError(`chardev.write(): give a Uint8Array or a string, not ${typeof data}`);
         let taken = 0;
         while (taken < given.length && this.#toDevice.put(given[taken] ?? 0)) taken++;
         if (taken > 0) received();

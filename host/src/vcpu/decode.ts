@@ -35,10 +35,16 @@ function decodeEntry(
   const writes = op === OP.OUT || op === OP.WRITE;
   const name = `${io ? (writes ? 'out' : 'in') : writes ? 'write' : 'read'}${SUFFIX[size] ?? ''}`;
   const text = `${name} ${hex(address, io ? 2 : 8)} ${writes ? '←' : '→'} ${hex(value, size * 2)}`;
-  const target = io ? machine.bus.io.find(address) : machine.bus.memory.find(address).target;
+  const target = io ? portTarget(machine, address, size) : machine.bus.memory.find(address).target;
   if (target === undefined || target.device < 0) return `${text}   no device`;
   const what = describe(machine, registry, indices, target, { offset: address - target.base, value, writes });
   return `${text.padEnd(24)} ${what}`;
+}
+
+/** Who answers at a port: not a region that lets the access through. */
+function portTarget({ bus: { io } }: BoundMachine, port: number, size: number): Target {
+  const target = io.find(port);
+  return target.transparent && size < target.min ? io.below(target, port) : target;
 }
 
 interface Access {

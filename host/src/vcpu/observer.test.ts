@@ -7,7 +7,7 @@ import type { Host } from '@qtest/sdk';
 
 function hooked(apply: (host: Host) => void): HookSet {
   const hooks = createHooks();
-  applyPlugin(hooks, { name: 'watcher', plugin: { apply } });
+  applyPlugin(hooks, { name: 'watcher', options: {}, plugin: { apply } });
   return hooks;
 }
 
@@ -30,7 +30,7 @@ describe('tick, virtual', () => {
         const machine = lane?.machine;
         if (machine === undefined) return;
         // Long enough for sleepers to look by themselves, and for time to run away.
-        for (const end = performance.now() + 80; performance.now() < end; );
+        for (const end = performance.now() + 80; performance.now() < end;);
         had.push(machine.lock.tryAcquire(1000));
         nows.push(machine.time.now() - now);
         machine.lock.release();
@@ -56,7 +56,9 @@ describe('tick, virtual', () => {
     await using run = await PluginRun.load('several-2', { hooks });
     const result = await run.run('ticks');
     expect(result.status).toBe('fail');
-    expect(result.failures).toMatchObject([{ code: 'HOOK', message: "plugin 'watcher', hook 'tick': no ticks, please" }]);
+    expect(result.failures).toMatchObject([
+      { code: 'HOOK', message: "plugin 'watcher', hook 'tick': no ticks, please" },
+    ]);
   });
 });
 

@@ -21,7 +21,9 @@ function bench() {
     { devices },
   );
   const { bound } = harness;
-  const registry = new Map([...Object.values(BUILTIN_DEVICES), ...devices].map((definition) => [definition.schema.type, definition] as const));
+  const registry = new Map(
+    [...Object.values(BUILTIN_DEVICES), ...devices].map((definition) => [definition.schema.type, definition] as const),
+  );
   return {
     ...harness,
     entries: (count?: number) => traceEntries(bound.control, 0, count),
@@ -55,7 +57,9 @@ describe('the ring', () => {
   test('keeps the last ones, oldest first', () => {
     const { vcpu, entries } = bench();
     for (let n = 0; n < 1000; n++) vcpu.outb(0x80, n & 0xff);
-    expect(entries().map(({ value }) => value)).toEqual(Array.from({ length: TRACE_ENTRIES }, (_, n) => (1000 - TRACE_ENTRIES + n) & 0xff));
+    expect(entries().map(({ value }) => value)).toEqual(
+      Array.from({ length: TRACE_ENTRIES }, (_, n) => (1000 - TRACE_ENTRIES + n) & 0xff),
+    );
     expect(entries(3).map(({ value }) => value)).toEqual([997, 998, 999].map((n) => n & 0xff));
     vcpu.inl(0x80);
     expect(entries(2).map(({ size }) => size)).toEqual([1, 4]);
@@ -99,7 +103,10 @@ describe('decoded', () => {
     vcpu.onIrq(machine.irq('ticker0', 'irq', 2), () => {});
     vcpu.outl(0x200 + TICKER.ARM + 8, 10);
     clock.step(10n);
-    expect(lines().slice(1)).toEqual([expect.stringMatching(/^(IRQ handler of ticker0\.irq\[2\]|clock \+10ns)$/), expect.stringMatching(/^(IRQ handler of ticker0\.irq\[2\]|clock \+10ns)$/)]);
+    expect(lines().slice(1)).toEqual([
+      expect.stringMatching(/^(IRQ handler of ticker0\.irq\[2\]|clock \+10ns)$/),
+      expect.stringMatching(/^(IRQ handler of ticker0\.irq\[2\]|clock \+10ns)$/),
+    ]);
   });
 
   test('memory above 4 GiB', () => {
