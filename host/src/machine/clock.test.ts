@@ -112,6 +112,25 @@ describe('step', () => {
     );
   });
 
+  test.each([2n ** 31n, 2n ** 32n, 2n ** 33n - 2n ** 31n, 2n ** 52n, 2n ** 53n, 2n ** 62n])(
+    'deadlines on both sides of %i ns',
+    (border) => {
+      const { arm, clock, vcpu, line } = bench();
+      clock.step(border - 10n);
+      const seen: [number, bigint][] = [];
+      for (const n of [0, 1, 2, 3]) vcpu.onIrq(line(n), () => seen.push([n, clock.now - border]));
+      for (const [n, ns] of [14, 9, 10, 11].entries()) arm(n, ns);
+      expect(clock.deadline).toBe(border - 1n);
+      clock.step(100n);
+      expect(seen).toEqual([
+        [1, -1n],
+        [2, 0n],
+        [3, 1n],
+        [0, 4n],
+      ]);
+    },
+  );
+
   test('a periodic timer keeps its phase', () => {
     const { arm, onFire, clock, fired } = bench();
     onFire(0, ON_FIRE.AGAIN, 300);

@@ -3,6 +3,11 @@ import { TAP, WORD, type Control } from './control.ts';
 import { EVENT, type EventRing } from './events.ts';
 import type { Notice } from './notice.ts';
 
+// Constants of this module are folded into its code; imported ones are loaded and checked at every use.
+const { IRQ_SEQUENCE, TAPS, WAITERS } = WORD;
+const IRQ_TAPPED = TAP.IRQ;
+const WORDS = LINE_WORDS;
+
 const LEVEL = 0;
 const EDGES = 1;
 const DRIVERS = 2;
@@ -38,7 +43,7 @@ export class Lines {
   readonly #notice: Notice;
 
   constructor(memory: WebAssembly.Memory, control: Control, blueprint: Blueprint, { events, now, notice }: Observers) {
-    this.#words = new Int32Array(memory.buffer, blueprint.layout.lines, blueprint.lines.length * LINE_WORDS);
+    this.#words = new Int32Array(memory.buffer, blueprint.layout.lines, blueprint.lines.length * WORDS);
     this.#rises = new Int32Array(memory.buffer, blueprint.layout.rises, blueprint.lines.length);
     this.#control = control.words;
     this.#lines = blueprint.lines.map(({ feeds }) => ({ feeds, sinks: [] }));
@@ -52,11 +57,11 @@ export class Lines {
   }
 
   level(line: number): boolean {
-    return this.#words[line * LINE_WORDS + LEVEL] === 1;
+    return this.#words[line * WORDS + LEVEL] === 1;
   }
 
   edges(line: number): number {
-    return this.#words[line * LINE_WORDS + EDGES] ?? 0;
+    return this.#words[line * WORDS + EDGES] ?? 0;
   }
 
   /** How often a line has risen, ever: what a restore does not turn back, for whoever waits for a rise. */
@@ -67,7 +72,7 @@ export class Lines {
   /** Puts a line at a level; nothing happens when it has it already. */
   set(line: number, level: boolean): void {
     const words = this.#words;
-    const at = line * LINE_WORDS;
+    const at = line * WORDS;
     const word = level ? 1 : 0;
     if (words[at + LEVEL] === word) return;
     words[at + LEVEL] = word;
@@ -76,14 +81,14 @@ export class Lines {
       words[at + EDGES] = ((words[at + EDGES] ?? 0) + 1) | 0;
       this.#rises[line] = ((this.#rises[line] ?? 0) + 1) | 0;
       this.#notice.raised = true;
-      control[WORD.IRQ_SEQUENCE] = ((control[WORD.IRQ_SEQUENCE] ?? 0) + 1) | 0;
+      control[IRQ_SEQUENCE] = ((control[IRQ_SEQUENCE] ?? 0) + 1) | 0;
     }
-    if (((control[WORD.TAPS] ?? 0) & TAP.IRQ) !== 0) this.#events.push(EVENT.IRQ, line, word, this.#now());
+    if (((control[TAPS] ?? 0) & IRQ_TAPPED) !== 0) this.#events.push(EVENT.IRQ, line, word, this.#now());
     const bound = this.#lines[line];
     if (bound === undefined) return;
     for (const fed of bound.feeds) this.#drive(fed, level);
     for (const { pin, change } of bound.sinks) change(pin, level);
-    if (level && (control[WORD.WAITERS] ?? 0) > 0) this.onRise();
+    if (level && (control[WAITERS] ?? 0) > 0) this.onRise();
   }
 
   /** All lines low and never risen. Sinks are not told: their devices are reset as well. */
@@ -92,7 +97,7 @@ export class Lines {
   }
 
   #drive(line: number, level: boolean): void {
-    const at = line * LINE_WORDS + DRIVERS;
+    const at = line * WORDS + DRIVERS;
     const drivers = (this.#words[at] ?? 0) + (level ? 1 : -1);
     this.#words[at] = drivers;
     this.set(line, drivers > 0);

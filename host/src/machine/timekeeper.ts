@@ -83,6 +83,12 @@ export class Timekeeper {
     this.#publish();
   }
 
+  /** Whether a timer is due at a time or before. */
+  isDue(by: bigint): boolean {
+    const { next } = this;
+    return next !== NONE && next <= by;
+  }
+
   /** The next deadline, −1n for none. */
   get next(): bigint {
     return this.#clock[NEXT] ?? NONE;
@@ -127,7 +133,8 @@ export class Timekeeper {
   }
 
   /**
-   * Fires what is due, by deadline and then by order in the blueprint.
+   * Fires what is due, by deadline and then by order in the blueprint. In real time only the first instant: a host that wakes late
+   * makes up for one after the other, and a VCPU takes the interrupts of each, so that none is lost.
    * @returns how many distinct instants were among the deadlines.
    */
   fireDue(fire: (timer: number, deadline: bigint) => void, storm: (timer: number) => void): number {
@@ -143,6 +150,7 @@ export class Timekeeper {
         const timer = this.#earliest();
         const deadline = timer < 0 ? NONE : this.deadline(timer);
         if (timer < 0 || deadline > now) return instants;
+        if (this.kind === 'realtime' && instants > 0 && deadline !== last) return instants;
         repeats = deadline === last ? repeats + 1 : 0;
         if (deadline !== last) instants++;
         last = deadline;

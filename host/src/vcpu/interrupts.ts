@@ -10,6 +10,12 @@ interface Watch {
   seen: number;
 }
 
+// A constant of this module is folded into its code; an imported one is loaded and checked at every use.
+const { IRQ_SEQUENCE } = WORD;
+
+/** How long late instants wait for a handler, ms. */
+const HANDLER_BOUND = 5;
+
 /** What interrupts a VCPU: watched IRQ lines, and vectors from the interrupt controller. Handlers do not nest. */
 export class Interrupts {
   /** IF, of cli and sti. */
@@ -26,6 +32,9 @@ export class Interrupts {
   readonly #vectors = new Map<number, () => void>();
   #active = false;
   #taking = false;
+  readonly #realtime: boolean;
+  /** When the handlers that run now began, ms of this thread. */
+  #since = 0;
   #sequence = 0;
 
   constructor(machine: BoundMachine, trace: TraceRing, vcpu: number, locked: <T>(run: () => T) => T) {
@@ -33,12 +42,21 @@ export class Interrupts {
     this.#words = machine.control.words;
     this.#trace = trace;
     this.#locked = locked;
+    this.#realtime = machine.time.kind === 'realtime';
     this.#hasIntr = vcpu === 0 && machine.blueprint.intr >= 0;
+  }
+
+  /**
+   * Whether a handler runs, for a bounded time: in real time the next of several late instants waits for it, as a handler that has not
+   * yet acknowledged an interrupt would lose the one after.
+   */
+  get inHandler(): boolean {
+    return this.#taking && performance.now() - this.#since < HANDLER_BOUND;
   }
 
   /** Whether a line has risen since the last look, with somebody there to care. */
   get pending(): boolean {
-    return this.#active && !this.#taking && this.#words[WORD.IRQ_SEQUENCE] !== this.#sequence;
+    return this.#active && !this.#taking && this.#words[IRQ_SEQUENCE] !== this.#sequence;
   }
 
   watch(line: number, handler: () => void): () => void {
@@ -76,7 +94,8 @@ export class Interrupts {
     try {
       let again = true;
       while (again) {
-        this.#sequence = this.#words[WORD.IRQ_SEQUENCE] ?? 0;
+        if (this.#realtime) this.#since = performance.now();
+        this.#sequence = this.#words[IRQ_SEQUENCE] ?? 0;
         again = this.#takeWatches();
         if (this.#takeInterrupt()) again = true;
       }

@@ -467,7 +467,7 @@ export class NativeVcpu implements Vcpu {
     if (this.#locks) this.#machine.lock.acquire();
     else this.#turns?.point();
     if (this.#words[ATTENTION] !== this.#attention) this.#attend();
-    if (!this.#virtual && this.#machine.time.maybeDue) this.#machine.fireDue();
+    if (!this.#virtual && this.#machine.time.maybeDue && !this.interrupts.inHandler) this.#machine.fireDue();
   }
 
   #exit(): void {
@@ -532,12 +532,21 @@ export class NativeVcpu implements Vcpu {
   }
 
   #wait(condition: () => boolean, options: WaitOptions, what: () => string): bigint {
-    const { time } = this.#machine;
     const start = this.now();
     const limit = nanoseconds(options.timeout ?? DEFAULT_TIMEOUT);
-    const deadline = start + limit < LAST_INSTANT ? start + limit : LAST_INSTANT;
     // From here on it waits: no other VCPU moves the time before it has looked.
     if (this.#turns !== undefined) setStatus(this.#machine.control, this.index, VCPU_STATUS.WOKEN);
+    try {
+      return this.#waitFrom(start, limit, condition, options.timeout !== undefined, what);
+    } finally {
+      // However it ends, with an error of a handler's too, it waits no more.
+      if (this.#turns !== undefined) this.#awake();
+    }
+  }
+
+  #waitFrom(start: bigint, limit: bigint, condition: () => boolean, explicit: boolean, what: () => string): bigint {
+    const { time } = this.#machine;
+    const deadline = start + limit < LAST_INSTANT ? start + limit : LAST_INSTANT;
     for (;;) {
       this.interrupts.take();
       this.#enter();
@@ -549,7 +558,7 @@ export class NativeVcpu implements Vcpu {
         throw error;
       }
       if (this.#turns !== undefined) this.#awake();
-      if (met || time.now() >= deadline) {
+      if (met || (time.now() >= deadline && !time.isDue(deadline))) {
         const waited = time.now() - start;
         this.#exit();
         if (met && this.interrupts.pending) this.interrupts.take();
@@ -558,7 +567,7 @@ export class NativeVcpu implements Vcpu {
       }
       // What has just fired may concern a handler, which comes before sleep.
       if (this.interrupts.pending) this.#exit();
-      else if (this.#virtual) this.#blockVirtual(deadline, options.timeout !== undefined, what);
+      else if (this.#virtual) this.#blockVirtual(deadline, explicit, what);
       else this.#blockRealtime(deadline);
     }
   }
@@ -568,7 +577,7 @@ export class NativeVcpu implements Vcpu {
     for (;;) {
       this.interrupts.take();
       this.#enter();
-      if (this.#machine.time.now() >= end) {
+      if (this.#machine.time.now() >= end && !this.#machine.time.isDue(end)) {
         this.#exit();
         return;
       }

@@ -131,6 +131,12 @@ describe.each([2, 4])('%i VCPUs', (vcpus) => {
   });
 
   describe('the seeded scheduler', () => {
+    test('regression: a wait that an error has ended keeps nobody from moving the time', async () => {
+      await using run = await PluginRun.load(`several-${vcpus}`);
+      for (const seed of [1, 2, 3])
+        expect(passed(await run.run('wait/left-by-an-error', { seed }))).toEqual([[1], ...Array(others).fill([])]);
+    });
+
     const CASES = [
       'interleave/ram',
       'interleave/pio',

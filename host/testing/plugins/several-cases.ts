@@ -195,6 +195,34 @@ export function cases(vcpus: number): Record<string, CaseFunction> {
       say(context, clock.now);
       return all(context, vcpus);
     },
+    /** A wait that a handler's error has ended is over: it keeps no other VCPU from moving the time. */
+    'wait/left-by-an-error'(context) {
+      const { vcpu, clock, assert, shared } = context;
+      const done = new Int32Array(shared, 0x8000, 1);
+      const ACCESSES = 3000;
+      if (vcpu.index === others) {
+        const end = vcpu.onIrq(irq(0), () => {
+          throw new Error('in the handler');
+        });
+        vcpu.barrier();
+        assert.throws(() => vcpu.idle({ timeout: '1h' }), /in the handler/);
+        end();
+        for (let n = 0; n < ACCESSES; n++) {
+          vcpu.inb(PROBE);
+          Atomics.add(done, 0, 1);
+        }
+      } else {
+        vcpu.barrier();
+        if (vcpu.index === 0) {
+          clock.step(10n);
+          pulse(vcpu, 0);
+          while (Atomics.load(done, 0) === 0) vcpu.inb(PROBE);
+          for (let n = 0; n < 20; n++) clock.step(1n);
+          say(context, Number(Atomics.load(done, 0) < ACCESSES));
+        }
+      }
+      return all(context, vcpus);
+    },
     'deadlock/all'({ vcpu }) {
       vcpu.waitIrq(irq(vcpu.index));
     },
