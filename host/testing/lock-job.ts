@@ -2,7 +2,7 @@
 export interface LockJob {
   readonly memory: WebAssembly.Memory;
   readonly owner: number;
-  readonly job: 'count' | 'keep' | 'acquire' | 'hold' | 'try';
+  readonly job: 'count' | 'keep' | 'wakes' | 'acquire' | 'hold' | 'try';
   readonly times: number;
 }
 

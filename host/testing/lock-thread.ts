@@ -50,6 +50,16 @@ function run(): unknown {
       lock.release();
       return { yields, turns, held, after: lock.held };
     }
+    case 'wakes':
+      // Each time that it is told to: takes it once, and says so.
+      for (let n = 0; n < times; n++) {
+        for (let told; (told = Atomics.load(words, STOP)) <= n;) Atomics.wait(words, STOP, told, 1000);
+        lock.acquire();
+        Atomics.store(words, COUNTER, n + 1);
+        Atomics.notify(words, COUNTER);
+        lock.release();
+      }
+      return times;
     case 'hold':
       lock.acquire();
       parentPort?.postMessage('held');

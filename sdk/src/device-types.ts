@@ -35,7 +35,7 @@ export interface DeviceTypes {
   };
   /** The MC146818A real-time clock with 128 bytes of RAM. */
   mc146818rtc: {
-    /** ISA IRQ. Default 8. */
+    /** ISA IRQ; −1 leaves the pin to be wired by the machine. Default 8. */
     readonly irq?: number;
     /** Port of the index; the data port follows. Default 0x70. */
     readonly ioBase?: number;
@@ -60,10 +60,12 @@ export interface DeviceTypes {
      * converted to the new format, as QEMU does. Default `keep`.
      */
     readonly modeChange?: 'keep' | 'convert';
+    /** What the RAM holds at power-on, as `mc146818.cmos()` of the drivers makes it: JSON of indices and bytes in hex. Default zeros. */
+    readonly cmos?: string;
   };
   /** The 8254 programmable interval timer, with the clock and the wiring of a PC. */
   i8254: {
-    /** ISA IRQ of counter 0. Default 0. */
+    /** ISA IRQ of counter 0; −1 leaves the pin to be wired by the machine. Default 0. */
     readonly irq?: number;
     /** Port of counter 0; those of the others and of the control word follow. Default 0x40. */
     readonly ioBase?: number;
@@ -188,7 +190,7 @@ export interface DeviceTypes {
   };
   /** The NS16550A UART. The other end of its line is `machine.chardev(id)`. */
   ns16550a: {
-    /** ISA IRQ. Default 4. */
+    /** ISA IRQ; −1 leaves the pin to be wired by the machine. Default 4. */
     readonly irq?: number;
     /** First of its eight ports. Default 0x3f8. */
     readonly ioBase?: number;

@@ -70,22 +70,68 @@ export interface MachineBuilder {
   line(bus: DeviceRef, n: number): PinRef;
   /** Wires an output to an input or to a bus's line. Several outputs to one input are a wired OR only if `shared` is set. */
   connect(output: PinRef, to: PinRef, options?: { readonly shared?: boolean }): void;
-  /** The normal machine: what a plugin without `init()` gets. */
+  /** Has an output reset the machine (`warm`) when it rises, as one does of itself that its schema marks `reset: true`. */
+  resetOn(output: PinRef): void;
+  /** The normal machine: what a plugin without `init()` gets. A PC of 440FX and PIIX3. */
   pc(options?: PcOptions): PcMachine;
+  /** A PC without PCI. */
+  isapc(options?: IsaPcOptions): IsaPcMachine;
 }
 
-export interface PcOptions {
-  /** Bytes of RAM, a multiple of 4096. Default 128 MiB. */
+/** A part that a machine has if it is asked for: with its defaults, or with properties. */
+type Part<T extends BuiltinType> = boolean | Partial<DeviceTypes[T]>;
+
+/** Options of `machine.isapc()`. The parts that are left out by default are found by their ids: `machine.get('hpet0')`. */
+export interface IsaPcOptions {
+  /** Bytes of RAM, a multiple of 4096, up to 3 GiB. Those from 640 KiB to 1 MiB are none. Default 128 MiB. */
   readonly ram?: number;
-  /** Properties of the RTC. */
+  /** CPUs that the firmware's tables tell of. Default 1; for a plugin without `init()`, the most that a case of it has. */
+  readonly cpus?: number;
+  /** Properties of the RTC. By default it behaves as QEMU's; `cmos` goes in place of the PC's. */
   readonly rtc?: DeviceTypes['mc146818rtc'];
+  /** Serial ports: COM1 at 0x3f8, IRQ 4; COM2 at 0x2f8, IRQ 3; COM3 at 0x3e8, IRQ 4; COM4 at 0x2e8, IRQ 3. Default 1. */
+  readonly serial?: number;
+  /** `hpet0`, through which PIT and RTC get to IRQ 0 and 8. Default false. */
+  readonly hpet?: Part<'hpet'>;
+  /** `pvpanic0`, at 0x505. Default false. */
+  readonly pvpanic?: Part<'pvpanic'>;
+  /** `watchdog0`, whose action `reset` resets the machine. Default false. */
+  readonly ib700?: Part<'ib700'>;
+  /** `testdev-pc0`, at 0xe0, on all of the ISA bus's IRQs. Default false. */
+  readonly 'pc-testdev'?: Part<'pc-testdev'>;
 }
 
-/** What `machine.pc()` has built. */
-export interface PcMachine {
+/** Options of `machine.pc()`. */
+export interface PcOptions extends IsaPcOptions {
+  /** `edu0`, in slot 2. Default false. */
+  readonly edu?: Part<'edu'>;
+  /** `pcitest0`, in slot 3. Default false. */
+  readonly 'pci-testdev'?: Part<'pci-testdev'>;
+  /** `pvpanic0`, or `pvpanic1` beside the ISA one, in slot 4. Default false. */
+  readonly 'pvpanic-pci'?: Part<'pvpanic-pci'>;
+}
+
+/** What `machine.isapc()` has built. */
+export interface IsaPcMachine {
   readonly isa: DeviceRef;
   readonly pic: DeviceRef;
+  readonly pit: DeviceRef;
+  /** Port 0x61. */
+  readonly speaker: DeviceRef;
   readonly rtc: DeviceRef;
+  /** The keyboard controller, whose pin `reset` resets the machine. */
+  readonly kbc: DeviceRef;
+  /** The serial ports in order. */
+  readonly uarts: readonly DeviceRef[];
+  readonly fwCfg: DeviceRef;
+}
+
+/** What `machine.pc()` has built. `isa` is the PIIX3. */
+export interface PcMachine extends IsaPcMachine {
+  /** The host bridge: PCI bus 0. */
+  readonly pci: DeviceRef;
+  /** The 440FX's function 0:0.0. */
+  readonly pmc: DeviceRef;
 }
 
 export type { AnyDeviceDefinition, DeviceSchema };

@@ -26,6 +26,10 @@ test('devices, memory, regions and wiring', () => {
       lines: [
         { name: 'isa0.irq[7]', kind: 'bus', to: ['pic0.ir[7]'] },
         { name: 'isa0.irq[8]', kind: 'bus', to: ['pic0.ir[8]'] },
+        { name: 'isa0.route[7]', kind: 'output', to: ['isa0.irq[7]'] },
+        { name: 'isa0.route[8]', kind: 'output', to: ['isa0.irq[8]'] },
+        { name: 'pit0.gate[2]', kind: 'output', to: ['pit0.gate[2]'] },
+        { name: 'spk0.gate', kind: 'output', to: ['pit0.gate[2]'] },
         { name: 'pic0.int', kind: 'output', to: ['INTR'] },
         { name: 'rtc0.irq', kind: 'output', to: ['isa0.irq[8]', 'x0.in[0]'] },
       ],
@@ -48,6 +52,8 @@ regions
   memory  moves (1 MiB)  vga0.lfb    priority 1
 
 IRQ lines
+  isa0.route[7-8] → isa0.irq[7-8] → pic0.ir[7-8]
+  spk0.gate → pit0.gate[2]
   pic0.int → INTR
   rtc0.irq → isa0.irq[8] → pic0.ir[8] and x0.in[0]
 `);

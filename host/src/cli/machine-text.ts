@@ -14,10 +14,7 @@ export function machineText(view: MachineView, style: Style): string {
       columns(memory.map(({ kind, base, size }) => [range(base, size, 16), kind, bytes(size)])),
     ),
     ...section(style('bold', 'regions'), columns(regions.map(regionCells))),
-    ...section(
-      style('bold', 'IRQ lines'),
-      lines.filter(isSource(lines)).map((line) => chain(line, lines)),
-    ),
+    ...section(style('bold', 'IRQ lines'), rows(lines.filter(isSource(lines)).map((line) => chain(line, lines)))),
     '',
   ].join('\n');
 }
@@ -38,6 +35,7 @@ function propertyText(value: number | boolean | string): string {
 }
 
 function regionCells({ space, base, size, device, region, priority }: RegionView): readonly string[] {
+  if (space === 'config') return [space, bytes(size), `${device}.${region}`, ''];
   const place = base === undefined ? `moves (${bytes(size)})` : range(base, size, space === 'io' ? 4 : 16);
   return [space, place, `${device}.${region}`, priority === 0 ? '' : `priority ${priority}`];
 }
@@ -50,11 +48,30 @@ function isSource(lines: readonly LineView[]): (line: LineView) => boolean {
 
 /** A line and what it leads to: `rtc0.irq → isa0.irq[8] → pic0.ir[8]`. */
 function chain(line: LineView, lines: readonly LineView[]): string {
-  const ends = line.to.map((end) => {
-    const next = lines.find(({ name }) => name === end && name !== line.name);
-    return next === undefined ? end : chain(next, lines);
+  const ends = line.to.flatMap((end) => {
+    // The line that ends at an input pin is called as the pin.
+    if (end === line.name) return [];
+    const next = lines.find(({ name }) => name === end);
+    return [next === undefined ? end : chain(next, lines)];
   });
-  return `${line.name} → ${ends.join(' and ')}`;
+  return ends.length === 0 ? line.name : `${line.name} → ${ends.join(' and ')}`;
+}
+
+const PIN = /\[(\d+)\]/g;
+
+/** Chains that differ by their pin, which is the same all along, are one: `isa0.route[0-15] → isa0.irq[0-15] → pic0.ir[0-15]`. */
+function rows(chains: readonly string[]): string[] {
+  const found: { readonly key: string; readonly first: number; last: number; readonly text: string }[] = [];
+  for (const text of chains) {
+    const pins = Array.from(text.matchAll(PIN), ([, pin]) => Number(pin));
+    const [first = 0] = pins;
+    const alike = pins.length > 0 && pins.every((pin) => pin === first);
+    const key = alike ? text.replaceAll(PIN, '[]') : text;
+    const before = found.at(-1);
+    if (alike && before?.key === key && before.last === first - 1) before.last = first;
+    else found.push({ key, first, last: first, text });
+  }
+  return found.map(({ first, last, text }) => (first === last ? text : text.replaceAll(PIN, `[${first}-${last}]`)));
 }
 
 /** A heading and lines below it; nothing without lines. */

@@ -29,7 +29,7 @@ export interface DeviceView {
 export interface LineView {
   readonly name: string;
   readonly kind: 'output' | 'bus';
-  /** Lines that it drives, input pins, `INTR` of the VCPU. */
+  /** Lines that it drives, input pins, `INTR` of the VCPU, `RESET` of the machine. */
   readonly to: readonly string[];
 }
 
@@ -71,7 +71,7 @@ export function viewMachine(plugin: string, vcpus: number, { blueprint, registry
   };
 }
 
-function lineView(index: number, { devices, lines, intr }: Blueprint): LineView {
+function lineView(index: number, { devices, lines, intr, resets }: Blueprint): LineView {
   const { name = `line ${index}`, feeds = [], sinks = [] } = lines[index] ?? {};
   const isBus = devices.some(({ busLine, busLines }) => busLine >= 0 && index >= busLine && index < busLine + busLines);
   return {
@@ -81,6 +81,7 @@ function lineView(index: number, { devices, lines, intr }: Blueprint): LineView 
       ...feeds.map((line) => lines[line]?.name ?? `line ${line}`),
       ...sinks.map(({ device, input, pin }) => `${devices[device]?.id ?? device}.${input}[${pin}]`),
       ...(index === intr ? ['INTR'] : []),
+      ...(resets.includes(index) ? ['RESET'] : []),
     ],
   };
 }

@@ -55,7 +55,7 @@ const schema = deviceSchema({
   description: '8254 programmable interval timer',
   bus: 'isa',
   properties: {
-    irq: property.number({ max: 15, default: 0, description: 'ISA IRQ of counter 0' }),
+    irq: property.number({ min: -1, max: 15, default: 0, description: 'ISA IRQ; −1: the machine wires it' }),
     ioBase: property.number({ max: 0xfffc, default: part.BASE, description: 'port of counter 0; the others follow' }),
     tiedGates: property.number({
       max: 7,

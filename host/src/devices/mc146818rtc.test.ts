@@ -992,6 +992,30 @@ describe('contract', () => {
     expect(() => rtc(options)).toThrow(Object.keys(options)[0] ?? '');
   });
 
+  test('cmos/what-the-ram-holds-at-power-on', () => {
+    const { read, write, machine } = rtc({ cmos: mc146818.cmos({ 0x0e: 0x80, 0x32: 0x99, 0x7f: 7 }) });
+    // The time goes before it: 0x32 is the century.
+    expect([0x0e, 0x0f, 0x32, 0x7f].map(read)).toEqual([0x80, 0, 0x20, 7]);
+    write(0x7f, 1);
+    machine.reset('warm');
+    expect(read(0x7f)).toBe(1);
+    machine.reset('cold');
+    expect(read(0x7f)).toBe(7);
+  });
+
+  test.each([
+    '',
+    '[]',
+    '{"0d":"00"}',
+    '{"80":"00"}',
+    '{"10":"0"}',
+    '{"10":"FF"}',
+    '{"10":"00","10":"01"}',
+    '{"10":"00",}',
+  ])('cmos/%s is refused', (cmos) => {
+    expect(() => rtc({ cmos })).toThrow("property 'cmos'");
+  });
+
   test('a leap day and milliseconds of zero are an epoch', () => {
     expect(rtc({ epoch: '2024-02-29T23:59:59.000Z' }).date()).toBe('24-02-29');
   });

@@ -47,13 +47,20 @@ const CLEARED_BY_RESET = INTERRUPTS | B.SQWE.mask;
 /** What the bus reads where nothing drives it. */
 const OPEN_BUS = 0xff;
 
+/** A JSON object of indices of the RAM and bytes. No index may come twice, which JSON itself would let pass. */
+const CMOS_BYTE = String.raw`"(?:0[ef]|[1-7][0-9a-f])"\s*:\s*"[0-9a-f]{2}"`;
+const CMOS = new RegExp(
+  String.raw`^(?!.*"([^"]*)"\s*:.*"\1"\s*:)\s*\{\s*(?:${CMOS_BYTE}(?:\s*,\s*${CMOS_BYTE})*)?\s*\}\s*$`,
+  's',
+);
+
 const schema = deviceSchema({
   type: 'mc146818rtc',
   idPrefix: 'rtc',
   description: 'MC146818A real-time clock and CMOS RAM',
   bus: 'isa',
   properties: {
-    irq: property.number({ max: 15, default: 8, description: 'ISA IRQ' }),
+    irq: property.number({ min: -1, max: 15, default: 8, description: 'ISA IRQ; −1: the machine wires it' }),
     ioBase: property.number({ max: 0xfffe, default: 0x70, description: 'port of the index; the data port follows' }),
     epoch: property.string({
       default: '2000-01-01T00:00:00Z',
@@ -78,6 +85,12 @@ const schema = deviceSchema({
     modeChange: property.oneOf(['keep', 'convert'], {
       default: 'keep',
       description: 'what a change of DM or 24/12 does to the time of a running clock: nothing, or convert it as QEMU',
+    }),
+    cmos: property.string({
+      default: '{}',
+      pattern: CMOS,
+      expected: `JSON of indices from 0e to 7f and bytes in lower-case hex, {"14":"06"}, as mc146818.cmos() makes it`,
+      description: 'what the RAM holds at power-on: JSON, indices and bytes in hex',
     }),
   },
   state: {
@@ -121,6 +134,8 @@ function powerOn(device: Rtc): void {
   const { state, timers, properties } = device;
   const now = device.now();
   state.cells.fill(0);
+  for (const [at, byte] of Object.entries(JSON.parse(properties.cmos) as Record<string, string>))
+    state.cells.set(Number.parseInt(at, 16), Number.parseInt(byte, 16));
   state.cells.set(A.offset, A.reset ?? 0);
   state.cells.set(B.offset, B.reset ?? 0);
   state.cells.set(D.offset, D.reset ?? 0);

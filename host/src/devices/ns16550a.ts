@@ -56,7 +56,7 @@ const schema = deviceSchema({
   description: 'NS16550A UART',
   bus: 'isa',
   properties: {
-    irq: property.number({ max: 15, default: part.IRQ, description: 'ISA IRQ' }),
+    irq: property.number({ min: -1, max: 15, default: part.IRQ, description: 'ISA IRQ; −1: the machine wires it' }),
     ioBase: property.number({ max: 0xfff8, default: part.BASE, description: 'first of its eight ports' }),
     clock: property.number({ min: 1, default: part.CRYSTAL, description: 'Hz of the crystal' }),
     irqGate: property.oneOf(['out2', 'none'], {

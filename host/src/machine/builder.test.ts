@@ -51,7 +51,7 @@ describe('add', () => {
       0x70,
       /device 'rtc0' \(mc146818rtc\): property 'ioBas' is 112; expected one of the properties .*ioBase.*Did you mean 'ioBase'/,
     ],
-    ['irq', 16, /property 'irq' is 16; expected an integer from 0 to 15/],
+    ['irq', 16, /property 'irq' is 16; expected an integer from -1 to 15/],
     ['irq', '8', /property 'irq' is '8'; expected an integer/],
     ['irq', NaN, /property 'irq' is NaN/],
     ['irq', 8n, /property 'irq' is 8n; expected an integer/],
@@ -385,6 +385,7 @@ describe('seal', () => {
       () => machine.rom(0, Uint8Array.of(1)),
       () => machine.load(0, Uint8Array.of(1)),
       () => machine.connect(pin, machine.line(isa, 0)),
+      () => machine.resetOn(pin),
       () => machine.pc(),
       () => machine.seal(),
     ];
@@ -424,7 +425,7 @@ describe('pc', () => {
   test('the normal machine, with more or less RAM', () => {
     const machine = builder();
     const { isa, pic, rtc } = machine.pc({ ram: 2 ** 21, rtc: { irq: 9 } });
-    expect([isa.type, pic.type, rtc.type]).toEqual(['isa-bus', 'i8259', 'mc146818rtc']);
+    expect([isa.type, pic.type, rtc.type]).toEqual(['piix3', 'i8259', 'mc146818rtc']);
     const { blueprint } = machine.seal();
     expect(blueprint.ram.map(({ base, size }) => [base, size])).toEqual([
       [0, 0xa_0000],

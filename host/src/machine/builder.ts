@@ -2,6 +2,8 @@ import type {
   AnyDeviceDefinition,
   ClockKind,
   DeviceRef,
+  IsaPcMachine,
+  IsaPcOptions,
   MachineBuilder,
   PcMachine,
   PcOptions,
@@ -13,7 +15,7 @@ import { inspect } from 'node:util';
 import { checkProperties, isDeviceDefinition, layoutState, resolveProperties } from '@qtest/sdk';
 import { hostError } from '../errors.ts';
 import { didYouMean } from '../nearest.ts';
-import { buildPc } from './pc.ts';
+import { buildIsaPc, buildPc } from './pc.ts';
 import type { Blueprint, DeviceBlueprint, LineBlueprint, MemoryBlueprint, ModuleRef } from './blueprint.ts';
 import { PAGE_BYTES } from './blueprint.ts';
 import { CHARDEV_BYTES } from './chardev.ts';
@@ -50,6 +52,9 @@ const range = (base: number, size: number): string => `${hex(base)}-${hex(base +
 const fail = (message: string): never => {
   throw hostError('MACHINE', message);
 };
+
+/** Value of a property that names an IRQ of the bus: none, the machine wires the output itself. */
+const UNWIRED = -1;
 
 /** Largest RAM, with ROMs: what a 32-bit WebAssembly memory leaves beside the machine's state. */
 const MAX_RAM = 3 * 2 ** 30;
@@ -203,8 +208,23 @@ export class Builder implements MachineBuilder {
     this.#drive(output.line + from.pin, line, options.shared ?? false);
   }
 
+  resetOn({ device, name, pin }: PinRef): void {
+    this.#open('resetOn()');
+    const source = this.#added(device);
+    const output = source.outputs[name];
+    if (output === undefined)
+      return fail(`resetOn(): '${name}' of '${source.id}' is no output; make the argument with machine.output()`);
+    const line = output.line + pin;
+    if (this.#resets.includes(line)) fail(`${this.#lines[line]?.name} resets the machine already`);
+    this.#resets.push(line);
+  }
+
   pc(options: PcOptions = {}): PcMachine {
     return buildPc(this, options);
+  }
+
+  isapc(options: IsaPcOptions = {}): IsaPcMachine {
+    return buildIsaPc(this, options);
   }
 
   /** Ends construction. Gives the machine as data, and what its RAM and ROM hold. */
@@ -417,6 +437,8 @@ export class Builder implements MachineBuilder {
         fail(
           `device type '${device.type}': its output '${name}' names the property '${spec.busIrq}', which its schema does not have`,
         );
+      } else if (irq === UNWIRED) {
+        continue;
       } else if (typeof irq !== 'number' || irq >= irqs) {
         fail(
           `device '${device.id}': property '${spec.busIrq}' is ${irq}; the bus '${device.bus.id}' has the IRQs 0 to ${irqs - 1}`,

@@ -51,6 +51,8 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+
 const stop = ({ words }: Control): void => {
   Atomics.store(words, STOP, 1);
   Atomics.notify(words, STOP);
@@ -115,6 +117,26 @@ describe('several threads', () => {
     expect([words[COUNTER], words[WRONG], owner(), words[WORD.CLAIMS]]).toEqual([3 * TIMES + 2000, 0, 0, 0]);
   }, 30_000);
 
+  test('who sleeps on it is woken by the release, and does not come to look by itself', async () => {
+    const { lock, thread, words } = bench();
+    const TIMES = 30;
+    const sleeper = thread('wakes', 16, TIMES);
+    const asleep: number[] = [];
+    for (let n = 0; n < TIMES; n++) {
+      lock.acquire();
+      Atomics.add(words, STOP, 1);
+      Atomics.notify(words, STOP);
+      await until(() => words[WORD.CLAIMS] === 1);
+      for (const end = performance.now() + 1; performance.now() < end;);
+      const released = performance.now();
+      lock.release();
+      expect(Atomics.wait(words, COUNTER, n, 5000)).not.toBe('timed-out');
+      asleep.push(performance.now() - released);
+    }
+    expect(await sleeper.result()).toBe(TIMES);
+    expect(median(asleep)).toBeLessThan(25);
+  });
+
   test('a bounded wait ends in time, and leaves nothing behind', async () => {
     const { control, lock, thread, words, owner } = bench();
     const holder = thread('hold', 16);
@@ -138,6 +160,7 @@ describe('several threads', () => {
     const { control, lock, thread, words } = bench();
     const keeper = thread('keep', 16);
     await keeper.hears('kept');
+    const asleep: number[] = [];
     for (let n = 0; n < 50; n++) {
       const before = words[COUNTER];
       expect(lock.tryAcquire(2000)).toBe(true);
@@ -147,9 +170,12 @@ describe('several threads', () => {
       expect(words[COUNTER]).toBe(inside);
       lock.release();
       expect(inside).toBeGreaterThanOrEqual(before ?? 0);
-      const seen = inside;
+      const [seen, released] = [inside, performance.now()];
       await until(() => words[COUNTER] !== seen);
+      asleep.push(performance.now() - released);
     }
+    // It is woken; it does not come to look by itself, as it does every 50 ms.
+    expect(median(asleep)).toBeLessThan(25);
     stop(control);
     expect(await keeper.result()).toMatchObject({ held: true, after: false });
     expect(words[WRONG]).toBe(0);

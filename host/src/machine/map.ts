@@ -105,7 +105,10 @@ export class IoMap {
 
   constructor(nobody: Target) {
     this.#nobody = nobody;
-    this.ports = Array.from({ length: IO_PORTS }, () => nobody);
+    // Many times as fast as Array.from() in a thread that starts, and without the holes of `new Array()`.
+    let ports = [nobody];
+    while (ports.length < IO_PORTS) ports = ports.concat(ports);
+    this.ports = ports;
   }
 
   rebuild(targets: readonly Target[]): void {

@@ -1,20 +1,148 @@
-import type { MachineBuilder, PcMachine, PcOptions } from '@qtest/sdk';
+import type {
+  BuiltinType,
+  DeviceRef,
+  IsaPcMachine,
+  IsaPcOptions,
+  MachineBuilder,
+  PcMachine,
+  PcOptions,
+} from '@qtest/sdk';
+import { mc146818 } from '@qtest/sdk/drivers';
+import { hostError } from '../errors.ts';
 
+const KIB = 2 ** 10;
 const DEFAULT_RAM = 128 * 2 ** 20;
 /** End of conventional memory, and start of extended memory. */
 const LOW_RAM = 0xa_0000;
 const EXTENDED = 0x10_0000;
+/** Where the CMOS begins to count in units of 64 KiB. */
+const EXTENDED_16M = 0x100_0000;
 
-const AS_QEMU = { calendar: 'gregorian', periodicFlag: 'enabled', modeChange: 'convert' } as const;
+const RTC_AS_QEMU = { calendar: 'gregorian', periodicFlag: 'enabled', modeChange: 'convert' } as const;
+
+/** COM1 to COM4. The second two share the IRQs of the first. */
+const SERIAL = [
+  { ioBase: 0x3f8, irq: 4 },
+  { ioBase: 0x2f8, irq: 3 },
+  { ioBase: 0x3e8, irq: 4 },
+  { ioBase: 0x2e8, irq: 3 },
+] as const;
+/** Of a device's property `irq`: the machine wires it. */
+const UNWIRED = -1;
+
+/** Pins of the HPET that stand for the PIT and the RTC, and are their IRQs. */
+const HPET_PIT = 0;
+const HPET_RTC = 8;
+/** What the HPET's other timers can be routed to: QEMU's, interrupt 2, which is a pin of the I/O APIC alone. */
+const HPET_INTCAP = 0x4;
+const CASCADE = 2;
+const ISA_IRQS = 16;
 
 /**
- * The normal machine init: the PC as far as the host has its devices. RAM below 640 KiB and from 1 MiB, the ISA bus, both
- * interrupt controllers and the RTC, which behave as QEMU's where that differs from the data sheet.
+ * The normal machine init: a PC of 440FX and PIIX3, whose parts behave as QEMU's where those differ from their data sheets. RAM below
+ * 640 KiB and from 1 MiB; PCI bus 0 with the 440FX in slot 0 and the PIIX3 in slot 1; behind that what `buildIsaPc` has. Functions
+ * that are asked for take the slots 2 to 4.
  */
-export function buildPc(machine: MachineBuilder, { ram = DEFAULT_RAM, rtc = {} }: PcOptions): PcMachine {
+export function buildPc(machine: MachineBuilder, options: PcOptions): PcMachine {
+  const pci = machine.add('i440fx-pcihost');
+  const pmc = machine.add('i440fx', { bus: pci });
+  const board = addBoard(machine, machine.add('piix3', { bus: pci }), options);
+  for (const [n, type] of (['edu', 'pci-testdev', 'pvpanic-pci'] as const).entries())
+    addPart(machine, type, options[type], { bus: pci, slot: 2 + n });
+  return { pci, pmc, ...board };
+}
+
+/** A PC without PCI: the same RAM and ISA devices at the same places, and no port 0xCF9 to reset it by. */
+export function buildIsaPc(machine: MachineBuilder, options: IsaPcOptions): IsaPcMachine {
+  return addBoard(machine, machine.add('isa-bus'), options);
+}
+
+/** RAM and the devices on ISA. */
+function addBoard(machine: MachineBuilder, isa: DeviceRef, options: IsaPcOptions): IsaPcMachine {
+  const { ram = DEFAULT_RAM, cpus = 1, rtc: clock = {}, serial = 1 } = options;
   machine.ram(0, Math.min(ram, LOW_RAM));
   if (ram > EXTENDED) machine.ram(EXTENDED, ram - EXTENDED);
-  const isa = machine.add('isa-bus');
-  const pic = machine.add('i8259', { bus: isa, fallenRequest: 'latched' });
-  return { isa, pic, rtc: machine.add('mc146818rtc', { bus: isa, ...AS_QEMU, ...rtc }) };
+  const onIsa = { bus: isa };
+  const hpet = options.hpet === undefined || options.hpet === false ? undefined : given(options.hpet);
+  const irqs = hpet === undefined ? {} : { irq: UNWIRED };
+
+  const pic = machine.add('i8259', { ...onIsa, fallenRequest: 'latched' });
+  const pit = machine.add('i8254', { ...onIsa, ...irqs, reset: 'running' });
+  const speaker = machine.add('pcspk', { ...onIsa, refresh: 'read' });
+  machine.connect(machine.output(speaker, 'gate'), machine.input(pit, 'gate', 2));
+  machine.connect(machine.output(pit, 'out', 2), machine.input(speaker, 'out'));
+  const rtc = machine.add('mc146818rtc', { ...onIsa, ...RTC_AS_QEMU, cmos: cmosOf(ram, cpus), ...clock, ...irqs });
+  if (hpet !== undefined) {
+    const { intcap = HPET_INTCAP } = hpet;
+    const timers = machine.add('hpet', { ...hpet, intcap });
+    machine.connect(machine.output(pit, 'irq'), machine.input(timers, 'pit'));
+    machine.connect(machine.output(rtc, 'irq'), machine.input(timers, 'rtc'));
+    for (let pin = 0; pin < ISA_IRQS; pin++) {
+      const routed = pin !== CASCADE && ((intcap >> pin) & 1) === 1;
+      if (pin !== HPET_PIT && pin !== HPET_RTC && !routed) continue;
+      const irq = pin === HPET_RTC ? (clock.irq ?? pin) : pin;
+      machine.connect(machine.output(timers, 'irq', pin), machine.line(isa, irq), { shared: true });
+    }
+  }
+
+  const kbc = machine.add('i8042', onIsa);
+  machine.resetOn(machine.output(kbc, 'reset'));
+  const uarts = addSerial(machine, isa, serial);
+  const fwCfg = machine.add('fw_cfg', { ramSize: ram, cpus, maxCpus: cpus });
+  addPart(machine, 'pvpanic', options.pvpanic, onIsa);
+  const watchdog = addPart(machine, 'ib700', options.ib700, onIsa);
+  if (watchdog !== undefined) machine.resetOn(machine.output(watchdog, 'reset'));
+  const testdev = addPart(machine, 'pc-testdev', options['pc-testdev'], onIsa);
+  for (let irq = 0; testdev !== undefined && irq < ISA_IRQS; irq++)
+    machine.connect(machine.output(testdev, 'irq', irq), machine.line(isa, irq), { shared: true });
+  return { isa, pic, pit, speaker, rtc, kbc, uarts, fwCfg };
+}
+
+function addSerial(machine: MachineBuilder, isa: DeviceRef, count: number): DeviceRef[] {
+  if (!(Number.isInteger(count) && count >= 0 && count <= SERIAL.length))
+    throw hostError('MACHINE', `pc(): 'serial' is ${count}; expected a number of ports from 0 to ${SERIAL.length}`);
+  return SERIAL.slice(0, count).map(({ ioBase, irq }, n) => {
+    const shares = SERIAL.findIndex((other) => other.irq === irq) < n;
+    const uart = machine.add('ns16550a', { bus: isa, ioBase, irq: shares ? UNWIRED : irq, irqGate: 'none' });
+    if (shares) machine.connect(machine.output(uart, 'irq'), machine.line(isa, irq), { shared: true });
+    return uart;
+  });
+}
+
+/** A part that may be left out. */
+function addPart(
+  machine: { add(type: BuiltinType, properties: object): DeviceRef },
+  type: BuiltinType,
+  option: boolean | object | undefined,
+  place: object,
+): DeviceRef | undefined {
+  return option === undefined || option === false ? undefined : machine.add(type, { ...place, ...given(option) });
+}
+
+function given<T extends object>(option: true | T): Partial<T> {
+  return option === true ? {} : option;
+}
+
+/**
+ * What the firmware finds in the CMOS. QEMU, hw/i386/pc.c, `pc_cmos_init`: sizes of memory in KiB, and above 16 MiB in 64 KiB; no
+ * floppies; equipment: a coprocessor and a PS/2 mouse; boot order `cad`, hard disk, floppy, CD-ROM.
+ */
+function cmosOf(ram: number, cpus: number): string {
+  const counted = (from: number, unit: number): number =>
+    Math.min(Math.max(Math.floor((ram - from) / unit), 0), 0xffff);
+  const word = (at: number, value: number): Record<number, number> => ({ [at]: value & 0xff, [at + 1]: value >> 8 });
+  const extended = counted(EXTENDED, KIB);
+  return mc146818.cmos({
+    0x10: 0,
+    0x14: 0x06,
+    ...word(0x15, Math.min(counted(0, KIB), LOW_RAM / KIB)),
+    ...word(0x17, extended),
+    ...word(0x30, extended),
+    ...word(0x34, counted(EXTENDED_16M, 64 * KIB)),
+    0x38: 0x30,
+    0x3d: 0x12,
+    ...word(0x5b, 0),
+    0x5d: 0,
+    0x5f: cpus - 1,
+  });
 }

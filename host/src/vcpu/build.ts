@@ -28,7 +28,7 @@ export async function build(
   const builder = new Builder(context.clock, known);
   const { init } = plugin.plugin;
   if (init === undefined) {
-    builder.pc();
+    builder.pc({ cpus: context.vcpus });
   } else {
     try {
       const late = (): Error => new Error(`it did not settle within ${INIT_BOUND / 1000} s`);

@@ -146,6 +146,15 @@ export function cases(vcpus: number): Record<string, CaseFunction> {
       say(context, clock.now);
       return all(context, vcpus);
     },
+    /** A timer that drives no line fires while all wait for another one. */
+    'timer/silent'({ vcpu, machine }) {
+      if (vcpu.index === 0) {
+        vcpu.outl(MAPPER + 8, 100);
+        arm(vcpu, 0, 200);
+      }
+      vcpu.barrier();
+      vcpu.waitIrq(machine.irq('ticker0', 'irq', 0));
+    },
     'timeout/each-its-own'(context) {
       const { vcpu, clock } = context;
       vcpu.barrier();

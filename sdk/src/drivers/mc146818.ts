@@ -67,6 +67,15 @@ export const REGISTERS: readonly Register[] = [
   }),
 ];
 
+/**
+ * The device's property `cmos`, from the bytes by their indices.
+ * @example machine.add('mc146818rtc', { cmos: mc146818.cmos({ 0x14: 0x06 }) });
+ */
+export function cmos(bytes: Readonly<Record<number, number>>): string {
+  const hex = (value: number): string => value.toString(16).padStart(2, '0');
+  return JSON.stringify(Object.fromEntries(Object.entries(bytes).map(([at, byte]) => [hex(Number(at)), hex(byte)])));
+}
+
 /** An alarm byte of this value or above matches any time. */
 export const ALARM_ANY = 0xc0;
 
