@@ -18,7 +18,7 @@ const CAUSES: Readonly<Record<string, readonly [message: string, shown?: string]
     'IRQ line isa0.irq[8] is driven by clock.irq already; spare.irq needs another IRQ',
     "machine.add('mc146818rtc', { id: 'spare', ioBase: 0x170 });",
   ],
-  'irq-beyond': ["device 'clock' (mc146818rtc): property 'irq' is 16; expected an integer from 0 to 15", 'irq: 16'],
+  'irq-beyond': ["device 'clock' (mc146818rtc): property 'irq' is 16; expected an integer from -1 to 15", 'irq: 16'],
   'unknown-device': ["unknown device type 'mc146818'. Did you mean 'mc146818rtc'?", "machine.add('mc146818');"],
   'unknown-property': [
     "device 'rtc0' (mc146818rtc): property 'iobase' is 368; expected one of the properties irq, ioBase,",

@@ -87,10 +87,14 @@ describe('qtest machine', () => {
     const { code, stdout, stderr } = await qtest(['machine', '--plugin', './clock.ts', '--clock', 'realtime']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(/^machine of clock {2}realtime clock, 1 VCPU, \d+ bytes of state\n\ndevices\n/);
-    expect(stdout).toMatch(/\n {2}rtc0 {2}mc146818rtc {2}on isa0 {2}MC146818A.*\n {6}irq=8 ioBase=0x70 /);
+    expect(stdout).toMatch(/\n {2}rtc0 {5}mc146818rtc {5}on isa0 {2}MC146818A.*\n {6}irq=8 ioBase=0x70 /);
     expect(stdout).toContain('\nmemory\n  0000000000000000-000000000009ffff  ram  640 KiB\n');
-    expect(stdout).toContain('\n  io  0070-0071  rtc0.ports\n');
-    expect(stdout).toContain('\nIRQ lines\n  pic0.int → INTR\n  rtc0.irq → isa0.irq[8] → pic0.ir[8]\n');
+    expect(stdout).toContain('\n  io      0070-0071  rtc0.ports\n');
+    expect(stdout).toContain(
+      '\nIRQ lines\n  isa0.route[0-15] → isa0.irq[0-15] → pic0.ir[0-15]\n  isa0.reset → RESET\n',
+    );
+    expect(stdout).toContain('\n  pic0.int → INTR\n  pit0.irq → isa0.irq[0] → pic0.ir[0]\n');
+    expect(stdout).toContain('\n  rtc0.irq → isa0.irq[8] → pic0.ir[8]\n');
   });
 
   test('for a program', async () => {
@@ -103,11 +107,15 @@ describe('qtest machine', () => {
       plugin: 'clock',
       clock: 'virtual',
       vcpus: 1,
-      devices: [
-        { id: 'isa0' },
-        { id: 'pic0', bus: 'isa0' },
-        { id: 'rtc0', type: 'mc146818rtc', properties: { irq: 8, ioBase: 0x70 } },
-      ],
+      devices: expect.arrayContaining([
+        expect.objectContaining({ id: 'isa0', type: 'piix3', bus: 'pci0' }),
+        expect.objectContaining({ id: 'pic0', bus: 'isa0' }),
+        expect.objectContaining({
+          id: 'rtc0',
+          type: 'mc146818rtc',
+          properties: expect.objectContaining({ irq: 8, ioBase: 0x70 }),
+        }),
+      ]),
       memory: [
         { kind: 'ram', base: 0, size: 0xa_0000 },
         { kind: 'ram', base: 0x10_0000, size: 127 * 2 ** 20 },

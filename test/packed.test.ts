@@ -18,12 +18,12 @@ const sh = (line: string, cwd = app): Promise<Ended> => run('sh', ['-c', line], 
 beforeAll(async () => {
   const tarballs = emptyFolder();
   const packed = await sh(
-    `npm pack --pack-destination '${tarballs}' --workspace sdk --workspace host --workspace plugins/qtest-rtc`,
+    `npm pack --pack-destination '${tarballs}' --workspace sdk --workspace host --workspace plugins/qtest-rtc --workspace plugins/qtest-pci`,
     REPOSITORY,
   );
   expect(packed).toMatchObject({ code: 0 });
   const files = readdirSync(tarballs);
-  expect(files).toHaveLength(3);
+  expect(files).toHaveLength(4);
   const installed = await sh(
     `npm install --no-audit --no-fund --prefer-offline --fetch-retries=1 --fetch-timeout=20000 ${files.map((file) => `'${join(tarballs, file)}'`).join(' ')}`,
   );
@@ -63,6 +63,13 @@ test.for(['@qtest/qtest-rtc', 'rtc'])('npx qtest --plugin %s', async (name, cont
   const total = await count('time');
   expect(total).toBeGreaterThan(3);
   expect(stdout).toMatch(new RegExp(`\\n${total} passed of ${total} cases in `));
+  expect(code).toBe(0);
+});
+
+test('npx qtest --plugin pci', async (context) => {
+  needsInstalled(context);
+  const { code, stdout } = await sh('npx qtest --no-config --plugin pci --clock virtual');
+  expect(stdout).toMatch(/\n(\d+) passed of \1 cases in /);
   expect(code).toBe(0);
 });
 

@@ -1,0 +1,42 @@
+import { definePlugin } from '@qtest/sdk';
+import { bar } from './bar.ts';
+import { config } from './config.ts';
+import { eduCases } from './edu.ts';
+import { header } from './header.ts';
+import { interrupts } from './interrupts.ts';
+import { options, type PciOptions } from './options.ts';
+import { system } from './system.ts';
+import { testdev } from './testdev.ts';
+
+export type { PciOptions };
+
+export default definePlugin({
+  name: 'pci',
+  description: 'PCI behind a PC’s host bridge: configuration space, BARs, interrupts, DMA, MSI',
+  options,
+
+  // RAM, the 440FX, the PIIX3 with the interrupt controllers on its ISA bus, and functions made for tests. The edus in slots 4 to 7
+  // are on the four lines of the bus, and that in slot 8 shares one with that in slot 4. Slot 9 has two functions.
+  init(machine, { options: { configAddress } }) {
+    machine.ram(0, 1024 * 1024);
+    machine.add('i440fx-pcihost', { configAddress });
+    machine.add('i440fx', { slot: 0 });
+    const isa = machine.add('piix3', { slot: 1 });
+    machine.add('i8259', { bus: isa });
+    machine.add('edu', { slot: 4 });
+    machine.add('edu', { slot: 5, factorialTime: '1ms' });
+    for (const slot of [6, 7, 8]) machine.add('edu', { slot });
+    machine.add('pci-testdev', { slot: 9, multifunction: true });
+    machine.add('pvpanic-pci', { slot: 9, function: 1 });
+  },
+
+  run: {
+    ...config,
+    ...header,
+    ...bar,
+    ...interrupts,
+    ...eduCases,
+    ...testdev,
+    ...system,
+  },
+});
