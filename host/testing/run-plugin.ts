@@ -67,7 +67,7 @@ export class PluginRun {
 
   async run(
     name: string,
-    { seed = 1, timeout = 8_000_000_000n, signal = new AbortController().signal } = {},
+    { seed = 1, timeout = 20_000_000_000n, signal = new AbortController().signal } = {},
   ): Promise<CaseResult> {
     const item = this.#plugin.cases.find((candidate) => candidate.name === name);
     if (item === undefined) throw new Error(`${this.#plugin.name} has no case ${name}`);

@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander';
 
-import { claimStdout, type Io } from './io.ts';
+import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
 import { createProgram, type CommandName } from './program.ts';
 
@@ -20,7 +20,7 @@ export async function runCommandLine(args: readonly string[], io: Io): Promise<n
   const program = createProgram(io, async (command, options) => {
     const isList = options.plugin.includes('?');
     const action = isList ? (await import('./modules.ts')).listModules : await ACTIONS[command]();
-    code = await action(options, options.json === true ? await claimStdout(io) : io);
+    code = await action(options, options.json === true ? (await import('./claim-stdout.ts')).claimStdout(io) : io);
   });
   try {
     await program.parseAsync(args, { from: 'user' });

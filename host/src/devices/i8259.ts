@@ -154,7 +154,10 @@ function resolve({ state }: Pic, chip: Chip, requests: number): number {
 
 /** INT of a chip. */
 function asserted(device: Pic, chip: Chip): boolean {
-  return resolve(device, chip, irr(device, chip) | device.state.fallen.get(chip)) !== NONE;
+  const { state } = device;
+  // Most of the time nobody asks.
+  if ((state.edges.get(chip) | state.lines.get(chip) | state.fallen.get(chip)) === 0) return false;
+  return resolve(device, chip, irr(device, chip) | state.fallen.get(chip)) !== NONE;
 }
 
 function updateIrq(device: Pic): void {

@@ -44,6 +44,9 @@ const INTERRUPTS = B.PIE.mask | B.AIE.mask | B.UIE.mask;
 /** Data sheet, "RESET": the bits of B that the reset line clears. */
 const CLEARED_BY_RESET = INTERRUPTS | B.SQWE.mask;
 
+/** Bits of the index port that select a register. */
+const SELECTED = INDEX.INDEX.mask;
+
 /** What the bus reads where nothing drives it. */
 const OPEN_BUS = 0xff;
 
@@ -172,7 +175,7 @@ function updateIrq(device: Rtc): void {
 function readPort(device: Rtc, offset: number): number {
   if (offset === INDEX.offset) return OPEN_BUS;
   const { state } = device;
-  const index = INDEX.INDEX.get(state.index);
+  const index = state.index & SELECTED;
   if (index === A.offset) return readA(device);
   if (index === C.offset) return readC(device);
   if (index < A.offset && state.updating) {
@@ -189,7 +192,7 @@ function writePort(device: Rtc, offset: number, value: number): void {
     state.index = value;
     return;
   }
-  const index = INDEX.INDEX.get(state.index);
+  const index = state.index & SELECTED;
   if (index === A.offset) writeA(device, value);
   else if (index === B.offset) writeB(device, value);
   else if (index === C.offset || index === D.offset)

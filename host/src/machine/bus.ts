@@ -108,7 +108,8 @@ export class Bus {
     const target = this.#ports[port];
     if (target === undefined || target.takesBytes !== true) return this.ioRead(port, 1, initiator);
     try {
-      return target.read(target.bound, port - target.base, 1, initiator) & 0xff;
+      // A port is 16 bits: `| 0` spares a check for overflow.
+      return target.read(target.bound, (port - target.base) | 0, 1, initiator) & 0xff;
     } catch (error) {
       this.#faulted(target.device, error);
       return 0xff;
@@ -123,7 +124,7 @@ export class Bus {
       return;
     }
     try {
-      target.write(target.bound, port - target.base, value, 1, initiator);
+      target.write(target.bound, (port - target.base) | 0, value, 1, initiator);
     } catch (error) {
       this.#faulted(target.device, error);
     }

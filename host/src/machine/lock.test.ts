@@ -1,11 +1,14 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { COUNTER, STOP, WRONG, type LockJob } from '../../testing/lock-job.ts';
 import { CONTROL_BYTES, controlOf, WORD, type Control } from './control.ts';
 import { lockCode } from './lock-wasm.ts';
 import { Lock, poison } from './lock.ts';
 import './webassembly.ts';
+
+// Threads start slowly on a loaded computer.
+vi.setConfig({ testTimeout: 40_000, hookTimeout: 40_000 });
 
 const HOST = 1;
 const threads = new Set<Worker>();

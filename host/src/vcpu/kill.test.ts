@@ -1,7 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { PluginRun } from '../../testing/run-plugin.ts';
 import { createHooks } from '../hooks.ts';
+import { WORD } from '../machine/control.ts';
 import type { CaseResult } from '../report/events.ts';
+
+// Threads start slowly on a loaded computer.
+vi.setConfig({ testTimeout: 40_000, hookTimeout: 40_000 });
 
 /** What ends VCPUs that do not end by themselves; and that the next case then passes, on another machine. */
 
@@ -35,7 +39,11 @@ describe.each(['virtual', 'realtime'] as const)('one VCPU, %s', (clock) => {
   test.each(['in-a-device', 'computing', 'accessing', 'in-ram', 'waiting', 'never-settling', 'catching-everything'])(
     '%s',
     async (name) => {
+      const { machine } = await run.lane();
       const { accesses } = await killed(run, name);
+      // Given up where the lock could not be had; a VCPU between two accesses lets the host have it.
+      if (name === 'in-a-device') expect(machine.control.words[WORD.POISONED]).toBe(1);
+      if (name === 'accessing') expect(machine.control.words[WORD.POISONED]).toBe(0);
       if (name === 'in-a-device') return;
       expect(accesses.length > 0).toBe(!['computing', 'in-ram', 'never-settling'].includes(name));
     },
@@ -112,8 +120,12 @@ describe.each([
   });
 
   // Under the seeded scheduler one that computes leaves no other a turn in which to fail: that is a time-out.
-  test.runIf(schedule === 'free')('one that computes when another has failed', async () => {
-    const { failures } = await killed(run, 'fail/others-compute', { status: 'fail' }, 8_000_000_000n);
-    expect(failures).toMatchObject([{ vcpu: others, message: 'mine' }]);
-  });
+  // Under the seeded scheduler nobody else's turn comes while one computes: no test that is skipped there.
+  // oxlint-disable-next-line vitest/no-conditional-tests
+  if (schedule === 'free') {
+    test('one that computes when another has failed', async () => {
+      const { failures } = await killed(run, 'fail/others-compute', { status: 'fail' }, 8_000_000_000n);
+      expect(failures).toMatchObject([{ vcpu: others, message: 'mine' }]);
+    });
+  }
 });

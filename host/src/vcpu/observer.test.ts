@@ -1,7 +1,10 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { PluginRun } from '../../testing/run-plugin.ts';
 import { applyPlugin, createHooks, type HookSet } from '../hooks.ts';
 import type { Host } from '@qtest/sdk';
+
+// Threads start slowly on a loaded computer.
+vi.setConfig({ testTimeout: 40_000, hookTimeout: 40_000 });
 
 /** What the host sees of a machine while a case runs on it. */
 

@@ -1,6 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { PluginRun } from '../../testing/run-plugin.ts';
 import type { CaseResult } from '../report/events.ts';
+
+// Threads start slowly on a loaded computer.
+vi.setConfig({ testTimeout: 40_000, hookTimeout: 40_000 });
 
 /** Several VCPUs in virtual time, on threads of their own. */
 
@@ -118,7 +121,7 @@ describe.each([2, 4])('%i VCPUs', (vcpus) => {
     ])('the first that fails ends the others: %s', async (name) => {
       const started = performance.now();
       expect(failure(await run.run(name))).toEqual(['fail', [[others, 'mine']]]);
-      expect(performance.now() - started).toBeLessThan(4000);
+      expect(performance.now() - started).toBeLessThan(8000);
       const lane = await run.lane();
       expect(lane.spent).toBe(false);
       passed(await run.run('ok'));

@@ -147,6 +147,18 @@ export default definePlugin({
       }
       vcpu.barrier();
     },
+    /** A timer that comes again faster than anybody can fire it: the VCPUs come to the lock all the same. */
+    storm(context) {
+      const { vcpu } = context;
+      if (vcpu.index === 1) return undefined;
+      vcpu.outl(TICKER_BASE + TICKER.ON_FIRE, ON_FIRE.AGAIN | (1 << 8));
+      arm(context, 0, 1);
+      compute(50);
+      for (let n = 0; n < 200; n++) vcpu.inb(0x80);
+      vcpu.outl(TICKER_BASE + TICKER.ON_FIRE, ON_FIRE.NOTHING);
+      vcpu.outl(TICKER_BASE + TICKER.CANCEL, 0);
+      return fired(context);
+    },
     /** 150 instants in 300 ms. */
     ticks(context) {
       const { vcpu, clock } = context;
