@@ -185,7 +185,7 @@ export interface Device<
   readonly chardev: CharBackend;
   /** Machine time in nanoseconds since the machine's start. */
   readonly now: () => bigint;
-  /** The guest did what the part does not allow. Reported, and the access goes on. At most 80 characters are kept. */
+  /** The guest did what the part does not allow. Reported, and the access goes on. At most 104 characters are kept. */
   readonly guestError: (message: string) => void;
   /** The guest used what the part has and this model lacks. */
   readonly unimplemented: (message: string) => void;

@@ -130,11 +130,7 @@ function* unknownKeys(path: string, object: object, known: readonly string[]): I
 /** A path: segments of printable characters, none empty or with white space around it. A `!` leaves cases out in `-t`. */
 function isCaseName(name: string): boolean {
   const isSegment = (text: string): boolean => text !== '' && text.trim() === text;
-  return !name.startsWith('!') && name.split('/').every(isSegment) && !Array.from(name).some(isControl);
-}
-
-function isControl(character: string): boolean {
-  return character < ' ' || (character >= '\x7f' && character < '\xa0');
+  return !name.startsWith('!') && name.split('/').every(isSegment) && !/\p{Cc}/u.test(name);
 }
 
 function isStandardSchema(value: unknown): boolean {

@@ -448,6 +448,8 @@ export class NativeVcpu implements Vcpu {
   #ramAt(address: number, size: number): number {
     if (typeof address !== 'number' || address < this.#ramLow || address + size > this.#ramHigh) return -1;
     if (this.#words[ATTENTION] !== this.#attention || this.#turns !== undefined) return -1;
+    // Another thread may have raised a line that a handler of this one waits for.
+    if (this.#locks && this.interrupts.pending) return -1;
     const at = address + this.#ramDelta;
     return at >>> 0 === at ? at : -1;
   }
