@@ -136,7 +136,7 @@ class BoundArray implements StateArray {
   }
 }
 
-// A closure for each type, not one generic accessor: `this[type][i]` is eight times slower (see docs/design notes in the bench).
+// A closure for each type, not one generic accessor: `this[type][i]` is eight times slower.
 const accessorOf: Readonly<Record<ScalarType, (i: number) => PropertyDescriptor & ThisType<BoundState>>> = {
   bool: (i) => ({
     get() {

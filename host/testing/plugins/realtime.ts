@@ -79,6 +79,20 @@ export default definePlugin({
       vcpu.barrier();
       return vcpu.index === 0 ? performance.now() - started : undefined;
     },
+    /** A VCPU that only reads RAM takes the interrupts that another one raises. */
+    'in-ram'({ vcpu }) {
+      let heard = 0;
+      vcpu.readl(0);
+      vcpu.onIrq(10, () => heard++);
+      vcpu.barrier();
+      if (vcpu.index === 1) {
+        compute(50);
+        vcpu.outb(DRIVER, 1);
+        return undefined;
+      }
+      for (const end = performance.now() + 5000; heard === 0 && performance.now() < end;) vcpu.readl(0);
+      return heard;
+    },
     /** A sleeper hears of a timer that another VCPU arms for earlier than it sleeps. */
     'armed-by-another'(context) {
       const { vcpu, clock, machine } = context;
