@@ -88,7 +88,10 @@ describe('qtest machine', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(/^machine of clock {2}realtime clock, 1 VCPU, \d+ bytes of state\n\ndevices\n/);
     expect(stdout).toMatch(/\n {2}rtc0 {5}mc146818rtc {5}on isa0 {2}MC146818A.*\n {6}irq=8 ioBase=0x70 /);
-    expect(stdout).toContain('\nmemory\n  0000000000000000-000000000009ffff  ram  640 KiB\n');
+    expect(stdout).toContain(
+      '\nmemory\n  0000000000000000-0000000007ffffff  ram  128 MiB\n' +
+        '  00000000000a0000-00000000000fffff       384 KiB  RAM if pmc0 says so\n',
+    );
     expect(stdout).toContain('\n  io      0070-0071  rtc0.ports\n');
     expect(stdout).toContain(
       '\nIRQ lines\n  isa0.route[0-15] → isa0.irq[0-15] → pic0.ir[0-15]\n  isa0.reset → RESET\n',
@@ -116,10 +119,7 @@ describe('qtest machine', () => {
           properties: expect.objectContaining({ irq: 8, ioBase: 0x70 }),
         }),
       ]),
-      memory: [
-        { kind: 'ram', base: 0, size: 0xa_0000 },
-        { kind: 'ram', base: 0x10_0000, size: 127 * 2 ** 20 },
-      ],
+      memory: [{ kind: 'ram', base: 0, size: 128 * 2 ** 20 }],
     });
     expect(machines[0].regions).toContainEqual({
       device: 'rtc0',
@@ -130,6 +130,33 @@ describe('qtest machine', () => {
       priority: 0,
     });
     expect(machines[0].lines).toContainEqual({ name: 'rtc0.irq', kind: 'output', to: ['isa0.irq[8]'] });
+  });
+});
+
+describe('qtest machine --machine', () => {
+  test('the normal machine', async () => {
+    const { code, stdout, stderr } = await qtest(['machine', '--machine', 'pc', '--no-config']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^machine of pc {2}virtual clock, 1 VCPU/);
+    expect(stdout).toMatch(/\n {2}isa0 {5}piix3 {10}on pci0 {2}/);
+    expect(stdout).toContain('\n  io      0cfc-0cff  pci0.data      priority 2\n');
+  });
+
+  test('isapc, and none, for a program', async () => {
+    const types = async (name: string): Promise<string[]> => {
+      const { stdout } = await qtest(['machine', '--machine', name, '--json']);
+      return JSON.parse(stdout).machines.flatMap(({ devices }: { devices: { type: string }[] }) =>
+        devices.map(({ type }) => type),
+      );
+    };
+    expect(await types('isapc')).toEqual(expect.arrayContaining(['isa-bus', 'i8259', 'mc146818rtc']));
+    expect(await types('none')).toEqual([]);
+  });
+
+  test('another one', async () => {
+    const { code, stderr } = await qtest(['machine', '--machine', 'q35']);
+    expect(code).toBe(2);
+    expect(stderr).toContain("'--machine <name>' argument 'q35' is invalid. Allowed choices are pc, isapc, none.");
   });
 });
 

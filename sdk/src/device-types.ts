@@ -151,6 +151,11 @@ export interface DeviceTypes {
   i440fx: PciPlacement & {
     /** Its device number. Default 0. */
     readonly slot?: number;
+    /**
+     * When RAM answers at 0xA0000: `datasheet`, while SMRAM has G_SMRAME and DOPEN, which DLCK closes for good; `qemu`, while it has DOPEN.
+     * Default `datasheet`.
+     */
+    readonly smram?: 'datasheet' | 'qemu';
   };
   /** The PIIX3's function 0: the ISA bus, the routing of PCI interrupts to it, and the reset control register. */
   piix3: PciPlacement & {

@@ -48,6 +48,19 @@ export interface RegionSpec {
   };
 }
 
+/** An area of physical memory. */
+export interface ShadowSpec {
+  readonly base: number;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** What of an area of RAM is accessed: the other kind of access goes to what lies below it. */
+export interface Shadow {
+  readonly read: boolean;
+  readonly write: boolean;
+}
+
 export interface OutputSpec {
   /** Pins; 1 when left out. */
   readonly count?: number;
@@ -110,6 +123,11 @@ export interface DeviceSchema<
   regions?(properties: PropertiesOf<NoInfer<P>>): Readonly<Record<R, RegionSpec>>;
   /** Its registers, by region. */
   readonly registers?: Readonly<Partial<Record<NoInfer<R>, RegisterBank>>>;
+  /**
+   * Areas of RAM from which the device can turn accesses away, to what lies below RAM: a ROM, or a region of negative priority. Its
+   * behaviour's `shadow` says when. Addresses and sizes are multiples of 4096.
+   */
+  readonly shadow?: readonly ShadowSpec[];
   /** It has a character backend, `device.chardev`, whose other end a test holds as `machine.chardev(id)`. */
   readonly chardev?: boolean;
   /** Timers by name. Those due at the same instant fire in this order. */
@@ -189,7 +207,7 @@ export interface Device<
   readonly guestError: (message: string) => void;
   /** The guest used what the part has and this model lacks. */
   readonly unimplemented: (message: string) => void;
-  /** To be called when a region's `base` has changed: every thread sees the new map before its next access. */
+  /** To be called when a region's `base`, or a `shadow`, has changed: every thread sees the new map before its next access. */
   readonly remap: () => void;
 }
 
@@ -232,6 +250,8 @@ export interface DeviceBehaviour<
    * it. Without it, a region is seen where it lies.
    */
   forward?(device: Device<P, S, T, O>, space: Space, base: number, size: number): number | undefined;
+  /** Which accesses to its area `n` of `schema.shadow` reach RAM, going by the device's state alone. After a change, `remap()`. */
+  shadow?(device: Device<P, S, T, O>, n: number): Shadow;
   /** Bytes have come at the character backend. */
   received?(device: Device<P, S, T, O>): void;
   /** The interrupt-acknowledge cycle of an interrupt controller: gives the vector, 0 to 255. */
@@ -294,6 +314,8 @@ export function defineDevice<
   checkHandlers(schema.type, behaviour, 'timers', schema.timers ?? []);
   checkHandlers(schema.type, behaviour, 'inputs', Object.keys(schema.inputs ?? {}));
   for (const [name, type] of Object.entries(schema.state ?? {})) checkStateField(schema.type, name, type);
+  if (schema.shadow !== undefined && behaviour.shadow === undefined)
+    throw new TypeError(`device type '${schema.type}': its schema has areas 'shadow', and its behaviour no shadow()`);
   return Object.freeze({ schema, behaviour, [BRAND]: true });
 }
 

@@ -52,7 +52,10 @@ export interface MachineBuilder {
     definition: DeviceDefinition<P, S, R, T, O, I>,
     ...rest: AddArguments<PropertiesIn<P>>
   ): DeviceRef;
-  /** Adds `size` bytes of RAM at `base`; both multiples of 4096. */
+  /**
+   * Adds `size` bytes of RAM at `base`; both multiples of 4096. RAM and a ROM may overlap only where a device can turn accesses away from
+   * RAM: they reach the ROM then.
+   */
   ram(base: number, size: number): void;
   /** Adds a ROM at `base`, a multiple of 4096. The guest's writes are ignored. */
   rom(base: number, image: Uint8Array): void;
@@ -83,7 +86,10 @@ type Part<T extends BuiltinType> = boolean | Partial<DeviceTypes[T]>;
 
 /** Options of `machine.isapc()`. The parts that are left out by default are found by their ids: `machine.get('hpet0')`. */
 export interface IsaPcOptions {
-  /** Bytes of RAM, a multiple of 4096, up to 3 GiB. Those from 640 KiB to 1 MiB are none. Default 128 MiB. */
+  /**
+   * Bytes of RAM, a multiple of 4096, up to 3 GiB. Those from 640 KiB to 1 MiB are none in an `isapc`; in a `pc` they show when the
+   * 440FX's registers SMRAM and PAM say so. Default 128 MiB.
+   */
   readonly ram?: number;
   /** CPUs that the firmware's tables tell of. Default 1; for a plugin without `init()`, the most that a case of it has. */
   readonly cpus?: number;

@@ -9,6 +9,7 @@ import {
   type OutputSpec,
   type RegionBehaviour,
   type RegionSpec,
+  type ShadowSpec,
 } from './device.ts';
 import {
   property,
@@ -186,6 +187,8 @@ interface FunctionSchema<
   readonly state?: S;
   /** The bus that it provides: that of a bridge. */
   readonly provides?: BusSpec;
+  /** Areas of RAM from which it can turn accesses away. */
+  readonly shadow?: readonly ShadowSpec[];
   /** Where it answers beside its BARs: at addresses that no software can move. */
   regions?(properties: PropertiesOf<NoInfer<P>>): Readonly<Record<Q, RegionSpec>>;
   readonly registers?: Readonly<Partial<Record<NoInfer<R | Q>, RegisterBank>>>;

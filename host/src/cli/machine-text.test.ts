@@ -19,6 +19,10 @@ test('devices, memory, regions and wiring', () => {
         },
       ],
       memory: [{ kind: 'ram', base: 0, size: 0xa0000 }],
+      shadows: [
+        { device: 'pmc0', base: 0x80000, size: 0x2000 },
+        { device: 'pmc0', base: 0x82000, size: 0x2000 },
+      ],
       regions: [
         { device: 'rtc0', region: 'ports', space: 'io', base: 0x70, size: 2, priority: 0 },
         { device: 'vga0', region: 'lfb', space: 'memory', base: undefined, size: 2 ** 20, priority: 1 },
@@ -46,6 +50,7 @@ devices
 
 memory
   0000000000000000-000000000009ffff  ram  640 KiB
+  0000000000080000-0000000000083fff       16 KiB   RAM if pmc0 says so
 
 regions
   io      0070-0071      rtc0.ports

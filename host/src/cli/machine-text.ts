@@ -4,19 +4,39 @@ import type { DeviceView, LineView, MachineView, RegionView } from './machine-vi
 
 /** A machine for a reader: its devices, memory, regions and IRQ wiring. */
 export function machineText(view: MachineView, style: Style): string {
-  const { plugin, clock, vcpus, devices, memory, regions, lines, stateBytes } = view;
+  const { plugin, clock, vcpus, devices, memory, shadows, regions, lines, stateBytes } = view;
   const about = `${clock} clock, ${count(vcpus, 'VCPU')}, ${stateBytes} bytes of state`;
   return [
     `${style('bold', `machine of ${plugin}`)}  ${style('dim', about)}`,
     ...section(style('bold', 'devices'), deviceLines(devices, style)),
     ...section(
       style('bold', 'memory'),
-      columns(memory.map(({ kind, base, size }) => [range(base, size, 16), kind, bytes(size)])),
+      columns([
+        ...memory.map(({ kind, base, size }) => [range(base, size, 16), kind, bytes(size), '']),
+        ...joined(shadows).map(({ device, base, size }) => [
+          range(base, size, 16),
+          '',
+          bytes(size),
+          `RAM if ${device} says so`,
+        ]),
+      ]),
     ),
     ...section(style('bold', 'regions'), columns(regions.map(regionCells))),
     ...section(style('bold', 'IRQ lines'), rows(lines.filter(isSource(lines)).map((line) => chain(line, lines)))),
     '',
   ].join('\n');
+}
+
+/** Areas of one device that follow each other are one for a reader. */
+function joined(shadows: MachineView['shadows']): MachineView['shadows'] {
+  const areas: MachineView['shadows'][number][] = [];
+  for (const area of shadows) {
+    const last = areas.at(-1);
+    if (last?.device === area.device && last.base + last.size === area.base)
+      areas[areas.length - 1] = { ...last, size: last.size + area.size };
+    else areas.push(area);
+  }
+  return areas;
 }
 
 function deviceLines(devices: readonly DeviceView[], style: Style): string[] {

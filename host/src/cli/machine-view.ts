@@ -11,6 +11,8 @@ export interface MachineView {
   readonly devices: readonly DeviceView[];
   /** RAM and ROM. */
   readonly memory: readonly { readonly kind: 'ram' | 'rom'; readonly base: number; readonly size: number }[];
+  /** Areas of RAM from which a device can turn accesses away. */
+  readonly shadows: readonly { readonly device: string; readonly base: number; readonly size: number }[];
   readonly regions: readonly RegionView[];
   /** IRQ lines that lead somewhere: a device's output, or a line of a bus. */
   readonly lines: readonly LineView[];
@@ -65,6 +67,11 @@ export function viewMachine(plugin: string, vcpus: number, { blueprint, registry
       properties,
     })),
     memory: ram.map(({ kind, base, size }) => ({ kind, base, size })).toSorted((a, b) => a.base - b.base),
+    shadows: devices
+      .flatMap(({ id, type }) =>
+        (registry.get(type)?.schema.shadow ?? []).map(({ base, size }) => ({ device: id, base, size })),
+      )
+      .toSorted((a, b) => a.base - b.base),
     regions: devices.flatMap((device) => regionsOf(device, registry.get(device.type))).toSorted(byPlace),
     lines: lines.map((_, index) => lineView(index, blueprint)).filter(({ to }) => to.length > 0),
     stateBytes: layout.stateBytes,

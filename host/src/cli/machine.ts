@@ -4,7 +4,7 @@ import { styleFor } from '../report/style.ts';
 import type { Io } from './io.ts';
 import { machineText } from './machine-text.ts';
 import { viewMachine, type MachineView } from './machine-view.ts';
-import type { CliOptions } from './options.ts';
+import type { CliOptions, MachineName } from './options.ts';
 import { prepare } from './prepare.ts';
 
 /** What `qtest machine --json` writes. Version 1 gains keys and loses none. */
@@ -13,8 +13,20 @@ export interface MachineList {
   readonly machines: readonly MachineView[];
 }
 
-/** `qtest machine`: the machine that each plugin's cases run on. */
+/** `qtest machine`: the machine that each plugin's cases run on, or one of the host's own. */
 export async function machine(options: CliOptions, io: Io): Promise<number> {
+  const views =
+    options.machine === undefined ? await machinesOfPlugins(options, io) : [await ownMachine(options.machine, options)];
+  const style = styleFor(io.stdout);
+  io.stdout.write(
+    options.json === true
+      ? `${JSON.stringify({ version: 1, machines: views } satisfies MachineList, undefined, 2)}\n`
+      : views.map((view) => machineText(view, style)).join('\n'),
+  );
+  return 0;
+}
+
+async function machinesOfPlugins(options: CliOptions, io: Io): Promise<MachineView[]> {
   const { plugins, config } = await prepare(options, io);
   const { clock } = settingsOf(config, options);
   const hooks = createHooks();
@@ -27,11 +39,16 @@ export async function machine(options: CliOptions, io: Io): Promise<number> {
     const { blueprint } = (await build(plugin, { known, hooks, context })).seal();
     views.push(viewMachine(plugin.name, context.vcpus, { blueprint, registry: registryOf(known) }));
   }
-  const style = styleFor(io.stdout);
-  io.stdout.write(
-    options.json === true
-      ? `${JSON.stringify({ version: 1, machines: views } satisfies MachineList, undefined, 2)}\n`
-      : views.map((view) => machineText(view, style)).join('\n'),
-  );
-  return 0;
+  return views;
+}
+
+/** A machine as the host builds it, with its defaults and no hook's addition. */
+async function ownMachine(name: MachineName, { clock = 'virtual' }: CliOptions): Promise<MachineView> {
+  const { devicesOf, registryOf } = await import('../vcpu/build.ts');
+  const { Builder } = await import('../machine/builder.ts');
+  const known = devicesOf([]);
+  const builder = new Builder(clock, known);
+  if (name === 'pc') builder.pc();
+  if (name === 'isapc') builder.isapc();
+  return viewMachine(name, 1, { blueprint: builder.seal().blueprint, registry: registryOf(known) });
 }

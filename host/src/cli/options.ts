@@ -17,7 +17,13 @@ export interface CliOptions {
   /** The config file; false for none. */
   readonly config?: string | false;
   readonly json?: boolean;
+  /** `qtest machine` alone: one of the host's machines, in place of the plugins'. */
+  readonly machine?: MachineName;
 }
+
+/** The machines that the host can build by itself. */
+export const MACHINES = ['pc', 'isapc', 'none'] as const;
+export type MachineName = (typeof MACHINES)[number];
 
 /** Adds the options that every sub-command shares; they may stand before or after its name. */
 export function addOptions(program: Command): void {

@@ -40,6 +40,13 @@ test('a repeatable option does not swallow the command after it', async () => {
   expect(await parse('-t', 'a', 'machine')).toEqual({ name: 'machine', options: { plugin: [], test: ['a'] } });
 });
 
+test("one of the host's machines", async () => {
+  expect(await parse('machine', '--machine', 'isapc')).toEqual({
+    name: 'machine',
+    options: { plugin: [], test: [], machine: 'isapc' },
+  });
+});
+
 test('of --config and --no-config the last one counts', async () => {
   expect((await parse('--config', 'c.ts', '--no-config')).options?.config).toBe(false);
   expect((await parse('--no-config', '--config', 'c.ts')).options?.config).toBe('c.ts');

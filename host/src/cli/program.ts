@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 
 import { didYouMean } from '../nearest.ts';
 import type { Io } from './io.ts';
-import { addOptions, type CliOptions } from './options.ts';
+import { addOptions, MACHINES, type CliOptions } from './options.ts';
 
 export type CommandName = 'run' | 'list' | 'machine';
 
@@ -16,6 +16,7 @@ Examples:
   qtest --clock realtime --timeout 20s        on the machine's real-time clock
   qtest list --json                           the cases, for a program
   qtest machine --plugin rtc                  the devices, regions and IRQ wiring that rtc's cases run on
+  qtest machine --machine pc                  those of the normal machine
   qtest --plugin '?'                          the plugins of the config
 
 Exit codes:
@@ -51,12 +52,14 @@ export function createProgram(
   addOptions(program);
   add('run', 'run the cases (the default)');
   add('list', 'list the cases without running them');
-  add('machine', 'print the machine that the cases run on');
+  add('machine', 'print the machine that the cases run on').addOption(
+    new Option('--machine <name>', "one of the host's own machines, in place of the plugins'").choices(MACHINES),
+  );
   return program;
 
-  function add(name: CommandName, description: string): void {
+  function add(name: CommandName, description: string): Command {
     const command = program.command(name, { isDefault: name === 'run' }).description(description);
-    command.action(() => run(name, program.opts()));
+    return command.action((own: object) => run(name, { ...program.opts<CliOptions>(), ...own }));
   }
 }
 

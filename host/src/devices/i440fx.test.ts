@@ -242,8 +242,8 @@ describe('i440fx', () => {
     const { vcpu, select } = build();
     select(0x70);
     expect(vcpu.inl(DATA)).toBe(0x0002_0000);
-    vcpu.outb(DATA + 2, 0xff);
-    expect(vcpu.inl(DATA)).toBe(0x007a_0000);
+    vcpu.outb(DATA + 2, 0xef);
+    expect(vcpu.inl(DATA)).toBe(0x006a_0000);
     vcpu.outb(DATA + 2, 0);
     expect(vcpu.inl(DATA)).toBe(0x0002_0000);
   });
@@ -266,5 +266,152 @@ describe('i440fx', () => {
     });
     vcpu.outl(ADDRESS, (ENABLE | (3 << 11)) >>> 0);
     expect(vcpu.inl(DATA)).toBe(0x1237_8086);
+  });
+});
+
+describe('RAM that i440fx shows and hides', () => {
+  const ROM = 0x5a;
+  /** RAM of 2 MiB that holds its address's bits 14 to 21, and a ROM of `ROM` under 0xF0000. */
+  function memory(smram: 'datasheet' | 'qemu' = 'datasheet') {
+    const machine = testMachine((m) => {
+      m.add('i440fx-pcihost');
+      m.add('i440fx', { smram });
+      m.ram(0, 0x20_0000);
+      m.rom(0xf_0000, new Uint8Array(0x1_0000).fill(ROM));
+      for (let at = 0; at < 0x20_0000; at += 0x4000) m.load(at, new Uint8Array(0x4000).fill(at >>> 14));
+    });
+    const { vcpu } = machine;
+    const set = (offset: number, value: number): void => {
+      vcpu.outl(ADDRESS, (ENABLE | (offset & 0xfc)) >>> 0);
+      vcpu.outb(DATA + (offset & 3), value);
+    };
+    return { ...machine, set };
+  }
+
+  // Data sheet, 3.2.17: register and half, first address, bytes.
+  const AREAS = [
+    [0x59, 4, 0xf_0000, 0x1_0000],
+    ...Array.from({ length: 12 }, (_, n) => [0x5a + (n >> 1), (n & 1) * 4, 0xc_0000 + n * 0x4000, 0x4000] as const),
+  ] as const;
+
+  test.each(AREAS)('pam/%#: register 0x%x, bits from %i', (offset, shift, base, size) => {
+    const { vcpu, set } = memory();
+    const last = base + size - 1;
+    const hidden = base === 0xf_0000 ? ROM : 0xff;
+    const ram = (at: number): number => at >>> 14;
+    for (const at of [base, last]) expect(vcpu.readb(at)).toBe(hidden);
+    set(offset, 1 << shift);
+    for (const at of [base, last]) {
+      expect(vcpu.readb(at)).toBe(ram(at));
+      vcpu.writeb(at, 0x77);
+      expect(vcpu.readb(at)).toBe(ram(at));
+    }
+    set(offset, 2 << shift);
+    for (const at of [base, last]) {
+      vcpu.writeb(at, 0x33);
+      expect(vcpu.readb(at)).toBe(hidden);
+    }
+    set(offset, 3 << shift);
+    for (const at of [base, last]) {
+      expect(vcpu.readb(at)).toBe(0x33);
+      vcpu.writeb(at, 0x44);
+      expect(vcpu.readb(at)).toBe(0x44);
+    }
+    // Its neighbours have not moved.
+    for (const at of [base - 1, last + 1])
+      expect(vcpu.readb(at)).toBe(at >= 0x10_0000 ? ram(at) : at >= 0xf_0000 ? ROM : 0xff);
+  });
+
+  test('pam/accesses-across-a-border', () => {
+    const { vcpu, set } = memory();
+    set(0x5a, 0x01);
+    expect(vcpu.readl(0xc_3ffe)).toBe(0xffff_3030);
+    expect(vcpu.read(0xb_fffe, 4)).toEqual(Uint8Array.of(0xff, 0xff, 0x30, 0x30));
+    set(0x5a, 0x22);
+    vcpu.write(0xc_3ffc, Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8));
+    set(0x5a, 0x33);
+    expect(vcpu.read(0xc_3ffc, 8)).toEqual(Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8));
+  });
+
+  test('pam/moves-at-the-next-access, also where RAM was accessed last', () => {
+    const { vcpu, set } = memory();
+    set(0x5a, 0x03);
+    for (let n = 0; n < 3; n++) {
+      vcpu.writel(0xc_0000, n);
+      expect(vcpu.readl(0xc_0000)).toBe(n);
+      set(0x5a, 0x00);
+      expect(vcpu.readl(0xc_0000)).toBe(0xffff_ffff);
+      vcpu.writel(0xc_0000, 0xbad);
+      set(0x5a, 0x01);
+      vcpu.writel(0xc_0000, 0xbad);
+      expect(vcpu.readl(0xc_0000)).toBe(n);
+      set(0x5a, 0x03);
+      expect(vcpu.readl(0xc_0000)).toBe(n);
+    }
+  });
+
+  test('pam/a-write-to-the-ROM-is-reported', () => {
+    const { vcpu, events } = memory();
+    vcpu.writeb(0xf_0000, 1);
+    expect(events()).toEqual([
+      { kind: 'guestError', device: undefined, message: 'write of 0x1 to the ROM at 0xf0000' },
+    ]);
+    expect(vcpu.readb(0xf_0000)).toBe(ROM);
+  });
+
+  test('snapshot/brings-the-areas-back', () => {
+    const { vcpu, machine, set } = memory();
+    set(0x5a, 0x33);
+    const snapshot = machine.snapshot();
+    set(0x5a, 0);
+    expect(vcpu.readb(0xc_0000)).toBe(0xff);
+    machine.restore(snapshot);
+    expect(vcpu.readb(0xc_0000)).toBe(0x30);
+    machine.reset();
+    expect(vcpu.readb(0xc_0000)).toBe(0xff);
+  });
+
+  test('smram/open-needs-both-bits', () => {
+    const { vcpu, set } = memory();
+    for (const [value, open] of [
+      [0x00, false],
+      [0x08, false],
+      [0x40, false],
+      [0x48, true],
+    ] as const) {
+      set(0x72, value);
+      for (const at of [0xa_0000, 0xb_ffff]) expect(vcpu.readb(at)).toBe(open ? at >>> 14 : 0xff);
+    }
+    vcpu.writeb(0xa_0000, 0x11);
+    expect(vcpu.readb(0xa_0000)).toBe(0x11);
+    set(0x72, 0);
+    vcpu.writeb(0xa_0000, 0x22);
+    set(0x72, 0x48);
+    expect(vcpu.readb(0xa_0000)).toBe(0x11);
+  });
+
+  test('smram/lock', () => {
+    const { vcpu, machine, set } = memory();
+    const smram = (): number => vcpu.inb(DATA + 2);
+    set(0x72, 0x58);
+    expect(smram()).toBe(0x1a);
+    expect(vcpu.readb(0xa_0000)).toBe(0xff);
+    set(0x72, 0x48);
+    expect(smram()).toBe(0x1a);
+    set(0x72, 0x20);
+    expect(smram()).toBe(0x32);
+    machine.reset();
+    set(0x72, 0x48);
+    expect(smram()).toBe(0x4a);
+    expect(vcpu.readb(0xa_0000)).toBe(0x28);
+  });
+
+  test('smram/as-qemu', () => {
+    const { vcpu, set } = memory('qemu');
+    set(0x72, 0x40);
+    expect(vcpu.readb(0xa_0000)).toBe(0x28);
+    set(0x72, 0x58);
+    expect(vcpu.inb(DATA + 2)).toBe(0x5a);
+    expect(vcpu.readb(0xa_0000)).toBe(0x28);
   });
 });

@@ -4,15 +4,27 @@
  * and SMRAM registers.
  *
  * Not modelled: DRAM timing, ECC, PMC error registers, the turbo reset control register (the PIIX3's is used), AGP.
- * The PAM and SMRAM registers hold what is written to them and do not move RAM yet: nothing lies below them to be uncovered.
- * DLCK locks nothing. PCICMD and PCISTS are QEMU's: all bits that a function can have, 0 at reset, where the part's have MAE and BME
+ * SMM itself: no processor is ever in it, so that RAM at 0xA0000 shows while SMRAM.DOPEN has it open, and DCLS changes nothing. PCICMD and PCISTS are QEMU's: all bits that a function can have, 0 at reset, where the part's have MAE and BME
  * hardwired to 1 and a DEVSEL of 01.
  *
- * Differences: QEMU keeps bits 1:0 of what is written to 0xCF8 and ORs them into the offset (`configAddress: 'qemu'`, the default);
+ * Differences: QEMU opens the SMRAM by DOPEN alone, and DLCK locks nothing (`smram: 'qemu'`); a reset of any kind clears DLCK, which the
+ * data sheet leaves to power-on. QEMU keeps bits 1:0 of what is written to 0xCF8 and ORs them into the offset (`configAddress: 'qemu'`, the default);
  * the specification has them hardwired to zero (`'strict'`). Bytes and words at 0xCF8 to 0xCFB go through to what lies below, where
  * QEMU reads CONFADD and ignores the write. A read that goes beyond the 256 bytes of a function gives ones there, and not zeroes.
  */
-import { defineDevice, definePciFunction, deviceSchema, property, register, rw, ro, type DeviceOf } from '@qtest/sdk';
+import {
+  defineDevice,
+  definePciFunction,
+  deviceSchema,
+  property,
+  register,
+  ro,
+  rw,
+  type Device,
+  type DeviceOf,
+  type PciDevice,
+  type StateArray,
+} from '@qtest/sdk';
 
 /** CONFADD, the dword at 0xCF8. */
 export const CONFADD = register('CONFADD', {
@@ -91,6 +103,7 @@ const PAM = Array.from({ length: 7 }, (_, n) =>
     offset: 0x59 + n,
     reset: 0,
     fields: { HIGH_WE: rw(5), HIGH_RE: rw(4), LOW_WE: rw(1), LOW_RE: rw(0) },
+    effect: 'which accesses to its two areas go to RAM, and not to PCI',
   }),
 );
 
@@ -99,7 +112,21 @@ const SMRAM = register('SMRAM', {
   offset: 0x72,
   reset: 0x02,
   fields: { DOPEN: rw(6), DCLS: rw(5), DLCK: rw(4), G_SMRAME: rw(3), C_BASE_SEG: ro(2, 0) },
+  effect: 'whether RAM answers at 0xA0000, and not PCI',
 });
+
+/** What PAM and SMRAM steer: PAM0 has one area, in its high half; the others two of 16 KiB, the lower in the low half. */
+const AREAS = [
+  { base: 0xa_0000, size: 0x2_0000 },
+  { base: 0xf_0000, size: 0x1_0000 },
+  ...Array.from({ length: 12 }, (_, n) => ({ base: 0xc_0000 + n * 0x4000, size: 0x4000 })),
+] as const;
+
+/** The bits of a PAM register that steer area `n`, from its read enable on. */
+function pamBits(config: StateArray, n: number): number {
+  const half = n - 2;
+  return n === 1 ? config.get(0x59) >> 4 : config.get(0x5a + (half >> 1)) >> (half % 2 === 0 ? 0 : 4);
+}
 
 export const i440fx = definePciFunction(
   {
@@ -107,6 +134,40 @@ export const i440fx = definePciFunction(
     idPrefix: 'pmc',
     description: '440FX PCI and memory controller, the function 0:0.0',
     pci: { vendor: 0x8086, device: 0x1237, revision: 0x02, classCode: 0x06_0000, slot: 0, registers: [...PAM, SMRAM] },
+    properties: {
+      smram: property.oneOf(['datasheet', 'qemu'], {
+        default: 'datasheet',
+        description: 'DOPEN needs G_SMRAME and gives way to DLCK, as the data sheet; or opens by itself, as QEMU',
+      }),
+    },
+    state: { locked: 'bool' },
+    shadow: AREAS,
   },
-  {},
+  {
+    reset({ state }) {
+      state.locked = false;
+    },
+    configWritten(device, offset, size) {
+      if (offset <= SMRAM.offset && offset + size > SMRAM.offset && device.properties.smram === 'datasheet')
+        lock(device);
+      device.remap();
+    },
+    shadow({ state: { config }, properties }, n) {
+      if (n > 0) {
+        const bits = pamBits(config, n);
+        return { read: (bits & 1) !== 0, write: (bits & 2) !== 0 };
+      }
+      const smram = config.get(SMRAM.offset);
+      const open = SMRAM.DOPEN.test(smram) && (SMRAM.G_SMRAME.test(smram) || properties.smram === 'qemu');
+      return { read: open, write: open };
+    },
+  },
 );
+
+/** DLCK resets DOPEN, and both are read-only from then on until the next reset. */
+function lock({ state }: PciDevice & Device<{}, { readonly locked: 'bool' }>): void {
+  const { config } = state;
+  const written = config.get(SMRAM.offset);
+  state.locked ||= SMRAM.DLCK.test(written);
+  if (state.locked) config.set(SMRAM.offset, SMRAM.DLCK.set(SMRAM.DOPEN.set(written, 0), 1));
+}

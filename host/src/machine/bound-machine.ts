@@ -1,4 +1,4 @@
-import type { AnyDeviceDefinition, Chardev, Device, DeviceInfo, RegionSpec, ResetKind } from '@qtest/sdk';
+import type { AnyDeviceDefinition, Chardev, Device, DeviceInfo, RegionSpec, ResetKind, Shadow } from '@qtest/sdk';
 import { resolveProperties } from '@qtest/sdk';
 import { hostError } from '../errors.ts';
 import type { Blueprint, MachineHandle } from './blueprint.ts';
@@ -16,6 +16,9 @@ import { readyWaiters, rouseForTimer } from './waiters.ts';
 
 /** Device definitions by type. */
 export type Registry = ReadonlyMap<string, AnyDeviceDefinition>;
+
+/** An area whose device has nothing to say. */
+const RAM_ALONE: Shadow = { read: true, write: true };
 
 interface BoundDevice {
   readonly definition: AnyDeviceDefinition;
@@ -74,6 +77,7 @@ export class BoundMachine {
       Object.values(outputs).some(({ line, count }) => blueprint.intr >= line && blueprint.intr < line + count),
     );
     this.#bindRegions();
+    this.#bindShadows();
     this.#bindSinks();
     const timers = blueprint.timers.map(({ device, name }) => ({ device, name, ...this.#timerHandler(device, name) }));
     this.#fire = (index, deadline) => {
@@ -198,6 +202,19 @@ export class BoundMachine {
           return at === undefined ? undefined : this.#forwarded(index, spec, at);
         };
         this.bus.add(spec.space, new Target(index, `${context.id}.${name}`, spec, context, handlers, locate));
+      }
+    }
+  }
+
+  #bindShadows(): void {
+    for (const [index, { definition, context }] of this.#bound.entries()) {
+      const { schema, behaviour } = definition;
+      for (const [n, area] of (schema.shadow ?? []).entries()) {
+        this.bus.addShadow(area, () => {
+          let shadow: Shadow = RAM_ALONE;
+          this.bus.guard(index, () => (shadow = behaviour.shadow?.(context, n) ?? RAM_ALONE));
+          return shadow;
+        });
       }
     }
   }

@@ -421,13 +421,83 @@ describe('seal', () => {
   });
 });
 
+describe('RAM above a ROM', () => {
+  const steering = (areas: readonly { base: number; size: number }[]): AnyDeviceDefinition =>
+    defineDevice(
+      { type: 'steer', description: 'a chipset', shadow: areas },
+      { shadow: () => ({ read: false, write: true }) },
+    );
+  const build = (areas: readonly { base: number; size: number }[], init: (m: Builder) => void): (() => void) => {
+    const definition = steering(areas);
+    const machine = new Builder(
+      'virtual',
+      knownDevices([{ name: 'test', url: import.meta.url, devices: [definition] }]),
+    );
+    return () => {
+      machine.add(definition);
+      init(machine);
+    };
+  };
+
+  test('where a device steers all of it, in any order', () => {
+    const areas = [
+      { base: 0x4000, size: 0x2000 },
+      { base: 0x6000, size: 0x2000 },
+    ];
+    expect(
+      build(areas, (m) => {
+        m.ram(0, 0x1_0000);
+        m.rom(0x4000, new Uint8Array(0x4000));
+      }),
+    ).not.toThrow();
+    expect(
+      build(areas, (m) => {
+        m.rom(0x5000, new Uint8Array(0x2000));
+        m.ram(0, 0x1_0000);
+      }),
+    ).not.toThrow();
+  });
+
+  test('not where a page of it is steered by nobody, nor a ROM above a ROM', () => {
+    const areas = [
+      { base: 0x4000, size: 0x1000 },
+      { base: 0x6000, size: 0x2000 },
+    ];
+    expect(
+      build(areas, (m) => {
+        m.ram(0, 0x1_0000);
+        m.rom(0x4000, new Uint8Array(0x4000));
+      }),
+    ).toThrow('rom at 0x4000-0x7fff overlaps ram at 0x0-0xffff');
+    expect(
+      build(areas, (m) => {
+        m.rom(0x6000, new Uint8Array(0x1000));
+        m.rom(0x6000, new Uint8Array(0x1000));
+      }),
+    ).toThrow('rom at 0x6000-0x6fff overlaps rom at 0x6000-0x6fff');
+  });
+
+  test('areas are whole pages, and each has one device', () => {
+    expect(build([{ base: 0x4100, size: 0x1000 }], () => {})).toThrow(
+      "device 'steer0': its shadow area at 0x4100, 4096 bytes, must be of whole pages of 4096",
+    );
+    const areas = [{ base: 0x4000, size: 0x2000 }];
+    expect(build(areas, (m) => m.add('i440fx-pcihost') && m.add(steering(areas)))).toThrow(
+      "device 'steer1': its shadow area at 0x4000-0x5fff overlaps that of 'steer0' at 0x4000-0x5fff",
+    );
+  });
+});
+
 describe('pc', () => {
   test('the normal machine, with more or less RAM', () => {
     const machine = builder();
     const { isa, pic, rtc } = machine.pc({ ram: 2 ** 21, rtc: { irq: 9 } });
     expect([isa.type, pic.type, rtc.type]).toEqual(['piix3', 'i8259', 'mc146818rtc']);
     const { blueprint } = machine.seal();
-    expect(blueprint.ram.map(({ base, size }) => [base, size])).toEqual([
+    expect(blueprint.ram.map(({ base, size }) => [base, size])).toEqual([[0, 0x20_0000]]);
+    const old = builder();
+    old.isapc({ ram: 2 ** 21 });
+    expect(old.seal().blueprint.ram.map(({ base, size }) => [base, size])).toEqual([
       [0, 0xa_0000],
       [0x10_0000, 0x10_0000],
     ]);

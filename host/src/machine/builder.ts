@@ -10,6 +10,7 @@ import type {
   PinRef,
   PropertyValue,
   RegionSpec,
+  ShadowSpec,
 } from '@qtest/sdk';
 import { inspect } from 'node:util';
 import { checkProperties, isDeviceDefinition, layoutState, resolveProperties } from '@qtest/sdk';
@@ -67,7 +68,8 @@ export class Builder implements MachineBuilder {
   readonly #lines: Line[] = [];
   readonly #inputs = new Map<string, number>();
   readonly #memory: MemoryBlueprint[] = [];
-  readonly #contents: { address: number; data: Uint8Array }[] = [];
+  /** What RAM and ROM hold at the start; `offset` counts from the first byte of the machine's RAM. */
+  readonly #contents: { offset: number; data: Uint8Array }[] = [];
   #ramBytes = 0;
   #intr = -1;
   readonly #resets: number[] = [];
@@ -102,6 +104,7 @@ export class Builder implements MachineBuilder {
     this.#checkSlot(id, bus, values);
     const regions = schema.regions?.(resolveProperties(schema.properties ?? {}, values)) ?? {};
     this.#checkRegions(id, regions);
+    this.#checkShadows(id, schema.shadow ?? []);
     const outputs: Record<string, { line: number; count: number }> = {};
     for (const [name, { count = 1 }] of Object.entries(schema.outputs ?? {})) {
       outputs[name] = { line: this.#lines.length, count };
@@ -133,18 +136,22 @@ export class Builder implements MachineBuilder {
 
   rom(base: number, image: Uint8Array): void {
     this.#open('rom()');
+    const offset = this.#ramBytes;
     this.#addMemory('rom', base, Math.ceil(image.length / PAGE_BYTES) * PAGE_BYTES);
-    this.#contents.push({ address: base, data: image.slice() });
+    this.#contents.push({ offset, data: image.slice() });
   }
 
   load(address: number, data: Uint8Array): void {
     this.#open('load()');
-    const inside =
-      Number.isSafeInteger(address) &&
-      this.#memory.some(({ base, size }) => address >= base && address + data.length <= base + size);
-    if (!inside)
-      fail(`load(${hex(address)}, ${data.length} bytes): no single piece of RAM holds it; add it with ram() first`);
-    this.#contents.push({ address, data: data.slice() });
+    const holds = ({ base, size }: MemoryBlueprint): boolean =>
+      Number.isSafeInteger(address) && address >= base && address + data.length <= base + size;
+    const pieces = this.#memory.filter(holds);
+    const piece = pieces.find(({ kind }) => kind === 'ram') ?? pieces[0];
+    if (piece === undefined)
+      return fail(
+        `load(${hex(address)}, ${data.length} bytes): no single piece of RAM holds it; add it with ram() first`,
+      );
+    this.#contents.push({ offset: piece.offset + address - piece.base, data: data.slice() });
   }
 
   has(id: string): boolean {
@@ -227,8 +234,8 @@ export class Builder implements MachineBuilder {
     return buildIsaPc(this, options);
   }
 
-  /** Ends construction. Gives the machine as data, and what its RAM and ROM hold. */
-  seal(): { blueprint: Blueprint; contents: readonly { address: number; data: Uint8Array }[] } {
+  /** Ends construction. Gives the machine as data, and what its RAM and ROM hold, by offsets from `layout.ram`. */
+  seal(): { blueprint: Blueprint; contents: readonly { offset: number; data: Uint8Array }[] } {
     this.#open('seal()');
     this.#checkFunctions();
     this.#sealed = true;
@@ -370,6 +377,22 @@ export class Builder implements MachineBuilder {
     }
   }
 
+  /** Two devices that steer one area would each undo what the other does. */
+  #checkShadows(id: string, areas: readonly ShadowSpec[]): void {
+    for (const { base, size } of areas) {
+      if (!(Number.isSafeInteger(base) && base >= 0 && base % PAGE_BYTES === 0 && size > 0 && size % PAGE_BYTES === 0))
+        fail(`device '${id}': its shadow area at ${hex(base)}, ${size} bytes, must be of whole pages of ${PAGE_BYTES}`);
+      for (const other of this.#devices) {
+        for (const there of other.definition.schema.shadow ?? []) {
+          if (base >= there.base + there.size || there.base >= base + size) continue;
+          fail(
+            `device '${id}': its shadow area at ${range(base, size)} overlaps that of '${other.id}' at ${range(there.base, there.size)}`,
+          );
+        }
+      }
+    }
+  }
+
   /** Two functions of a PCI bus must not have one address. */
   #checkSlot(
     id: string,
@@ -494,6 +517,16 @@ export class Builder implements MachineBuilder {
     source.feeds.push(to);
   }
 
+  /** Whether a device can turn accesses to all of these addresses away from RAM, so that a ROM may lie below it. */
+  #isShadowed(start: number, end: number): boolean {
+    const areas = this.#devices.flatMap(({ definition }) => definition.schema.shadow ?? []);
+    let at = start;
+    for (const area of areas.toSorted((a, b) => a.base - b.base)) {
+      if (area.base <= at) at = Math.max(at, area.base + area.size);
+    }
+    return at >= end;
+  }
+
   #addMemory(kind: 'ram' | 'rom', base: number, size: number): void {
     for (const [what, value] of [['base', base] as const, ['size', size] as const]) {
       if (!(Number.isSafeInteger(value) && value >= 0 && value % PAGE_BYTES === 0)) {
@@ -503,6 +536,11 @@ export class Builder implements MachineBuilder {
     if (size === 0) fail(`${kind}() at ${hex(base)}: the size is 0`);
     for (const other of this.#memory) {
       if (base < other.base + other.size && other.base < base + size) {
+        if (
+          kind !== other.kind &&
+          this.#isShadowed(Math.max(base, other.base), Math.min(base + size, other.base + other.size))
+        )
+          continue;
         fail(`${kind} at ${range(base, size)} overlaps ${other.kind} at ${range(other.base, other.size)}`);
       }
     }

@@ -1,4 +1,4 @@
-import type { AccessSize, Initiator, Space } from '@qtest/sdk';
+import type { AccessSize, Initiator, Shadow, ShadowSpec, Space } from '@qtest/sdk';
 import { messageOf } from '../thrown.ts';
 import type { Blueprint } from './blueprint.ts';
 import { PAGE_BYTES } from './blueprint.ts';
@@ -6,6 +6,7 @@ import { WORD, type Control } from './control.ts';
 import { EVENT, type EventKind, type EventRing } from './events.ts';
 import type { Observers } from './lines.ts';
 import { IO_PORTS, IoMap, MemoryMap, unmapped, type Stretch, type Target } from './map.ts';
+import { ShadowedRam } from './shadow.ts';
 import type { Notice } from './notice.ts';
 
 /** A fault of a device: it threw, entered itself, or its timer fired without end. */
@@ -20,6 +21,8 @@ export interface Fault {
 /** Accesses that devices make inside one access, nested, before they are refused. */
 const MAX_DEPTH = 16;
 
+const NO_MEMORY: readonly Stretch[] = [];
+
 const hex = (value: number): string => `0x${value.toString(16)}`;
 
 const PARTS: Readonly<Record<number, AccessSize>> = { 1: 1, 2: 2, 4: 4 };
@@ -30,7 +33,10 @@ const PARTS: Readonly<Record<number, AccessSize>> = { 1: 1, 2: 2, 4: 4 };
  */
 export class Bus {
   readonly io: IoMap;
+  /** Where reads of physical memory go. */
   readonly memory: MemoryMap;
+  /** Where writes go: the same map, unless a device can turn one kind of access away from RAM. */
+  #writes: MemoryMap;
   /** PCI configuration space. */
   readonly #config: MemoryMap;
   readonly #configTargets: Target[] = [];
@@ -45,7 +51,7 @@ export class Bus {
   readonly #ports: readonly Target[];
   readonly #ioTargets: Target[] = [];
   readonly #memoryTargets: Target[] = [];
-  readonly #ram: readonly Stretch[];
+  readonly #ram: ShadowedRam;
   readonly #u8: Uint8Array;
   readonly #dirty: Uint8Array;
   readonly #ramStart: number;
@@ -71,19 +77,20 @@ export class Bus {
     this.io = new IoMap(this.#nobody);
     this.#ports = this.io.ports;
     this.memory = new MemoryMap(this.#nobody);
+    this.#writes = this.memory;
     // A function that is not there is looked for on purpose, and nothing to report.
     this.#config = new MemoryMap(unmapped(() => {}));
-    this.#ram = blueprint.ram.map(({ kind, base, size, offset }): Stretch => ({
-      start: base,
-      end: base + size,
-      target: undefined,
-      delta: offset - base,
-      writable: kind === 'ram',
-    }));
+    this.#ram = new ShadowedRam(blueprint.ram);
   }
 
   add(space: Space, target: Target): void {
     ({ io: this.#ioTargets, memory: this.#memoryTargets, config: this.#configTargets })[space].push(target);
+  }
+
+  /** An area of RAM from which a device can turn accesses away. */
+  addShadow(area: ShadowSpec, shadow: () => Shadow): void {
+    if (this.#writes === this.memory) this.#writes = new MemoryMap(this.#nobody);
+    this.#ram.add(area, shadow);
   }
 
   /** Makes this thread's map anew if it has changed. */
@@ -92,8 +99,10 @@ export class Bus {
     if (generation === this.generation) return;
     this.generation = generation;
     this.io.rebuild(this.#ioTargets);
-    this.memory.rebuild(this.#ram, this.#memoryTargets);
-    this.#config.rebuild([], this.#configTargets);
+    this.#ram.refresh();
+    this.memory.rebuild(this.#ram.reads, this.#memoryTargets);
+    if (this.#writes !== this.memory) this.#writes.rebuild(this.#ram.writes, this.#memoryTargets);
+    this.#config.rebuild(NO_MEMORY, this.#configTargets);
   }
 
   /** The map is a function of state that has changed. Every thread rebuilds its own before its next access. */
@@ -195,7 +204,7 @@ export class Bus {
   }
 
   memoryWrite(address: number, value: number, size: AccessSize, initiator: Initiator): void {
-    const stretch = this.memory.find(address);
+    const stretch = this.#writes.find(address);
     const end = address + size;
     if (end <= stretch.end) {
       if (stretch.target !== undefined) this.#write(stretch.target, address, value, size, initiator);
@@ -204,7 +213,7 @@ export class Bus {
       return;
     }
     for (let at = address; at < end;) {
-      const part = partSize(at, Math.min(this.memory.find(at).end, end));
+      const part = partSize(at, Math.min(this.#writes.find(at).end, end));
       this.memoryWrite(at, cut(value / 2 ** (8 * (at - address)), part), part, initiator);
       at += part;
     }
@@ -212,12 +221,7 @@ export class Bus {
 
   /** Whether any byte of physical memory from `address` is in a region of the device. */
   isOwn(device: number, address: number, size: number): boolean {
-    for (let at = address; at < address + size;) {
-      const { target, end } = this.memory.find(at);
-      if (target?.device === device) return true;
-      at = end;
-    }
-    return false;
+    return liesIn(this.memory, device, address, size) || liesIn(this.#writes, device, address, size);
   }
 
   /** Fills `target` from physical memory: RAM at once, regions in 32-bit accesses where they are aligned. */
@@ -246,7 +250,7 @@ export class Bus {
   memoryWriteBulk(address: number, data: Uint8Array, initiator: Initiator): void {
     for (let done = 0; done < data.length;) {
       const at = address + done;
-      const stretch = this.memory.find(at);
+      const stretch = this.#writes.find(at);
       const run = Math.min(data.length - done, stretch.end - at);
       if (stretch.target === undefined && stretch.writable) {
         const to = at + stretch.delta;
@@ -464,6 +468,16 @@ export class Bus {
   #report(kind: EventKind, device: number, message: string): void {
     this.#events.push(kind, device, 0, this.#now(), message);
   }
+}
+
+/** Whether any of the bytes from `address` is, on a map, in a region of the device. */
+function liesIn(map: MemoryMap, device: number, address: number, size: number): boolean {
+  for (let at = address; at < address + size;) {
+    const { target, end } = map.find(at);
+    if (target?.device === device) return true;
+    at = end;
+  }
+  return false;
 }
 
 /** The largest aligned part of an access that starts at `at` and ends before `end`. */

@@ -17,12 +17,8 @@ export function createMachine(builder: Builder, registry: Registry): BoundMachin
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   const u8 = new Uint8Array(memory.buffer);
   const used = new Set<number>();
-  for (const { address, data } of contents) {
-    const piece = blueprint.ram.find(({ base, size }) => address >= base && address < base + size);
-    if (piece === undefined) continue;
-    const at = piece.offset + address - piece.base;
-    u8.set(data, at);
-    const offset = at - blueprint.layout.ram;
+  for (const { offset, data } of contents) {
+    u8.set(data, blueprint.layout.ram + offset);
     for (let page = Math.floor(offset / PAGE_BYTES); page * PAGE_BYTES < offset + data.length; page++) used.add(page);
   }
   const image: RamImage = {

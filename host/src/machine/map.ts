@@ -147,24 +147,30 @@ export interface Stretch {
   readonly target: Target | undefined;
   /** RAM and ROM: what to add to an address to get its byte in the machine's memory. */
   readonly delta: number;
+  /** Writes go where reads do, and are kept. */
   readonly writable: boolean;
 }
 
-/** The `memory` address space: stretches in order, without a gap. */
+/** The `memory` address space, of reads or of writes: stretches in order, without a gap. */
 export class MemoryMap {
   readonly #nowhere: Stretch;
   readonly #painting = new Painting();
+  #memory: readonly Stretch[] = [];
   #stretches: readonly Stretch[];
+  /** Where the last access was: the next one is most often there too. */
+  #last: Stretch;
 
   constructor(nobody: Target) {
     this.#nowhere = { start: 0, end: 2 ** 53, target: nobody, delta: 0, writable: false };
     this.#stretches = [this.#nowhere];
+    this.#last = this.#nowhere;
   }
 
-  /** `memory` lies below every region whose priority is not negative. */
+  /** `memory`, which is the same array as long as it is the same memory, lies below every region whose priority is not negative. */
   rebuild(memory: readonly Stretch[], targets: readonly Target[]): void {
     const order = paintOrder(targets);
-    if (this.#painting.isSame(order) && this.#stretches.length > 1) return;
+    if (this.#painting.isSame(order) && memory === this.#memory) return;
+    this.#memory = memory;
     const stretchOf = (target: Target): Stretch => ({
       start: target.base,
       end: target.base + target.size,
@@ -177,6 +183,7 @@ export class MemoryMap {
     let flat: Stretch[] = [this.#nowhere];
     for (const stretch of [...below, ...memory, ...above]) flat = paint(flat, stretch);
     this.#stretches = flat;
+    this.#last = this.#search(0);
   }
 
   get stretches(): readonly Stretch[] {
@@ -184,6 +191,12 @@ export class MemoryMap {
   }
 
   find(address: number): Stretch {
+    const last = this.#last;
+    if (address >= last.start && address < last.end) return last;
+    return (this.#last = this.#search(address));
+  }
+
+  #search(address: number): Stretch {
     const stretches = this.#stretches;
     let low = 0;
     let high = stretches.length - 1;
@@ -194,6 +207,17 @@ export class MemoryMap {
     }
     return stretches[low] ?? this.#nowhere;
   }
+}
+
+/** `stretches` without the addresses from `start` to `end`. */
+export function without(stretches: readonly Stretch[], start: number, end: number): Stretch[] {
+  return stretches.flatMap((stretch) => {
+    if (stretch.end <= start || stretch.start >= end) return [stretch];
+    const parts: Stretch[] = [];
+    if (stretch.start < start) parts.push({ ...stretch, end: start });
+    if (stretch.end > end) parts.push({ ...stretch, start: end });
+    return parts;
+  });
 }
 
 function paint(flat: readonly Stretch[], over: Stretch): Stretch[] {

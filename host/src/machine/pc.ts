@@ -39,29 +39,31 @@ const CASCADE = 2;
 const ISA_IRQS = 16;
 
 /**
- * The normal machine init: a PC of 440FX and PIIX3, whose parts behave as QEMU's where those differ from their data sheets. RAM below
- * 640 KiB and from 1 MiB; PCI bus 0 with the 440FX in slot 0 and the PIIX3 in slot 1; behind that what `buildIsaPc` has. Functions
+ * The normal machine init: a PC of 440FX and PIIX3, whose parts behave as QEMU's where those differ from their data sheets. RAM from 0
+ * on, of which the 440FX shows what lies between 640 KiB and 1 MiB when its registers SMRAM and PAM say so; PCI bus 0 with the 440FX in slot 0 and the PIIX3 in slot 1; behind that what `buildIsaPc` has. Functions
  * that are asked for take the slots 2 to 4.
  */
 export function buildPc(machine: MachineBuilder, options: PcOptions): PcMachine {
   const pci = machine.add('i440fx-pcihost');
-  const pmc = machine.add('i440fx', { bus: pci });
+  const pmc = machine.add('i440fx', { bus: pci, smram: 'qemu' });
+  machine.ram(0, options.ram ?? DEFAULT_RAM);
   const board = addBoard(machine, machine.add('piix3', { bus: pci }), options);
   for (const [n, type] of (['edu', 'pci-testdev', 'pvpanic-pci'] as const).entries())
     addPart(machine, type, options[type], { bus: pci, slot: 2 + n });
   return { pci, pmc, ...board };
 }
 
-/** A PC without PCI: the same RAM and ISA devices at the same places, and no port 0xCF9 to reset it by. */
+/** A PC without PCI: the same ISA devices at the same places, no RAM from 640 KiB to 1 MiB, and no port 0xCF9 to reset it by. */
 export function buildIsaPc(machine: MachineBuilder, options: IsaPcOptions): IsaPcMachine {
+  const { ram = DEFAULT_RAM } = options;
+  machine.ram(0, Math.min(ram, LOW_RAM));
+  if (ram > EXTENDED) machine.ram(EXTENDED, ram - EXTENDED);
   return addBoard(machine, machine.add('isa-bus'), options);
 }
 
-/** RAM and the devices on ISA. */
+/** The devices on ISA. */
 function addBoard(machine: MachineBuilder, isa: DeviceRef, options: IsaPcOptions): IsaPcMachine {
   const { ram = DEFAULT_RAM, cpus = 1, rtc: clock = {}, serial = 1 } = options;
-  machine.ram(0, Math.min(ram, LOW_RAM));
-  if (ram > EXTENDED) machine.ram(EXTENDED, ram - EXTENDED);
   const onIsa = { bus: isa };
   const hpet = options.hpet === undefined || options.hpet === false ? undefined : given(options.hpet);
   const irqs = hpet === undefined ? {} : { irq: UNWIRED };

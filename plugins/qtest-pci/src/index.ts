@@ -4,6 +4,7 @@ import { config } from './config.ts';
 import { eduCases } from './edu.ts';
 import { header } from './header.ts';
 import { interrupts } from './interrupts.ts';
+import { pam } from './pam.ts';
 import { options, type PciOptions } from './options.ts';
 import { system } from './system.ts';
 import { testdev } from './testdev.ts';
@@ -15,12 +16,13 @@ export default definePlugin({
   description: 'PCI behind a PC’s host bridge: configuration space, BARs, interrupts, DMA, MSI',
   options,
 
-  // RAM, the 440FX, the PIIX3 with the interrupt controllers on its ISA bus, and functions made for tests. The edus in slots 4 to 7
+  // RAM, the 440FX with a ROM under the last 64 KiB of it, the PIIX3 with the interrupt controllers on its ISA bus, and functions made for tests. The edus in slots 4 to 7
   // are on the four lines of the bus, and that in slot 8 shares one with that in slot 4. Slot 9 has two functions.
   init(machine, { options: { configAddress } }) {
     machine.ram(0, 1024 * 1024);
     machine.add('i440fx-pcihost', { configAddress });
     machine.add('i440fx', { slot: 0 });
+    machine.rom(0xf_0000, bios());
     const isa = machine.add('piix3', { slot: 1 });
     machine.add('i8259', { bus: isa });
     machine.add('edu', { slot: 4 });
@@ -38,5 +40,13 @@ export default definePlugin({
     ...eduCases,
     ...testdev,
     ...system,
+    ...pam,
   },
 });
+
+/** A ROM for the PAM registers to hide: 64 KiB, each dword its own offset and its complement. */
+function bios(): Uint8Array {
+  const image = new DataView(new ArrayBuffer(0x1_0000));
+  for (let at = 0; at < image.byteLength; at += 4) image.setUint32(at, (at | (~at << 16)) >>> 0, true);
+  return new Uint8Array(image.buffer);
+}
