@@ -63,8 +63,9 @@ export interface Vcpu {
   writew(address: number, value: number): void;
   writel(address: number, value: number): void;
   writeq(address: number, value: bigint): void;
-  /** Reads `size` bytes of physical memory. */
+  /** Reads `size` bytes of physical memory, or as many as `target` has, which spares an allocation. */
   read(address: number, size: number): Uint8Array;
+  read<T extends Uint8Array>(address: number, target: T): T;
   write(address: number, data: Uint8Array): void;
   /** Sets `size` bytes of physical memory to `value`. */
   fill(address: number, size: number, value: number): void;

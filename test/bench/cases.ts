@@ -1,5 +1,6 @@
 import { definePlugin, type CaseContext } from '@qtest/sdk';
 import { i8259, rtc } from '@qtest/sdk/drivers';
+import { median, timed } from './timed.ts';
 
 /**
  * The cases that the bench times, from inside a VCPU. Each gives nanoseconds, the median of several rounds; the machine has six devices.
@@ -7,23 +8,6 @@ import { i8259, rtc } from '@qtest/sdk/drivers';
 
 const INDEX = 0x70;
 const DATA = 0x71;
-const ROUNDS = 25;
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
-/** Nanoseconds of one call of `loop(n)`, over n. */
-function timed(n: number, loop: (n: number) => unknown): number {
-  loop(n);
-  const rounds = Array.from({ length: ROUNDS }, () => {
-    const start = performance.now();
-    loop(n);
-    return ((performance.now() - start) * 1e6) / n;
-  });
-  return median(rounds);
-}
-
 /** `inb` of the RTC's data port, register B: a plain register, as in the other emulators' loops. */
 function inb({ vcpu, clock }: CaseContext): number {
   vcpu.outb(INDEX, rtc.B.offset);
@@ -85,15 +69,6 @@ function restore({ vcpu, machine }: CaseContext): number {
   });
 }
 
-function ram({ vcpu }: CaseContext): number {
-  vcpu.writel(0x1000, 1);
-  return timed(200_000, (n) => {
-    let sum = 0;
-    for (let i = 0; i < n; i++) sum += vcpu.readl(0x1000);
-    return sum;
-  });
-}
-
 /** VCPU 1 has ended when VCPU 0 measures: a machine with two, one of them accessing. */
 function inbOfTwo(context: CaseContext): number | undefined {
   if (context.vcpu.index === 1) return undefined;
@@ -121,7 +96,6 @@ export default definePlugin({
     'inb-realtime': { run: inb, clock: 'realtime' },
     interrupts,
     restore,
-    ram,
     ...Object.fromEntries(
       Array.from({ length: TRIVIAL }, (_, n) => [`trivial/${n}`, ({ vcpu }: CaseContext) => void vcpu.inb(DATA)]),
     ),

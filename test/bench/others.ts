@@ -1,28 +1,21 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { timed } from './timed.ts';
 
 /**
  * What our accesses are compared with, each in a process of its own: `node others.ts v86` (v86's own port read) and
  * `node others.ts plain` (an RTC of plain fields behind a table of ports, nothing shared, no lock). Prints nanoseconds an access.
  */
 
-const ROUNDS = 25;
 const COUNT = 200_000;
 
-function timed(read: () => number): number {
-  const loop = (): number => {
+function time(read: () => number): number {
+  return timed(COUNT, (n) => {
     let sum = 0;
-    for (let i = 0; i < COUNT; i++) sum += read();
+    for (let i = 0; i < n; i++) sum += read();
     return sum;
-  };
-  loop();
-  const rounds = Array.from({ length: ROUNDS }, () => {
-    const start = performance.now();
-    loop();
-    return ((performance.now() - start) * 1e6) / COUNT;
   });
-  return rounds.toSorted((a, b) => a - b)[ROUNDS >> 1] ?? Number.NaN;
 }
 
 interface V86Io {
@@ -48,7 +41,7 @@ async function v86(): Promise<number> {
   await new Promise<void>((resolve) => emulator.add_listener('emulator-ready', resolve));
   const { io } = emulator.v86.cpu;
   io.port_write8(0x70, 0x0b);
-  return timed(() => io.port_read8(0x71));
+  return time(() => io.port_read8(0x71));
 }
 
 function plain(): number {
@@ -61,7 +54,7 @@ function plain(): number {
   }
   const rtc = new PlainRtc();
   const ports = Array.from({ length: 0x1_0000 }, (_, port) => (port === 0x70 || port === 0x71 ? rtc : undefined));
-  return timed(() => ports[0x71]?.read(0x71) ?? 0xff);
+  return time(() => ports[0x71]?.read(0x71) ?? 0xff);
 }
 
 const result = process.argv[2] === 'v86' ? await v86() : plain();

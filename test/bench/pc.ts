@@ -4,6 +4,7 @@ import { knownDevices } from '../../host/src/machine/builtin.ts';
 import { OWNER } from '../../host/src/machine/control.ts';
 import { createMachine } from '../../host/src/machine/create.ts';
 import { restorePristine } from '../../host/src/machine/snapshot.ts';
+import { median } from './timed.ts';
 
 /**
  * What a case on the full `pc` waits for, with every optional part, from inside the host: `node pc.ts start` (built, sealed, reset, attached
@@ -26,13 +27,8 @@ function started(): BoundMachine {
   return new BoundMachine(createMachine(builder, registry).handle, registry, OWNER.THREAD0);
 }
 
-function median(sample: () => number): number {
-  const values = Array.from({ length: ROUNDS }, sample).toSorted((a, b) => a - b);
-  return values[ROUNDS >> 1] ?? Number.NaN;
-}
-
 function start(): number {
-  return median(() => {
+  return medianOf(() => {
     const before = performance.now();
     started();
     return (performance.now() - before) * 1e6;
@@ -41,7 +37,7 @@ function start(): number {
 
 function restore(): number {
   const machine = started();
-  return median(() => {
+  return medianOf(() => {
     let spent = 0;
     for (let n = 0; n < RESTORES; n++) {
       for (let page = 0; page < PAGES; page++) machine.bus.memoryWrite(page * 4096, n & 0xff, 1, VCPU);
@@ -53,6 +49,10 @@ function restore(): number {
     }
     return (spent * 1e6) / RESTORES;
   });
+}
+
+function medianOf(sample: () => number): number {
+  return median(Array.from({ length: ROUNDS }, sample));
 }
 
 const FIGURES: Readonly<Record<string, () => number>> = { start, restore };

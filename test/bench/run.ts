@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { median } from './timed.ts';
 
 /**
  * `npm run bench`: the project's figures, as ratios within one run, and `results.json` beside this file. Processes take turns, so that a
@@ -55,8 +56,13 @@ function valueOf(report: JsonReport, name: string): number {
   return found;
 }
 
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+/** One figure of several that a case gives. */
+function figureOf(report: JsonReport, name: string, key: string): number {
+  const found = report.cases.find((item) => item.name === name)?.value;
+  const figure: unknown = typeof found === 'object' && found !== null ? Reflect.get(found, key) : undefined;
+  if (typeof figure !== 'number') throw new Error(`the case ${name} gave no figure '${key}'`);
+  return figure;
+}
 
 /** Takes turns: one sample of each, PROCESSES times. */
 function samples<K extends string>(takers: Readonly<Record<K, () => number>>): Record<K, number> {
@@ -79,7 +85,20 @@ const access = samples({
   two: bench('inb-two'),
   realtime: bench('inb-realtime'),
 });
-const single = samples({ interrupts: bench('interrupts'), restore: bench('restore'), ram: bench('ram') });
+const onPc = (name: string) => () => valueOf(qtest('--plugin', `${HERE}pc-cases.ts`, '-t', name), name);
+const full = samples({
+  rtcMachine: bench('inb-after-all'),
+  inb: onPc('inb'),
+  pio: onPc('pio'),
+  mmio: onPc('mmio'),
+  readl: onPc('readl'),
+  writel: onPc('writel'),
+});
+/** Of 64 KiB, as parts of the speed of `Buffer.copy` in the same process. */
+const bulks = Array.from({ length: PROCESSES }, () => qtest('--plugin', `${HERE}pc-cases.ts`, '-t', 'bulk'));
+const speed = (key: string): number =>
+  median(bulks.map((report) => figureOf(report, 'bulk', 'copy') / figureOf(report, 'bulk', key)));
+const single = samples({ interrupts: bench('interrupts'), restore: bench('restore') });
 const pc = samples({
   start: () => Number(run([`${HERE}pc.ts`, 'start']).stdout),
   restore: () => Number(run([`${HERE}pc.ts`, 'restore']).stdout),
@@ -134,7 +153,18 @@ const rows: Row[] = [
     target: '≤ 200 µs',
     met: pc.restore <= 200_000,
   },
-  { what: 'readl of RAM', figure: ns(single.ram), target: '', met: true },
+  atMost(
+    'inb on a full pc, over the RTC machine',
+    full.inb / full.rtcMachine,
+    2,
+    `${ns(full.inb)} / ${ns(full.rtcMachine)}`,
+  ),
+  atMost('MMIO to a BAR, over PIO', full.mmio / full.pio, 1.5, `${ns(full.mmio)} / ${ns(full.pio)}`),
+  { what: 'readl of RAM', figure: ns(full.readl), target: '≤ 40 ns', met: full.readl <= 40 },
+  { what: 'writel of RAM', figure: ns(full.writel), target: '≤ 40 ns', met: full.writel <= 40 },
+  atLeast('64 KiB read into an array, of the speed of Buffer.copy', speed('read'), 0.5),
+  atLeast('64 KiB written, of the speed of Buffer.copy', speed('write'), 0.5),
+  atLeast('  64 KiB read into a fresh array', speed('fresh'), undefined),
   { what: 'one of 1000 trivial cases', figure: `${trivial.toFixed(2)} ms`, target: '≤ 1 ms', met: trivial <= 1 },
   atMost(
     'qtest list, cold, over node -e 0',
@@ -157,6 +187,15 @@ function atMost(what: string, value: number, limit: number | undefined, detail: 
     figure: `${ratio(value)}  (${detail})`,
     target: limit === undefined ? '' : `≤ ${limit} ×`,
     met: limit === undefined || value <= limit,
+  };
+}
+
+function atLeast(what: string, value: number, limit: number | undefined): Row {
+  return {
+    what,
+    figure: `${(100 * value).toFixed(0)} %`,
+    target: limit === undefined ? '' : `≥ ${100 * limit} %`,
+    met: limit === undefined || value >= limit,
   };
 }
 
@@ -187,6 +226,6 @@ for (const { what, figure, target, met } of rows) {
 }
 writeFileSync(
   `${HERE}results.json`,
-  `${JSON.stringify({ node: process.version, access, single, pc, start, trivial, rows }, undefined, 2)}\n`,
+  `${JSON.stringify({ node: process.version, access, full, single, pc, start, trivial, rows }, undefined, 2)}\n`,
 );
 process.exitCode = rows.every(({ met }) => met) ? 0 : 1;

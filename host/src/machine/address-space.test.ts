@@ -456,6 +456,25 @@ describe('bulk', () => {
     expect(events()).toHaveLength(1);
   });
 
+  test('into an array that is there', () => {
+    const { vcpu } = bench((m) => m.ram(0x1000, 0x1000));
+    vcpu.writel(0x1000, 0x4433_2211);
+    const target = new Uint8Array(6).fill(9);
+    expect(vcpu.read(0xfff, target.subarray(0, 5))).toEqual(Uint8Array.of(0xff, 0x11, 0x22, 0x33, 0x44));
+    expect(target).toEqual(Uint8Array.of(0xff, 0x11, 0x22, 0x33, 0x44, 9));
+  });
+
+  test.each([1023, 1024, 65_535, 65_536, 65_537, 200_000])('%i bytes, from the middle of an array', (size) => {
+    const { vcpu } = bench((m) => m.ram(0, 0x4_0000));
+    const data = Uint8Array.from({ length: size + 2 }, (_, n) => (n * 7 + (n >> 8)) & 0xff);
+    vcpu.fill(0, 0x4_0000, 0xee);
+    vcpu.write(0x101, data.subarray(1, 1 + size));
+    expect(vcpu.read(0x101, size)).toEqual(data.subarray(1, 1 + size));
+    expect([vcpu.readb(0x100), vcpu.readb(0x101 + size)]).toEqual([0xee, 0xee]);
+    vcpu.write(0x101, data.slice(0, size));
+    expect(vcpu.read(0x101, new Uint8Array(size))).toEqual(data.slice(0, size));
+  });
+
   test('what is read is a copy', () => {
     const { vcpu } = bench((m) => m.ram(0, 0x1000));
     const copy = vcpu.read(0, 4);
@@ -463,6 +482,36 @@ describe('bulk', () => {
     expect(copy).toEqual(new Uint8Array(4));
     copy.fill(1);
     expect(vcpu.readl(0)).toBe(0xffff_ffff);
+  });
+});
+
+describe('the same region again and again', () => {
+  test('every size, at its place and nowhere else, also above 2 GiB', () => {
+    const { vcpu, calls, events } = bench((m) => {
+      m.ram(0, 0x1000);
+      m.add(probe, { space: 'memory', base: 0xe000_0000, length: 16, max: '4', min: '1' });
+    });
+    for (let n = 0; n < 3; n++) {
+      vcpu.writel(0xe000_0004, 0x8765_4321);
+      vcpu.writew(0xe000_0008, 0xcafe);
+      vcpu.writeb(0xe000_000a, 0x77);
+      expect(vcpu.readl(0xe000_0004)).toBe(0x8765_4321);
+      expect(vcpu.readw(0xe000_0008)).toBe(0xcafe);
+      expect(vcpu.readb(0xe000_000a)).toBe(0x77);
+      expect(vcpu.readl(0xe000_0006)).toBe(0xcafe_8765);
+      vcpu.writel(0x10, n);
+      expect(vcpu.readl(0x10)).toBe(n);
+    }
+    expect(calls().length).toBe(3 * 10);
+    expect(events()).toEqual([]);
+    expect(vcpu.readb(0xe000_000f)).toBe(0x0f);
+    expect(vcpu.readb(0xe000_0010)).toBe(0xff);
+    expect(vcpu.readb(0xdfff_ffff)).toBe(0xff);
+    expect(events()).toHaveLength(2);
+    for (const bad of [-1, 1.5, Number.NaN, '3758096384']) {
+      expect(() => Reflect.apply(vcpu.readb, vcpu, [bad])).toThrow(RangeError);
+      expect(() => Reflect.apply(vcpu.writel, vcpu, [bad, 1])).toThrow(RangeError);
+    }
   });
 });
 

@@ -3,6 +3,7 @@ import { messageOf } from '../thrown.ts';
 import type { Blueprint } from './blueprint.ts';
 import { PAGE_BYTES } from './blueprint.ts';
 import { WORD, type Control } from './control.ts';
+import type { LockCode } from './lock-wasm.ts';
 import { EVENT, type EventKind, type EventRing } from './events.ts';
 import type { Observers } from './lines.ts';
 import { IO_PORTS, IoMap, MemoryMap, unmapped, type Stretch, type Target } from './map.ts';
@@ -21,6 +22,9 @@ export interface Fault {
 /** Accesses that devices make inside one access, nested, before they are refused. */
 const MAX_DEPTH = 16;
 
+/** Bytes of a bulk write from which on it pays to stage it. */
+const STAGED = 1024;
+
 const NO_MEMORY: readonly Stretch[] = [];
 
 const hex = (value: number): string => `0x${value.toString(16)}`;
@@ -36,7 +40,7 @@ export class Bus {
   /** Where reads of physical memory go. */
   readonly memory: MemoryMap;
   /** Where writes go: the same map, unless a device can turn one kind of access away from RAM. */
-  #writes: MemoryMap;
+  writes: MemoryMap;
   /** PCI configuration space. */
   readonly #config: MemoryMap;
   readonly #configTargets: Target[] = [];
@@ -52,7 +56,8 @@ export class Bus {
   readonly #ioTargets: Target[] = [];
   readonly #memoryTargets: Target[] = [];
   readonly #ram: ShadowedRam;
-  readonly #u8: Uint8Array;
+  readonly #bytes: Buffer;
+  readonly #code: LockCode;
   readonly #dirty: Uint8Array;
   readonly #ramStart: number;
   /** Devices that are making accesses of their own, outermost first: those whose code this thread is inside of. */
@@ -61,14 +66,21 @@ export class Bus {
   /** What answers where no region lies: all ones, and a report. */
   readonly #nobody: Target;
 
-  constructor(memory: WebAssembly.Memory, control: Control, blueprint: Blueprint, { events, now, notice }: Observers) {
+  constructor(
+    memory: WebAssembly.Memory,
+    code: LockCode,
+    control: Control,
+    blueprint: Blueprint,
+    { events, now, notice }: Observers,
+  ) {
     const { layout } = blueprint;
     this.#control = control.words;
     this.#blueprint = blueprint;
     this.#events = events;
     this.#now = now;
     this.#notice = notice;
-    this.#u8 = new Uint8Array(memory.buffer);
+    this.#bytes = Buffer.from(memory.buffer);
+    this.#code = code;
     this.#dirty = new Uint8Array(memory.buffer, layout.dirty, layout.ramBytes / PAGE_BYTES);
     this.#ramStart = layout.ram;
     this.#nobody = unmapped((address, size, what) =>
@@ -77,7 +89,7 @@ export class Bus {
     this.io = new IoMap(this.#nobody);
     this.#ports = this.io.ports;
     this.memory = new MemoryMap(this.#nobody);
-    this.#writes = this.memory;
+    this.writes = this.memory;
     // A function that is not there is looked for on purpose, and nothing to report.
     this.#config = new MemoryMap(unmapped(() => {}));
     this.#ram = new ShadowedRam(blueprint.ram);
@@ -89,7 +101,7 @@ export class Bus {
 
   /** An area of RAM from which a device can turn accesses away. */
   addShadow(area: ShadowSpec, shadow: () => Shadow): void {
-    if (this.#writes === this.memory) this.#writes = new MemoryMap(this.#nobody);
+    if (this.writes === this.memory) this.writes = new MemoryMap(this.#nobody);
     this.#ram.add(area, shadow);
   }
 
@@ -101,7 +113,7 @@ export class Bus {
     this.io.rebuild(this.#ioTargets);
     this.#ram.refresh();
     this.memory.rebuild(this.#ram.reads, this.#memoryTargets);
-    if (this.#writes !== this.memory) this.#writes.rebuild(this.#ram.writes, this.#memoryTargets);
+    if (this.writes !== this.memory) this.writes.rebuild(this.#ram.writes, this.#memoryTargets);
     this.#config.rebuild(NO_MEMORY, this.#configTargets);
   }
 
@@ -134,6 +146,30 @@ export class Bus {
     }
     try {
       target.write(target.bound, (port - target.base) | 0, value, 1, initiator);
+    } catch (error) {
+      this.#faulted(target.device, error);
+    }
+  }
+
+  /** Reads what one target answers, for a VCPU: without what only nested accesses need. */
+  readTarget(target: Target, address: number, size: AccessSize, initiator: Initiator): number {
+    if ((target.sizes & size) === 0 || (address & (size - 1)) !== 0)
+      return this.#read(target, address, size, initiator);
+    try {
+      return cut(target.read(target.bound, address - target.base, size, initiator), size);
+    } catch (error) {
+      this.#faulted(target.device, error);
+      return cut(0xffff_ffff, size);
+    }
+  }
+
+  writeTarget(target: Target, address: number, value: number, size: AccessSize, initiator: Initiator): void {
+    if ((target.sizes & size) === 0 || (address & (size - 1)) !== 0) {
+      this.#write(target, address, value, size, initiator);
+      return;
+    }
+    try {
+      target.write(target.bound, address - target.base, value, size, initiator);
     } catch (error) {
       this.#faulted(target.device, error);
     }
@@ -204,7 +240,7 @@ export class Bus {
   }
 
   memoryWrite(address: number, value: number, size: AccessSize, initiator: Initiator): void {
-    const stretch = this.#writes.find(address);
+    const stretch = this.writes.find(address);
     const end = address + size;
     if (end <= stretch.end) {
       if (stretch.target !== undefined) this.#write(stretch.target, address, value, size, initiator);
@@ -213,7 +249,7 @@ export class Bus {
       return;
     }
     for (let at = address; at < end;) {
-      const part = partSize(at, Math.min(this.#writes.find(at).end, end));
+      const part = partSize(at, Math.min(this.writes.find(at).end, end));
       this.memoryWrite(at, cut(value / 2 ** (8 * (at - address)), part), part, initiator);
       at += part;
     }
@@ -221,7 +257,7 @@ export class Bus {
 
   /** Whether any byte of physical memory from `address` is in a region of the device. */
   isOwn(device: number, address: number, size: number): boolean {
-    return liesIn(this.memory, device, address, size) || liesIn(this.#writes, device, address, size);
+    return liesIn(this.memory, device, address, size) || liesIn(this.writes, device, address, size);
   }
 
   /** Fills `target` from physical memory: RAM at once, regions in 32-bit accesses where they are aligned. */
@@ -232,7 +268,7 @@ export class Bus {
       const run = Math.min(target.length - done, stretch.end - at);
       if (stretch.target === undefined) {
         const from = at + stretch.delta;
-        target.set(this.#u8.subarray(from, from + run), done);
+        this.#bytes.copy(target, done, from, from + run);
         done += run;
       } else if (stretch.target.device < 0) {
         this.#report(EVENT.GUEST_ERROR, -1, `read of ${run} bytes at ${hex(at)}: no device answers`);
@@ -250,11 +286,11 @@ export class Bus {
   memoryWriteBulk(address: number, data: Uint8Array, initiator: Initiator): void {
     for (let done = 0; done < data.length;) {
       const at = address + done;
-      const stretch = this.#writes.find(at);
+      const stretch = this.writes.find(at);
       const run = Math.min(data.length - done, stretch.end - at);
       if (stretch.target === undefined && stretch.writable) {
         const to = at + stretch.delta;
-        this.#u8.set(data.subarray(done, done + run), to);
+        this.#copyIn(data, done, run, to);
         this.#touch(to, run);
         done += run;
       } else if (stretch.target === undefined) {
@@ -296,15 +332,29 @@ export class Bus {
     this.#faulted(device, new Error(message));
   }
 
+  /** Copies `run` bytes of `data`, from `first` on, into the machine's memory. */
+  #copyIn(data: Uint8Array, first: number, run: number, to: number): void {
+    const { stage } = this.#code;
+    if (run < STAGED) {
+      this.#bytes.set(data.subarray(first, first + run), to);
+      return;
+    }
+    for (let done = 0; done < run; done += stage.length) {
+      const bytes = Math.min(stage.length, run - done);
+      stage.set(bytes === data.length ? data : data.subarray(first + done, first + done + bytes));
+      this.#code.unstage(to + done, 0, bytes);
+    }
+  }
+
   #ramRead(at: number, size: AccessSize): number {
-    const u8 = this.#u8;
+    const u8 = this.#bytes;
     let value = 0;
     for (let i = size - 1; i >= 0; i--) value = value * 256 + (u8[at + i] ?? 0);
     return value;
   }
 
   #ramWrite(at: number, value: number, size: AccessSize): void {
-    const u8 = this.#u8;
+    const u8 = this.#bytes;
     for (let i = 0; i < size; i++) u8[at + i] = value >>> (8 * i);
     this.#touch(at, size);
   }

@@ -17,6 +17,8 @@ export class Target {
   readonly priority: number;
   /** Its handlers take single bytes. */
   readonly takesBytes: boolean;
+  /** Sizes that its handlers take, ORed. */
+  readonly sizes: number;
   readonly min: number;
   readonly max: number;
   readonly strict: boolean;
@@ -45,6 +47,7 @@ export class Target {
     this.min = spec.access?.min ?? 1;
     this.max = spec.access?.max ?? 1;
     this.takesBytes = this.min === 1;
+    this.sizes = [1, 2, 4].reduce((sizes, size) => (size >= this.min && size <= this.max ? sizes | size : sizes), 0);
     this.strict = spec.access?.strict ?? false;
     this.widen = spec.access?.widen ?? false;
     this.unaligned = spec.access?.unaligned ?? false;
@@ -147,7 +150,7 @@ export interface Stretch {
   readonly target: Target | undefined;
   /** RAM and ROM: what to add to an address to get its byte in the machine's memory. */
   readonly delta: number;
-  /** Writes go where reads do, and are kept. */
+  /** What is written is kept. */
   readonly writable: boolean;
 }
 

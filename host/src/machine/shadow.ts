@@ -47,18 +47,9 @@ export class ShadowedRam {
     for (const { area, read, write } of this.#areas) {
       const end = area.base + area.size;
       if (!read) reads = without(reads, area.base, end);
-      else if (!write) reads = readOnly(reads, area.base, end);
       if (!write) writes = without(writes, area.base, end);
     }
     this.reads = [...this.#rom, ...reads];
     this.writes = [...this.#rom, ...writes];
   }
-}
-
-function readOnly(stretches: readonly Stretch[], start: number, end: number): Stretch[] {
-  return stretches.flatMap((stretch) => {
-    if (stretch.end <= start || stretch.start >= end) return [stretch];
-    const inside = { start: Math.max(start, stretch.start), end: Math.min(end, stretch.end), writable: false };
-    return [...without([stretch], start, end), { ...stretch, ...inside }];
-  });
 }

@@ -5,6 +5,7 @@ import { PAGE_BYTES } from '../machine/blueprint.ts';
 import type { BoundMachine } from '../machine/bound-machine.ts';
 import type { Bus } from '../machine/bus.ts';
 import { LONG, VCPU_STATUS, VCPU_WORD, vcpuWord, WORD } from '../machine/control.ts';
+import type { Stretch, Target } from '../machine/map.ts';
 import type { Notice } from '../machine/notice.ts';
 import { LAST_INSTANT } from '../machine/timekeeper.ts';
 import {
@@ -40,7 +41,10 @@ const STALL_MASK = 0x3ff;
 
 // Constants of this module are folded into its code; an imported one is loaded and checked at every access.
 const { ATTENTION } = WORD;
-const { IN_BYTE, OUT_BYTE } = OP;
+const { IN_BYTE, OUT_BYTE, READ_LOW, WRITE_LOW } = OP;
+
+/** No stretch of memory: nothing lies in it. */
+const NOWHERE: Stretch = { start: 0, end: 0, target: undefined, delta: 0, writable: false };
 
 const DEFAULT_TIMEOUT = '10s';
 const DEFAULT_STEP = '1us';
@@ -75,11 +79,9 @@ export class NativeVcpu implements Vcpu {
   #attention = -1;
   #stallHead = 0;
   #stallNow = 0n;
-  /** The stretch of RAM that was accessed last: addresses, and what to add to get a byte in the machine's memory. */
-  #ramLow = 0;
-  #ramHigh = -1;
-  #ramDelta = 0;
-  #ramWritable = false;
+  /** The stretches of memory that were read and written last: the next access is most often there too. */
+  #reads = NOWHERE;
+  #writes = NOWHERE;
 
   constructor(machine: BoundMachine, options: VcpuOptions) {
     const { layout } = machine.blueprint;
@@ -186,17 +188,32 @@ export class NativeVcpu implements Vcpu {
   }
 
   readb(address: number): number {
-    const at = this.#ramAt(address, 1);
-    return at < 0 ? this.#read('readb', address, 1) : (this.#u8[at] ?? 0);
+    const { start, end, target, delta } = this.#reads;
+    if (address >>> 0 === address && address >= start && address < end) {
+      if (target !== undefined && this.#alone) return this.#readTarget(target, address, 1);
+      if (target === undefined && this.#mayTouchRam()) return this.#u8[address + delta] ?? 0;
+    }
+    return this.#read('readb', address, 1);
   }
 
   readw(address: number): number {
+    const { start, end, target, delta } = this.#reads;
+    if (address >>> 0 === address && address >= start && address + 2 <= end) {
+      if (target !== undefined && this.#alone) return this.#readTarget(target, address, 2);
+      const at = address + delta;
+      if (target === undefined && this.#mayTouchRam()) return (this.#u8[at] ?? 0) | ((this.#u8[at + 1] ?? 0) << 8);
+    }
     return this.#read('readw', address, 2);
   }
 
   readl(address: number): number {
-    const at = this.#ramAt(address, 4);
-    return at < 0 || (at & 3) !== 0 ? this.#read('readl', address, 4) : (this.#u32[at >>> 2] ?? 0);
+    const { start, end, target, delta } = this.#reads;
+    if (address >>> 0 === address && address >= start && address + 4 <= end) {
+      if (target !== undefined && this.#alone) return this.#readTarget(target, address, 4);
+      const at = address + delta;
+      if (target === undefined && (at & 3) === 0 && this.#mayTouchRam()) return this.#u32[at >>> 2] ?? 0;
+    }
+    return this.#read('readl', address, 4);
   }
 
   readq(address: number): bigint {
@@ -206,23 +223,40 @@ export class NativeVcpu implements Vcpu {
 
   writeb(address: number, value: number): void {
     if ((value & 0xff) !== value) badValue('writeb', value, 8);
-    const at = this.#ramWritable ? this.#ramAt(address, 1) : -1;
-    if (at < 0) return this.#write('writeb', address, value, 1);
-    this.#u8[at] = value;
-    this.#dirty[(at - this.#ramStart) >>> 12] = 1;
+    const { start, end, target, delta, writable } = this.#writes;
+    if (address >>> 0 === address && address >= start && address < end) {
+      if (target !== undefined && this.#alone) return this.#writeTarget(target, address, value, 1);
+      if (target === undefined && writable && this.#mayTouchRam()) {
+        const at = address + delta;
+        this.#u8[at] = value;
+        this.#dirty[(at - this.#ramStart) >>> 12] = 1;
+        return;
+      }
+    }
+    this.#write('writeb', address, value, 1);
   }
 
   writew(address: number, value: number): void {
     if ((value & 0xffff) !== value) badValue('writew', value, 16);
-    this.#write('writew', address, value, 2);
+    const { start, end, target } = this.#writes;
+    if (target !== undefined && this.#alone && address >>> 0 === address && address >= start && address + 2 <= end)
+      this.#writeTarget(target, address, value, 2);
+    else this.#write('writew', address, value, 2);
   }
 
   writel(address: number, value: number): void {
     if (value >>> 0 !== value) badValue('writel', value, 32);
-    const at = this.#ramWritable ? this.#ramAt(address, 4) : -1;
-    if (at < 0 || (at & 3) !== 0) return this.#write('writel', address, value, 4);
-    this.#u32[at >>> 2] = value;
-    this.#dirty[(at - this.#ramStart) >>> 12] = 1;
+    const { start, end, target, delta, writable } = this.#writes;
+    if (address >>> 0 === address && address >= start && address + 4 <= end) {
+      if (target !== undefined && this.#alone) return this.#writeTarget(target, address, value, 4);
+      const at = address + delta;
+      if (target === undefined && writable && (at & 3) === 0 && this.#mayTouchRam()) {
+        this.#u32[at >>> 2] = value;
+        this.#dirty[(at - this.#ramStart) >>> 12] = 1;
+        return;
+      }
+    }
+    this.#write('writel', address, value, 4);
   }
 
   writeq(address: number, value: bigint): void {
@@ -232,10 +266,11 @@ export class NativeVcpu implements Vcpu {
     this.writel(address + 4, Number(value >> 32n));
   }
 
-  read(address: number, size: number): Uint8Array {
-    checkSize('read', size);
-    checkAddress('read', address, size);
-    const target = new Uint8Array(size);
+  read(address: number, size: number): Uint8Array;
+  read<T extends Uint8Array>(address: number, target: T): T;
+  read(address: number, wanted: number | Uint8Array): Uint8Array {
+    const target = wanted instanceof Uint8Array ? wanted : bytesFor(wanted);
+    checkAddress('read', address, target.length);
     this.locked(() => this.#bus.memoryReadBulk(address, target, this.#initiator));
     return target;
   }
@@ -431,7 +466,8 @@ export class NativeVcpu implements Vcpu {
     checkAddress(call, address, size);
     this.#enter();
     const value = this.#bus.memoryRead(address, size, this.#initiator);
-    if (!this.#noteRam(address)) this.trace.add(OP.READ, size, address, value);
+    this.#reads = this.#bus.memory.find(address);
+    if (this.#reads.target !== undefined) this.trace.add(OP.READ, size, address, value);
     this.#leave();
     return value;
   }
@@ -440,29 +476,30 @@ export class NativeVcpu implements Vcpu {
     checkAddress(call, address, size);
     this.#enter();
     this.#bus.memoryWrite(address, value, size, this.#initiator);
-    if (!this.#noteRam(address)) this.trace.add(OP.WRITE, size, address, value);
+    this.#writes = this.#bus.writes.find(address);
+    if (this.#writes.target !== undefined) this.trace.add(OP.WRITE, size, address, value);
     this.#leave();
   }
 
-  /** The byte in the machine's memory of an address in the RAM that was accessed last; −1 for any other, and where the scheduler may switch. */
-  #ramAt(address: number, size: number): number {
-    if (typeof address !== 'number' || address < this.#ramLow || address + size > this.#ramHigh) return -1;
-    if (this.#words[ATTENTION] !== this.#attention || this.#turns !== undefined) return -1;
-    // Another thread may have raised a line that a handler of this one waits for.
-    if (this.#locks && this.interrupts.pending) return -1;
-    const at = address + this.#ramDelta;
-    return at >>> 0 === at ? at : -1;
+  /** Alone, an access to the region that was accessed last: nobody else can have moved it. */
+  #readTarget(target: Target, address: number, size: AccessSize): number {
+    const value = this.#bus.readTarget(target, address, size, this.#initiator);
+    const head = this.trace.addLow(READ_LOW, size, address, value);
+    if ((head & STALL_MASK) === 0 || this.#notice.raised === true) this.#leave();
+    return value;
   }
 
-  /** Remembers the RAM that an address lies in; false when it lies in none. */
-  #noteRam(address: number): boolean {
-    const stretch = this.#bus.memory.find(address);
-    if (stretch.target !== undefined) return false;
-    this.#ramLow = stretch.start;
-    this.#ramHigh = stretch.end;
-    this.#ramDelta = stretch.delta;
-    this.#ramWritable = stretch.writable;
-    return true;
+  #writeTarget(target: Target, address: number, value: number, size: AccessSize): void {
+    this.#bus.writeTarget(target, address, value, size, this.#initiator);
+    const head = this.trace.addLow(WRITE_LOW, size, address, value);
+    if ((head & STALL_MASK) === 0 || this.#notice.raised === true) this.#leave();
+  }
+
+  /** Whether RAM may be accessed at once: the map is as this thread knows it, and neither scheduler nor interrupt come first. */
+  #mayTouchRam(): boolean {
+    if (this.#words[ATTENTION] !== this.#attention || this.#turns !== undefined) return false;
+    // Another thread may have raised a line that a handler of this one waits for.
+    return !(this.#locks && this.interrupts.pending);
   }
 
   #enter(): void {
@@ -496,7 +533,8 @@ export class NativeVcpu implements Vcpu {
     if (!this.#locks && Atomics.load(words, WORD.CLAIMS) > 0) this.#machine.lock.yield();
     this.#machine.resetIfAsked();
     this.#bus.refresh();
-    this.#ramHigh = -1;
+    this.#reads = NOWHERE;
+    this.#writes = NOWHERE;
     this.#attention = attention;
   }
 
@@ -718,4 +756,10 @@ export class NativeVcpu implements Vcpu {
         `first, give the wait a timeout, or look at a register with vcpu.poll(() => …)`,
     );
   }
+}
+
+/** Bytes to read into. Every one will be written: to zero them first would be half of the work. */
+function bytesFor(size: number): Uint8Array {
+  checkSize('read', size);
+  return new Uint8Array(Buffer.allocUnsafeSlow(size).buffer);
 }

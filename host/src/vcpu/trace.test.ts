@@ -55,6 +55,21 @@ describe('the ring', () => {
     ]);
   });
 
+  test('an access to memory below 4 GiB, after one above in the same place of the ring', () => {
+    const { vcpu, entries } = bench();
+    for (let n = 0; n < TRACE_ENTRIES; n++) vcpu.writel(0x12_3456_7004, 0x8765_4321);
+    for (let n = 0; n < TRACE_ENTRIES; n++) vcpu.readb(0xffff_fff0);
+    vcpu.writew(0xffff_fff0, 0xbeef);
+    expect(
+      entries()
+        .slice(-2)
+        .map(({ size, address, value }) => [size, address, value]),
+    ).toEqual([
+      [1, 0xffff_fff0, 0xff],
+      [2, 0xffff_fff0, 0xbeef],
+    ]);
+  });
+
   test('keeps the last ones, oldest first', () => {
     const { vcpu, entries } = bench();
     for (let n = 0; n < 1000; n++) vcpu.outb(0x80, n & 0xff);

@@ -1,7 +1,22 @@
 import { TRACE_ENTRIES, traceWord, type Control } from '../machine/control.ts';
 
-/** What an entry of a VCPU's trace ring is. A port access of one byte is packed into one word: `IN_BYTE`, `OUT_BYTE`. */
-export const OP = { IN: 1, OUT: 2, READ: 3, WRITE: 4, STEP: 5, IRQ: 6, INTERRUPT: 7, IN_BYTE: 8, OUT_BYTE: 9 } as const;
+/**
+ * What an entry of a VCPU's trace ring is. A port access of one byte is packed into one word: `IN_BYTE`, `OUT_BYTE`; one to memory below
+ * 4 GiB into three: `READ_LOW`, `WRITE_LOW`.
+ */
+export const OP = {
+  IN: 1,
+  OUT: 2,
+  READ: 3,
+  WRITE: 4,
+  STEP: 5,
+  IRQ: 6,
+  INTERRUPT: 7,
+  IN_BYTE: 8,
+  OUT_BYTE: 9,
+  READ_LOW: 10,
+  WRITE_LOW: 11,
+} as const;
 
 /** One entry: an access, a move of the clock (`value` ns, their upper half in `address`), a handled IRQ (`address` is the line) or vector. */
 export interface TraceEntry {
@@ -44,7 +59,19 @@ export class TraceRing {
     return (ring[HEAD] = (head + 1) | 0);
   }
 
-  add(op: number, size: number, address: number, value: number): void {
+  /** An access to memory below 4 GiB: three words, for the same reason. Gives the new head. */
+  addLow(op: number, size: number, address: number, value: number): number {
+    const ring = this.#ring;
+    const head = ring[HEAD] ?? 0;
+    const at = (head & LAST) << 2;
+    ring[at] = op | (size << 4);
+    ring[at + 1] = value | 0;
+    ring[at + 2] = address | 0;
+    return (ring[HEAD] = (head + 1) | 0);
+  }
+
+  /** Gives the new head. */
+  add(op: number, size: number, address: number, value: number): number {
     const ring = this.#ring;
     const head = ring[HEAD] ?? 0;
     const at = (head & LAST) << 2;
@@ -52,7 +79,7 @@ export class TraceRing {
     ring[at + 1] = value;
     ring[at + 2] = address;
     ring[at + 3] = address / 0x1_0000_0000;
-    ring[HEAD] = (head + 1) | 0;
+    return (ring[HEAD] = (head + 1) | 0);
   }
 }
 
@@ -79,10 +106,11 @@ export function traceEntries(control: Control, vcpu: number, count: number = TRA
       });
       continue;
     }
+    const isLow = op === OP.READ_LOW || op === OP.WRITE_LOW;
     entries.push({
-      op,
+      op: op === OP.READ_LOW ? OP.READ : op === OP.WRITE_LOW ? OP.WRITE : op,
       size: (word >>> 4) & 0xf,
-      address: ((ring[at + 2] ?? 0) >>> 0) + (ring[at + 3] ?? 0) * 0x1_0000_0000,
+      address: ((ring[at + 2] ?? 0) >>> 0) + (isLow ? 0 : (ring[at + 3] ?? 0) * 0x1_0000_0000),
       value: (ring[at + 1] ?? 0) >>> 0,
     });
   }
