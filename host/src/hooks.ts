@@ -42,7 +42,7 @@ export interface HookSet extends HostHooks {
   readonly machineInit: Series<[MachineBuilder, MachineContext]>;
   /** For each machine, sealed and reset, before its first VCPU. Changes nothing. An error fails the plugin's cases. */
   readonly machineReady: Series<[MachineReady]>;
-  /** Before each case, its machine pristine, no VCPU running. May skip the case. An error fails it. */
+  /** Before each case, and each seed that it is tried with, its machine pristine, no VCPU running. May skip the case. An error fails it. */
   readonly caseStart: Series<[CaseStart]>;
   /** Before each VCPU of a case. May refuse it. An error fails the case. */
   readonly vcpuStart: Series<[VcpuStart]>;
@@ -54,7 +54,7 @@ export interface HookSet extends HostHooks {
   readonly guestError: Sync<[GuestEvent]>;
   /** Each time the guest used what a model lacks; as `irq`. */
   readonly unimplemented: Sync<[GuestEvent]>;
-  /** After each case, its events all delivered, its VCPUs gone. May fail a case that passed. An error fails it. */
+  /** After each case, and each seed, its events all delivered, its VCPUs gone. May fail a case that passed. An error fails it. */
   readonly caseEnd: Series<[CaseEnd]>;
   /** Once, at the end, also when interrupted. Changes nothing. An error makes the command fail. */
   readonly done: Series<[RunSummary]>;

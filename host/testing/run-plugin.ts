@@ -1,13 +1,15 @@
 import type { ClockKind } from '@qtest/sdk';
 import { isPlugin } from '@qtest/sdk';
 import { fileURLToPath } from 'node:url';
+import type { Schedule } from '../src/config/schedule.ts';
 import { createHooks, type HookSet } from '../src/hooks.ts';
 import { collectCases } from '../src/plugins/cases.ts';
 import type { LoadedPlugin } from '../src/plugins/types.ts';
-import type { CaseResult } from '../src/report/events.ts';
+import type { CaseResult, SelectedCase } from '../src/report/events.ts';
 import { devicesOf } from '../src/vcpu/build.ts';
 import { Lane } from '../src/vcpu/lane.ts';
-import { runCase } from '../src/vcpu/run-case.ts';
+import { runCase, type CaseOptions } from '../src/vcpu/run-case.ts';
+import { runScheduled } from '../src/vcpu/scheduled.ts';
 
 /** How a plugin's cases are to be run. */
 export interface Settings {
@@ -15,6 +17,11 @@ export interface Settings {
   readonly schedule?: 'seeded' | 'free';
   readonly hooks?: HookSet;
   readonly stallLimit?: number;
+}
+
+interface RunSettings {
+  readonly timeout?: bigint;
+  readonly signal?: AbortSignal;
 }
 
 /** A plugin of `host/testing/plugins`, on a machine of its own, its VCPUs on threads of their own: as the command runs it. */
@@ -65,18 +72,25 @@ export class PluginRun {
     return this.#lane;
   }
 
-  async run(
-    name: string,
-    { seed = 1, timeout = 20_000_000_000n, signal = new AbortController().signal } = {},
-  ): Promise<CaseResult> {
+  async run(name: string, { seed = 1, ...given }: RunSettings & { readonly seed?: number } = {}): Promise<CaseResult> {
+    const lane = await this.lane();
+    return runCase(lane, this.#selected(lane, name), { ...this.#options(given), seed });
+  }
+
+  /** As the command runs it with `--schedule`. */
+  async scheduled(name: string, schedule: Schedule, given: RunSettings = {}): Promise<CaseResult> {
+    const lane = await this.lane();
+    return runScheduled(lane, this.#selected(lane, name), this.#options(given), schedule);
+  }
+
+  #selected(lane: Lane, name: string): SelectedCase {
     const item = this.#plugin.cases.find((candidate) => candidate.name === name);
     if (item === undefined) throw new Error(`${this.#plugin.name} has no case ${name}`);
-    const lane = await this.lane();
-    return runCase(
-      lane,
-      { plugin: this.#plugin.name, name, clock: lane.context.clock, vcpus: item.vcpus },
-      { hooks: this.#hooks, timeout, failOn: [], seed, root: this.#plugin.root, signal },
-    );
+    return { plugin: this.#plugin.name, name, clock: lane.context.clock, vcpus: item.vcpus };
+  }
+
+  #options({ timeout = 20_000_000_000n, signal = new AbortController().signal }: RunSettings): CaseOptions {
+    return { hooks: this.#hooks, timeout, failOn: [], root: this.#plugin.root, signal };
   }
 
   async dispose(): Promise<void> {

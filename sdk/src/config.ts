@@ -4,6 +4,12 @@ import type { ClockKind } from './hardware.ts';
 /** A plugin in the config: its package's name, its short name or its path, with its options if it takes any. */
 export type PluginEntry = string | readonly [name: string, options: Readonly<Record<string, unknown>>];
 
+/**
+ * How several VCPUs of a case take turns in virtual time: the seed of the scheduler, a 32-bit number; `free`, truly in parallel; or the
+ * seeds from 1 to N, `explore=N`, until one fails.
+ */
+export type Schedule = number | 'free' | `explore=${number}`;
+
 /** `qtest.config.ts`. What a command-line option says goes before it. */
 export interface Config {
   /** Plugins to run, in this order. Names are resolved from the config file's folder. */
@@ -14,6 +20,8 @@ export interface Config {
   readonly timeout?: Duration;
   /** Machines in parallel. Default 1. */
   readonly jobs?: number;
+  /** How several VCPUs take turns. Default the seed 1. */
+  readonly schedule?: Schedule;
   /** Device accesses a case may make while virtual time stands still. Default 5 million. */
   readonly stallLimit?: number;
   /** Events that make a case fail. Default none. */

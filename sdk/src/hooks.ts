@@ -55,6 +55,8 @@ export interface GuestEvent extends MachineContext {
 
 export interface CaseStart extends MachineContext {
   readonly case: string;
+  /** Of the scheduler, with several VCPUs in virtual time; `explore` runs the case with one after another. */
+  readonly seed: number | undefined;
   /** Keeps the case from running; it is reported as skipped with the reason. */
   readonly skip: (reason: string) => void;
 }
@@ -63,6 +65,8 @@ export type CaseStatus = 'pass' | 'fail' | 'skip' | 'timeout' | 'crash';
 
 export interface CaseEnd extends MachineContext {
   readonly case: string;
+  /** As in `CaseStart`. */
+  readonly seed: number | undefined;
   readonly status: CaseStatus;
   /** Wall time in milliseconds. */
   readonly duration: number;
@@ -99,7 +103,7 @@ export interface HostHooks {
   readonly machineInit: AsyncTap<[machine: MachineBuilder, context: MachineContext]>;
   /** For each machine, when it is sealed and reset, before its first VCPU. */
   readonly machineReady: AsyncTap<[machine: MachineReady]>;
-  /** Before each case, while no VCPU runs; may skip it. */
+  /** Before each case, and each seed that it is tried with, while no VCPU runs; may skip it. */
   readonly caseStart: AsyncTap<[event: CaseStart]>;
   /** Before each VCPU of a case starts; may refuse it. */
   readonly vcpuStart: AsyncTap<[event: VcpuStart]>;
@@ -111,7 +115,7 @@ export interface HostHooks {
   readonly guestError: SyncTap<[event: GuestEvent]>;
   /** The guest used what a model lacks. Observes, as `irq`. */
   readonly unimplemented: SyncTap<[event: GuestEvent]>;
-  /** After each case, its events all delivered; may fail it. */
+  /** After each case, and each seed that it is tried with, its events all delivered; may fail it. */
   readonly caseEnd: AsyncTap<[event: CaseEnd]>;
   /** Once, at the end, whatever happened. */
   readonly done: AsyncTap<[summary: RunSummary]>;

@@ -79,6 +79,13 @@ describe('usage: exit 2, with what was expected', () => {
     [['--plugin='], "option '-p, --plugin <name>' argument '' is invalid. It is empty."],
     [['--jobs', '0'], "option '--jobs <n>' argument '0' is invalid. Expected an integer from 1 to 64."],
     [['--jobs', '1e1'], "option '--jobs <n>' argument '1e1' is invalid. Expected an integer from 1 to 64."],
+    ...['1.5', '-1', '4294967296', 'random', 'explore', 'explore=0', 'explore=x', 'explore=1000001'].map(
+      (how): [string[], string] => [
+        ['--schedule', how],
+        `option '--schedule <how>' argument '${how}' is invalid. Expected a seed from 0 to 4294967295, 'free', or 'explore=N' for the seeds from 1 to N, at most 1000000.`,
+      ],
+    ),
+    [['--schedule'], "option '--schedule <how>' argument missing"],
     [['--clock', 'wall'], "option '--clock <kind>' argument 'wall' is invalid. Allowed choices are virtual, realtime."],
     [
       ['--timeout', '10'],

@@ -3,6 +3,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 
 import { MAX_JOBS } from '../config/check.ts';
 import { timeoutNanoseconds } from '../config/duration.ts';
+import { parseSchedule, SCHEDULE_EXPECTED, type Schedule } from '../config/schedule.ts';
 
 /** The options of the command line. Those that were not given are undefined. */
 export interface CliOptions {
@@ -14,6 +15,7 @@ export interface CliOptions {
   /** In nanoseconds. */
   readonly timeout?: bigint;
   readonly jobs?: number;
+  readonly schedule?: Schedule;
   /** The config file; false for none. */
   readonly config?: string | false;
   readonly json?: boolean;
@@ -49,6 +51,11 @@ export function addOptions(program: Command): void {
     )
     .option('--timeout <duration>', 'wall time that a case may take, such as 10s or 500ms', parseTimeout)
     .option('--jobs <n>', 'machines in parallel', parseJobs)
+    .option(
+      '--schedule <how>',
+      'how several VCPUs take turns in virtual time: by a seed, free, or explore=N for the seeds from 1 to N',
+      parseScheduleOption,
+    )
     .option('--config <file>', 'config file, in place of the one that is found')
     .option('--no-config', 'use no config file')
     .option('--json', 'write JSON, for a program to read');
@@ -70,4 +77,10 @@ function parseJobs(value: string): number {
   const jobs = /^\d+$/.test(value) ? Number(value) : 0;
   if (jobs >= 1 && jobs <= MAX_JOBS) return jobs;
   throw new InvalidArgumentError(`Expected an integer from 1 to ${MAX_JOBS}.`);
+}
+
+function parseScheduleOption(value: string): Schedule {
+  const schedule = parseSchedule(value);
+  if (schedule !== undefined) return schedule;
+  throw new InvalidArgumentError(`Expected ${SCHEDULE_EXPECTED}.`);
 }

@@ -14,6 +14,7 @@ Examples:
   qtest --plugin @org/qtest-rtc               run that one: a package, a short name (rtc) or a path (./my-test.ts)
   qtest -t 'periodic/*' -t '!periodic/8192'   select cases
   qtest --clock realtime --timeout 20s        on the machine's real-time clock
+  qtest -t 'smp/*' --schedule explore=100     the VCPUs of a case in 100 orders, until one fails
   qtest list --json                           the cases, for a program
   qtest machine --plugin rtc                  the devices, regions and IRQ wiring that rtc's cases run on
   qtest machine --machine pc                  those of the normal machine

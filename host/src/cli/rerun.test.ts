@@ -20,6 +20,10 @@ test('with what changes how the case runs', () => {
   expect(rerunCommand({ ...selected, name: "it's" }, { options, specs, extensions: ['trace'] })).toBe(
     `npx qtest --plugin './my trace.ts' --plugin @qtest/qtest-rtc -t 'it'\\''s' --config ci.ts --clock realtime --timeout 5ns`,
   );
+  expect(rerunCommand({ ...selected, schedule: 17 }, { options, specs, extensions: [] })).toMatch(/ --schedule 17$/);
+  expect(rerunCommand({ ...selected, schedule: 'free' }, { options, specs, extensions: [] })).toMatch(
+    / --schedule free$/,
+  );
   expect(rerunCommand(selected, { options: { plugin: [], test: [], config: false }, specs, extensions: [] })).toContain(
     ' --no-config',
   );

@@ -1,5 +1,5 @@
 import { shellQuote } from '../report/format.ts';
-import type { SelectedCase } from '../report/events.ts';
+import type { CaseResult } from '../report/events.ts';
 import type { CliOptions } from './options.ts';
 
 export interface RerunContext {
@@ -17,12 +17,17 @@ function durationText(ns: bigint): string {
 }
 
 /** The command that runs one case again as it was run. */
-export function rerunCommand(selected: SelectedCase, { options, specs, extensions }: RerunContext): string {
-  const plugins = [...extensions, selected.plugin].map((name) => specs.get(name) ?? name);
-  const words = ['npx', 'qtest', ...plugins.flatMap((spec) => ['--plugin', spec]), '-t', selected.name];
+export function rerunCommand(
+  { plugin, name, schedule }: Pick<CaseResult, 'plugin' | 'name' | 'schedule'>,
+  { options, specs, extensions }: RerunContext,
+): string {
+  const plugins = [...extensions, plugin].map((own) => specs.get(own) ?? own);
+  const words = ['npx', 'qtest', ...plugins.flatMap((spec) => ['--plugin', spec]), '-t', name];
   if (options.config === false) words.push('--no-config');
   else if (options.config !== undefined) words.push('--config', options.config);
   if (options.clock !== undefined) words.push('--clock', options.clock);
   if (options.timeout !== undefined) words.push('--timeout', durationText(options.timeout));
+  // Whatever the config and the command said: the seed that this is about.
+  if (schedule !== undefined) words.push('--schedule', String(schedule));
   return words.map(shellQuote).join(' ');
 }

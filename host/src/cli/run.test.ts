@@ -80,10 +80,16 @@ test('the config goes to the runner, what the command line says before it', asyn
       timeout: 5_000_000_000n,
     },
   });
-  await command(run, { timeout: 7n, clock: 'realtime' }, fake(seen));
+  await command(run, { timeout: 7n, clock: 'realtime', schedule: { kind: 'free' } }, fake(seen));
   expect(seen).toMatchObject([
-    { jobs: 3, timeout: 5_000_000_000n, stallLimit: 5_000_000, failOn: ['guestError'] },
-    { jobs: 1, timeout: 7n },
+    {
+      jobs: 3,
+      schedule: { kind: 'seeded', seed: 1 },
+      timeout: 5_000_000_000n,
+      stallLimit: 5_000_000,
+      failOn: ['guestError'],
+    },
+    { jobs: 1, timeout: 7n, schedule: { kind: 'free' } },
   ]);
   expect(seen.map(({ selected, skipped }) => [selected.length, skipped.length])).toEqual([
     [2, 1],

@@ -112,6 +112,6 @@ async function makeReporter(options: CliOptions, io: Io, { plugins, file }: Prep
     output: io.stdout,
     cwd: io.cwd,
     descriptions: new Map(plugins.map(({ name, description }) => [name, description])),
-    rerun: (selected) => rerunCommand(selected, { options, specs, extensions }),
+    rerun: (result) => rerunCommand(result, { options, specs, extensions }),
   });
 }

@@ -18,6 +18,7 @@ test('a config with every key is valid', () => {
     clock: 'realtime',
     timeout: '10s',
     jobs: 4,
+    schedule: 'explore=100',
     stallLimit: 1000,
     failOn: ['guestError', 'unimplemented'],
   };
@@ -45,6 +46,8 @@ test.each([
   [{ jobs: 0 }, 'jobs: expected an integer from 1 to 64, but found 0'],
   [{ jobs: 1.5 }, 'jobs: expected an integer from 1 to 64, but found 1.5'],
   [{ jobs: '2' }, `jobs: expected an integer from 1 to 64, but found '2'`],
+  [{ schedule: '17' }, `schedule: expected a seed from 0 to 4294967295, 'free', or 'explore=N'`],
+  [{ schedule: 1.5 }, `but found 1.5`],
   [{ stallLimit: NaN }, 'stallLimit: expected an integer from 1, but found NaN'],
   [{ failOn: ['irq'] }, `failOn: expected a list of 'guestError' and 'unimplemented', but found [ 'irq' ]`],
 ])('%o', (config, message) => {
@@ -53,7 +56,7 @@ test.each([
 
 test('every problem is told at once', () => {
   expect(messageFor({ clok: 1, jobs: 0 })).toBe(
-    `qtest.config.ts:\n  unknown key 'clok'. Did you mean 'clock'? The keys are plugins, clock, timeout, jobs, stallLimit, failOn` +
+    `qtest.config.ts:\n  unknown key 'clok'. Did you mean 'clock'? The keys are plugins, clock, timeout, jobs, schedule, stallLimit, failOn` +
       `\n  jobs: expected an integer from 1 to 64, but found 0`,
   );
 });

@@ -4,6 +4,7 @@ import type { Config, PluginEntry } from '@qtest/sdk';
 
 import { hostError } from '../errors.ts';
 import { didYouMean } from '../nearest.ts';
+import { SCHEDULE_EXPECTED, scheduleOf } from './schedule.ts';
 import { TIMEOUT_EXPECTED, timeoutNanoseconds } from './duration.ts';
 
 /** Most machines in parallel. */
@@ -33,6 +34,10 @@ const RULES: { readonly [K in keyof Required<Config>]: Rule } = {
   jobs: {
     expected: `an integer from 1 to ${MAX_JOBS}`,
     test: (value) => isInteger(value, 1, MAX_JOBS),
+  },
+  schedule: {
+    expected: SCHEDULE_EXPECTED,
+    test: (value) => scheduleOf(value) !== undefined,
   },
   stallLimit: {
     expected: 'an integer from 1',

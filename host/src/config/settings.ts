@@ -1,6 +1,7 @@
 import type { ClockKind, Config } from '@qtest/sdk';
 
 import { timeoutNanoseconds } from './duration.ts';
+import { scheduleOf, type Schedule } from './schedule.ts';
 
 /** A config with its defaults filled in. */
 export interface Settings {
@@ -8,6 +9,7 @@ export interface Settings {
   /** Wall time a case may take, in nanoseconds. */
   readonly timeout: bigint;
   readonly jobs: number;
+  readonly schedule: Schedule;
   /** Device accesses a case may make while virtual time stands still. */
   readonly stallLimit: number;
   readonly failOn: readonly string[];
@@ -19,6 +21,7 @@ export function settingsOf(config: Config, given: Partial<Settings> = {}): Setti
     clock: given.clock ?? config.clock ?? 'virtual',
     timeout: given.timeout ?? timeoutNanoseconds(config.timeout) ?? 30_000_000_000n,
     jobs: given.jobs ?? config.jobs ?? 1,
+    schedule: given.schedule ?? scheduleOf(config.schedule) ?? { kind: 'seeded', seed: 1 },
     stallLimit: given.stallLimit ?? config.stallLimit ?? 5_000_000,
     failOn: given.failOn ?? config.failOn ?? [],
   };

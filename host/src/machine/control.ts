@@ -53,6 +53,8 @@ export const WORD = {
   READY: 23,
   /** A device has asked for a reset: the first thread that is about to make an access does it. */
   RESET: 24,
+  /** The seeded scheduler switches VCPUs where these bits of a random number are 0. */
+  SWITCH_MASK: 25,
 } as const;
 
 /** Bits of `WORD.TAPS`. */

@@ -41,6 +41,10 @@ export interface CaseResult extends SelectedCase {
   /** Lines of `log()`, prefixed with where they were called. */
   readonly log: readonly string[];
   readonly failures: readonly Failure[];
+  /** Several VCPUs in virtual time: the scheduler's seed, or that they ran truly in parallel. */
+  readonly schedule?: number | 'free';
+  /** Seeds that have been tried, of which `schedule` is the last; all before it passed. */
+  readonly attempts?: number;
   /** Why it was skipped. */
   readonly reason?: string;
   /** What the case returned. */

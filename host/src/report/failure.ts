@@ -28,8 +28,15 @@ export function failureLines(result: CaseResult, heading: string, context: Failu
     lines.push('', `    ${style('bold', 'last accesses')}`, ...result.accesses.map((access) => `      ${access}`));
   }
   for (const note of result.notes) lines.push('', ...indented(`note: ${note}`, '    '));
-  lines.push('', `    ${style('dim', 'run it again:')} ${style('cyan', rerun)}`);
+  lines.push('');
+  if (result.schedule !== undefined) lines.push(`    ${style('dim', 'schedule:')} ${scheduleText(result)}`);
+  lines.push(`    ${style('dim', 'run it again:')} ${style('cyan', rerun)}`);
   return lines;
+}
+
+function scheduleText({ schedule, attempts = 1 }: CaseResult): string {
+  if (schedule === 'free') return 'free, so that the next run may go otherwise';
+  return attempts === 1 ? `seed ${schedule}` : `seed ${schedule}; ${attempts - 1} before it passed`;
 }
 
 const NO_FAILURE: Readonly<Record<string, string>> = { timeout: 'timed out', crash: 'crashed', fail: 'failed' };

@@ -141,6 +141,19 @@ rtc  real-time clock
   );
 });
 
+test('several VCPUs: how they took turns', () => {
+  const { reporter, text } = report(['a', 'b', 'c', 'd'].map((name) => selected(name)));
+  reporter.caseEnd(result('a', { schedule: 100, attempts: 100 }));
+  reporter.caseEnd(result('b', { status: 'fail', schedule: 17, attempts: 17 }));
+  reporter.caseEnd(result('c', { status: 'fail', schedule: 17 }));
+  reporter.caseEnd(result('d', { status: 'timeout', schedule: 'free' }));
+  reporter.done({ ...counts, pass: 1, fail: 2, timeout: 1 }, { interrupted: false });
+  expect(text()).toContain('  ✓ a  100 seeds, 2 ms\n  ✗ b  17 seeds, 2 ms\n  ✗ c  2 ms\n  ✗ d  timed out, 2 ms\n');
+  expect(text()).toContain('\n    schedule: seed 17; 16 before it passed\n    run it again: ');
+  expect(text()).toContain('\n    schedule: seed 17\n    run it again: ');
+  expect(text()).toContain('\n    schedule: free, so that the next run may go otherwise\n    run it again: ');
+});
+
 test("a comparison is shown once: Node's own is left out, and so is one that the message tells", () => {
   const { reporter, text } = report([selected('a'), selected('b')]);
   const failure = { name: 'AssertionError', actual: '{\n  a: 1\n}', expected: '{\n  a: 2\n}' };

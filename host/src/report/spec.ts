@@ -15,7 +15,7 @@ export interface SpecOptions {
   /** Descriptions of the plugins, by name. */
   readonly descriptions: ReadonlyMap<string, string>;
   /** The command that runs a case again. */
-  readonly rerun: (selected: SelectedCase) => string;
+  readonly rerun: (result: CaseResult) => string;
 }
 
 const MARKS = {
@@ -86,6 +86,7 @@ export class SpecReporter implements Reporter {
     const remarks = [
       ...(result.clock === 'realtime' ? ['realtime'] : []),
       ...(plain ? [] : [result.status === 'skip' ? (result.reason ?? word) : word]),
+      ...(result.attempts === undefined ? [] : [count(result.attempts, 'seed')]),
       ...(result.status === 'skip' ? [] : [formatDuration(result.duration)]),
     ];
     lines.push(

@@ -13,6 +13,7 @@ import type { Lane } from './lane.ts';
 import { Observer, type Observed } from './observer.ts';
 import type { VcpuOutcome, VcpuTask } from './task.ts';
 import { TraceRing, traceEntries } from './trace.ts';
+import { seedTurns } from './turns.ts';
 
 /** Accesses shown for a case that did not pass. */
 const SHOWN_ACCESSES = 12;
@@ -28,7 +29,8 @@ export interface CaseOptions {
   /** Wall time, ns. */
   readonly timeout: bigint;
   readonly failOn: readonly string[];
-  readonly seed: number;
+  /** Of the scheduler, which the VCPUs need when they are several in virtual time. */
+  readonly seed?: number;
   /** Folder of the plugin. */
   readonly root: string;
   readonly signal: AbortSignal;
@@ -55,12 +57,12 @@ export async function runCase(lane: Lane, selected: SelectedCase, options: CaseO
 
 async function attempt(lane: Lane, selected: SelectedCase, options: CaseOptions): Promise<Verdict> {
   const { hooks } = options;
-  prepare(lane, selected.vcpus, options.seed);
+  prepare(lane, selected.vcpus, options.seed ?? 0);
   let skipped: string | undefined;
   const skip = (reason: string): void => {
     skipped ??= reason;
   };
-  await hooks.caseStart.promise({ ...lane.context, case: selected.name, skip });
+  await hooks.caseStart.promise({ ...lane.context, case: selected.name, seed: options.seed, skip });
   if (skipped !== undefined) return { status: 'skip', failures: [], log: [], notes: [], accesses: [], reason: skipped };
   for (let index = 0; index < selected.vcpus; index++) {
     const refuse = (reason: string): void => {
@@ -92,9 +94,7 @@ function prepare(lane: Lane, vcpus: number, seed: number): void {
     for (const word of [WORD.ABANDONED, WORD.BARRIER_COUNT, WORD.FAULT, WORD.STARTED]) Atomics.store(words, word, 0);
     machine.control.longs[LONG.BEGAN] = 0n;
     words[WORD.VCPUS] = vcpus;
-    // 0 is the one state that xorshift never leaves.
-    words[WORD.RANDOM] = seed | 0 || 1;
-    words[WORD.TURN] = (seed >>> 0) % vcpus;
+    seedTurns(machine.control, vcpus, seed);
     // Those of a case that was refused have never ended.
     for (let vcpu = vcpus; vcpu < MAX_VCPUS; vcpu++) setStatus(machine.control, vcpu, VCPU_STATUS.OFF);
     for (let vcpu = 0; vcpu < vcpus; vcpu++) {
@@ -297,6 +297,7 @@ async function announceEnd(
     await options.hooks.caseEnd.promise({
       ...lane.context,
       case: selected.name,
+      seed: options.seed,
       status: verdict.status,
       duration,
       message: verdict.failures[0]?.message,

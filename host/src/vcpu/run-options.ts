@@ -1,5 +1,6 @@
 import type { RunSummary } from '@qtest/sdk';
 
+import type { Schedule } from '../config/schedule.ts';
 import type { HookSet } from '../hooks.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';
 import type { Reporter, SelectedCase } from '../report/events.ts';
@@ -25,6 +26,8 @@ export interface RunOptions {
   readonly reporter: Reporter;
   /** Machines in parallel. */
   readonly jobs: number;
+  /** How several VCPUs of a case take turns in virtual time. */
+  readonly schedule: Schedule;
   /** Wall time a case may take unless it says otherwise, in nanoseconds. */
   readonly timeout: bigint;
   /** Device accesses a case may make while virtual time stands still. */

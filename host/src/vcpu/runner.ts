@@ -4,8 +4,8 @@ import type { CaseResult, SelectedCase } from '../report/events.ts';
 import { devicesOf } from './build.ts';
 import { describeFailure } from './failure.ts';
 import { Lane } from './lane.ts';
-import { runCase } from './run-case.ts';
 import type { RunOptions } from './run-options.ts';
+import { runScheduled } from './scheduled.ts';
 
 /** Cases of one plugin on one clock: those that can share a machine. */
 interface Group {
@@ -14,9 +14,6 @@ interface Group {
   /** Why its machine cannot be built. */
   broken?: unknown;
 }
-
-/** Seed of a case's scheduler. */
-const SEED = 1;
 
 /** Runs cases, each on a machine in its pristine state; several machines at once with `jobs`. */
 export async function runCases(options: RunOptions): Promise<RunSummary> {
@@ -58,6 +55,7 @@ export async function runCases(options: RunOptions): Promise<RunSummary> {
             hooks: options.hooks,
             known,
             stallLimit: options.stallLimit,
+            schedule: options.schedule.kind === 'free' ? 'free' : 'seeded',
           });
         } catch (error) {
           group.broken = error;
@@ -66,7 +64,8 @@ export async function runCases(options: RunOptions): Promise<RunSummary> {
         }
         const timeout = plugin.cases.find(({ name }) => name === selected.name)?.timeout ?? options.timeout;
         const { hooks, failOn, signal } = options;
-        report(await runCase(lane, selected, { hooks, timeout, failOn, seed: SEED, root: plugin.root, signal }));
+        const given = { hooks, timeout, failOn, root: plugin.root, signal };
+        report(await runScheduled(lane, selected, given, options.schedule));
       }
     } finally {
       await lane?.dispose();

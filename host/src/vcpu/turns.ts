@@ -6,12 +6,33 @@ import { rouse, runnable, setStatus, statusOf, withStatus } from '../machine/wai
 /** Longest sleep between two looks, ms. */
 const RECHECK = 50;
 
-/** One access in so many, on average, is a switch of VCPUs. */
-const SWITCH_EVERY = 4;
+/** Seeds take turns in how often they switch VCPUs: on average at one access in 2, 4, 8 … 256. */
+const RATES = 8;
 
 /** The error in every VCPU of a case that is over, because another one has failed. */
 export function abandoned(): Error {
   return hostError('ABANDONED', 'another VCPU of this case has failed, so this one ends');
+}
+
+/**
+ * Before a case: who runs first, and the numbers that say when another one goes on. Which order of accesses a race needs is not known:
+ * one that fails when two accesses of another VCPU come in between is found by a seed that switches often, one that needs a hundred of them
+ * by a seed that does so rarely (as with the few changes of priority of Burckhardt et al., 2010). So each of eight seeds has a rate of its own.
+ */
+export function seedTurns({ words }: Control, vcpus: number, seed: number): void {
+  // 0 is the one state that xorshift never leaves.
+  const mixed = mix(seed) || 1;
+  words[WORD.RANDOM] = mixed;
+  words[WORD.TURN] = (mixed >>> 8) % vcpus;
+  words[WORD.SWITCH_MASK] = (2 << ((seed >>> 0) % RATES)) - 1;
+}
+
+/** Makes neighbouring seeds differ in every bit (the finaliser of MurmurHash3, Appleby, 2011). */
+function mix(seed: number): number {
+  let x = (seed + 0x9e37_79b9) | 0;
+  x = Math.imul(x ^ (x >>> 16), 0x85eb_ca6b);
+  x = Math.imul(x ^ (x >>> 13), 0xc2b2_ae35);
+  return x ^ (x >>> 16);
 }
 
 /**
@@ -32,7 +53,7 @@ export class Turns {
   /** A switch point: goes on at once, or when it is this VCPU's turn again. */
   point(): void {
     const { words } = this.#control;
-    if ((words[WORD.READY] ?? 0) < 2 || this.#random() % SWITCH_EVERY !== 0) return;
+    if ((words[WORD.READY] ?? 0) < 2 || (this.#random() & (words[WORD.SWITCH_MASK] ?? 0)) !== 0) return;
     this.pass();
     if (words[WORD.TURN] !== this.#index) this.wait();
   }
