@@ -92,6 +92,11 @@ export interface Vcpu {
   sti(): void;
   /** Waits until every VCPU of the case has come to the barrier. */
   barrier(options?: WaitOptions): void;
+  /**
+   * Lets the other VCPUs of the case go on, as the instruction of this name in a loop that waits for one of them. No time passes. Without it a
+   * loop that waits for a word of `shared`, and makes no access, would keep the turn for ever.
+   */
+  pause(): void;
 }
 
 /** What the machine's devices look like from a case. */

@@ -10,5 +10,6 @@ export * from './pci.ts';
 export * from './plugin.ts';
 export * from './properties.ts';
 export * from './registers.ts';
+export * from './spin-lock.ts';
 export type * from './standard-schema.ts';
 export * from './state.ts';

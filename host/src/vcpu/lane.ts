@@ -84,13 +84,13 @@ export class Lane {
     });
   }
 
-  /** The VCPUs' threads: exactly as many as VCPUs, for each must have one at once. */
+  /** The VCPUs' threads: as many as VCPUs, for each must have one at once; one starts when the first case needs it. */
   get pool(): Piscina {
     if (this.#pool === undefined) {
       const { vcpus, clock } = this.context;
       this.#pool = new Piscina({
         filename: fileURLToPath(sibling('./worker')),
-        minThreads: vcpus,
+        minThreads: 0,
         maxThreads: vcpus,
         concurrentTasksPerWorker: 1,
         idleTimeout: Infinity,
@@ -126,8 +126,11 @@ export class Lane {
     }
   }
 
-  /** Kills the VCPUs wherever they are; nobody uses the machine afterwards. */
-  async kill(abort: () => void): Promise<void> {
+  /**
+   * Kills the VCPUs wherever they are; nobody uses the machine afterwards.
+   * @returns whether they let go of the lock: false when one that keeps it makes no access, or hangs in a device.
+   */
+  async kill(abort: () => void): Promise<boolean> {
     this.spent = true;
     const { machine } = this;
     const { control, lock } = machine;
@@ -142,6 +145,7 @@ export class Lane {
     await Promise.all([exits, this.retireThreads()]);
     if (locked) lock.release();
     rouseAll(control);
+    return locked;
   }
 
   async dispose(): Promise<void> {

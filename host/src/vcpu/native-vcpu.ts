@@ -376,6 +376,11 @@ export class NativeVcpu implements Vcpu {
     }
   }
 
+  pause(): void {
+    this.#turns?.yield();
+    this.locked(() => {});
+  }
+
   /** Machine time, ns. */
   now(): bigint {
     return this.#virtual ? this.#machine.time.now() : this.locked(() => this.#machine.time.now());

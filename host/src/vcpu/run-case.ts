@@ -104,7 +104,11 @@ function prepare(lane: Lane, vcpus: number, seed: number): void {
   });
 }
 
-type Ended = { readonly kind: 'done' } | { readonly kind: 'timeout' } | { readonly kind: 'interrupted' };
+interface Ended {
+  readonly kind: 'done' | 'timeout' | 'interrupted';
+  /** The VCPU that has kept the turn, and with it the lock, to its end. */
+  readonly silent: number | undefined;
+}
 
 /** Hands the case to its VCPUs and waits for all of them; ends them when the time is up or one has failed. */
 async function runVcpus(
@@ -115,12 +119,14 @@ async function runVcpus(
   const abort = new AbortController();
   const shared = new SharedArrayBuffer(SHARED_BYTES);
   const { pool } = lane;
-  let kill: Promise<void> | undefined;
-  let ended: Ended = { kind: 'done' };
+  let kill: Promise<boolean> | undefined;
+  let kind: Ended['kind'] = 'done';
+  let turn: number | undefined;
   let grace: NodeJS.Timeout | undefined;
-  const end = (why: Ended): void => {
+  const end = (why: Ended['kind']): void => {
     if (kill !== undefined) return;
-    ended = why;
+    kind = why;
+    turn = lane.machine.control.words[WORD.TURN];
     kill = lane.kill(() => abort.abort());
   };
   const failed = (): void => {
@@ -128,7 +134,7 @@ async function runVcpus(
     const { control } = lane.machine;
     Atomics.store(control.words, WORD.ABANDONED, 1);
     rouseAll(control);
-    grace = setTimeout(() => end({ kind: 'done' }), GRACE);
+    grace = setTimeout(() => end('done'), GRACE);
   };
   const limit = Number(options.timeout) / 1e6;
   let timer: NodeJS.Timeout | undefined;
@@ -137,12 +143,12 @@ async function runVcpus(
     const began = lane.machine.control.longs[LONG.BEGAN] ?? 0n;
     const left =
       began === 0n ? START_BOUND - (performance.now() - handed) : limit - Number(process.hrtime.bigint() - began) / 1e6;
-    if (left <= 0) end({ kind: 'timeout' });
+    if (left <= 0) end('timeout');
     else timer = setTimeout(look, Math.min(left, limit, 2 ** 31 - 1) + 1);
   };
   const handed = performance.now();
   look();
-  const interrupt = (): void => end({ kind: 'interrupted' });
+  const interrupt = (): void => end('interrupted');
   options.signal.addEventListener('abort', interrupt, { once: true });
   if (options.signal.aborted) interrupt();
   const parts = Array.from({ length: selected.vcpus }, async (_, index): Promise<VcpuOutcome> => {
@@ -153,7 +159,7 @@ async function runVcpus(
       return outcome;
     } catch (error) {
       // A thread that has died may own the lock, and its machine is not to be trusted.
-      if (kill === undefined) end({ kind: 'done' });
+      if (kill === undefined) end('done');
       return died(error, kill !== undefined && abort.signal.aborted && isAbort(error));
     }
   });
@@ -161,8 +167,8 @@ async function runVcpus(
   clearTimeout(timer);
   clearTimeout(grace);
   options.signal.removeEventListener('abort', interrupt);
-  await kill;
-  return { outcomes, ended };
+  const silent = (await kill) === false && options.seed !== undefined ? turn : undefined;
+  return { outcomes, ended: { kind, silent } };
 }
 
 const isAbort = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError';
@@ -229,10 +235,17 @@ function judge(
   }
   if (ended.kind === 'timeout') {
     const limit = formatNanoseconds(options.timeout);
+    const { silent } = ended;
+    const why =
+      silent === undefined
+        ? ''
+        : `It had the turn and made no access, so that no other VCPU could go on: it was in a loop of its own, or in a device that hangs. ` +
+          `A loop that waits for a word of 'shared' needs vcpu.pause(). `;
     failures.unshift({
       name: 'Timeout',
       code: 'TIMEOUT',
-      message: `no end within ${limit} of wall time; the VCPU was killed. If the case needs longer, give it 'timeout', or the command --timeout`,
+      message: `no end within ${limit} of wall time; the VCPU was killed. ${why}If the case needs longer, give it 'timeout', or the command --timeout`,
+      ...(silent !== undefined && { vcpu: silent }),
     });
   }
   const skip = outcomes.find((outcome) => outcome.status === 'skip');

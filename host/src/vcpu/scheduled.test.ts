@@ -79,6 +79,36 @@ test('a seed with which a case does not end is told, and its machine is given up
   expect(await run.scheduled('passes', explore(3))).toMatchObject({ status: 'pass' });
 });
 
+test('a VCPU that loops without an access keeps the turn, and the failure says which one and what to do', async () => {
+  const result = await run.scheduled('word/spin', { kind: 'seeded', seed: 1 }, { timeout: 500_000_000n });
+  expect(result).toMatchObject({
+    status: 'timeout',
+    failures: [{ vcpu: expect.any(Number), message: expect.stringMatching(/^no end within 500ms .*vcpu\.pause\(\)/) }],
+  });
+  // Where all run at once it does no harm.
+  await using free = await PluginRun.load('racing', { schedule: 'free' });
+  expect(await free.scheduled('word/spin', { kind: 'free' })).toMatchObject({ status: 'pass' });
+});
+
+test.each(['word/pause', 'guarded'])('it may wait so, and the others go on: %s', async (name) => {
+  expect(await run.scheduled(name, explore(40))).toMatchObject({ status: 'pass', failures: [] });
+  await using free = await PluginRun.load('racing', { schedule: 'free' });
+  expect(await free.scheduled(name, { kind: 'free' })).toMatchObject({ status: 'pass', failures: [] });
+});
+
+test('pause() gives the turn away, also with a seed that hardly ever switches', async () => {
+  const { status, value } = await run.run('pause/gives-the-turn', { seed: 7 });
+  expect(status).toBe('pass');
+  expect(value).toBeGreaterThan(0);
+  expect(value).toBeLessThan(40);
+});
+
+test('pause() ends when another VCPU has failed', async () => {
+  const result = await run.scheduled('word/pause-for-ever', explore(4));
+  expect(result).toMatchObject({ status: 'fail', failures: [{ vcpu: 1, message: 'mine' }] });
+  expect((await run.lane()).spent).toBe(false);
+});
+
 test('Ctrl-C ends it between two seeds', async () => {
   const controller = new AbortController();
   ended.length = 0;

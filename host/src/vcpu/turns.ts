@@ -58,6 +58,15 @@ export class Turns {
     if (words[WORD.TURN] !== this.#index) this.wait();
   }
 
+  /** Gives the turn to another VCPU, if one is ready, and sleeps until it comes back. */
+  yield(): void {
+    const others = runnable(this.#control).filter((vcpu) => vcpu !== this.#index);
+    const next = others[this.#random() % Math.max(others.length, 1)];
+    if (next === undefined) return;
+    this.give(next);
+    this.wait();
+  }
+
   /** Gives the turn to a ready VCPU, perhaps this one; when none is ready, to one that waits, so that time goes on. */
   pass(): void {
     const ready = runnable(this.#control);

@@ -1,4 +1,4 @@
-import { definePlugin, type CaseContext, type CaseFunction } from '@qtest/sdk';
+import { definePlugin, spinLock, type CaseContext, type CaseFunction } from '@qtest/sdk';
 
 /** Cases whose end depends on who comes between whose accesses. */
 
@@ -22,6 +22,17 @@ function window(accesses: number): CaseFunction {
   };
 }
 
+/** One waits for a word of the others' that no access of the machine changes. */
+function waitsForWord(pause: boolean): CaseFunction {
+  return ({ vcpu, shared }) => {
+    const words = new Int32Array(shared);
+    for (let n = 1; n <= 20; n++) {
+      Atomics.add(words, 0, 1);
+      while (Atomics.load(words, 0) < 2 * n) if (pause) vcpu.pause();
+    }
+  };
+}
+
 export default definePlugin({
   name: 'racing',
   description: 'races',
@@ -35,13 +46,39 @@ export default definePlugin({
       context.vcpu.barrier();
       context.assert.equal(context.vcpu.readl(COUNT), 2);
     },
+    guarded(context) {
+      const guard = spinLock(context, 7);
+      for (let n = 0; n < 20; n++) guard(() => increment(context));
+      context.vcpu.barrier();
+      context.assert.equal(context.vcpu.readl(COUNT), 40);
+      context.assert.throws(() => guard(() => context.assert.fail('inside')), /inside/);
+      guard(() => undefined);
+    },
+    'word/pause': waitsForWord(true),
+    'word/spin': waitsForWord(false),
+    /** Gives how often VCPU 0 has paused before VCPU 1 had come, ten times. */
+    'pause/gives-the-turn'({ vcpu, shared }) {
+      const words = new Int32Array(shared);
+      let pauses = 0;
+      for (let n = 1; n <= 10; n++) {
+        vcpu.barrier();
+        words[vcpu.index] = n;
+        for (; words[1 - vcpu.index] !== n; pauses++) vcpu.pause();
+      }
+      return vcpu.index === 0 ? pauses : undefined;
+    },
+    /** The one that waits learns of the failure where it pauses. */
+    'word/pause-for-ever'({ vcpu, assert }) {
+      if (vcpu.index === 1) assert.fail('mine');
+      for (;;) vcpu.pause();
+    },
     'window/1': window(1),
     'window/100': window(100),
     passes(context) {
       for (let n = 0; n < 10; n++) increment(context);
     },
     slow({ shared }) {
-      Atomics.wait(new Int32Array(shared), 0, 0, 100);
+      Atomics.wait(new Int32Array(shared), 0, 0, 50);
     },
     skips: ({ skip }) => skip('not here'),
     /** Under some seeds VCPU 1 comes in between, and VCPU 0 ends no more. */
