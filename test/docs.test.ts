@@ -20,6 +20,7 @@ const PAGES = [
 /** Folders of `examples/`, and the page that shows their files. */
 const EXAMPLES = [
   { example: 'first-test', page: 'docs/writing-a-test.md' },
+  { example: 'race', page: 'docs/writing-a-test.md' },
   { example: 'lamp-device', page: 'docs/writing-a-device.md' },
   { example: 'host-extension', page: 'docs/extending-the-host.md' },
 ];
