@@ -1,3 +1,4 @@
+export * from './cases.ts';
 export * from './config.ts';
 export * from './device.ts';
 export type * from './device-types.ts';

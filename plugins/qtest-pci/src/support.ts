@@ -1,21 +1,14 @@
-import type { CaseContext, CaseFunction, CaseSpec, DeviceInfo, IrqLine } from '@qtest/sdk';
+import { first, hex, type CaseContext, type CaseSpec, type DeviceInfo, type IrqLine } from '@qtest/sdk';
 import { pci } from '@qtest/sdk/drivers';
 import type { PciOptions } from './options.ts';
+
+export { first, hex, random, states } from '@qtest/sdk';
 
 export type Context = CaseContext<PciOptions>;
 export type PciFunction = pci.PciFunction;
 
 /** The cases of one file, by name. */
 export type Cases = Readonly<Record<string, CaseSpec<PciOptions>>>;
-
-/** A case and the statement of the specification that it checks. */
-export function states(
-  statement: string,
-  run: CaseFunction<PciOptions>,
-  more: Omit<CaseSpec, 'run' | 'description'> = {},
-): CaseSpec<PciOptions> {
-  return { description: statement, run, ...more };
-}
 
 /** Parts that the cases know, by their identity. */
 export const PARTS = {
@@ -67,34 +60,12 @@ export function bus({ vcpu, machine, skip }: Context): Bus {
   };
 }
 
-/** The first of a list that is known to have one. */
-export function first<T>(list: readonly T[]): T {
-  const [item] = list;
-  if (item === undefined) throw new Error('the list is empty');
-  return item;
-}
-
 /** `00:04.0`, for messages. */
 export function name({ bus: n, slot, function: fn }: PciFunction): string {
   return `${hex(n, 2).slice(2)}:${hex(slot, 2).slice(2)}.${fn}`;
 }
 
-export function hex(value: number, digits = 2): string {
-  return `0x${value.toString(16).padStart(digits, '0')}`;
-}
-
 /** Writes CONFIG_ADDRESS for a function of bus 0. */
 export function configAddress({ slot, function: fn }: { slot: number; function: number }, offset: number): number {
   return (0x8000_0000 | (slot << 11) | (fn << 8) | offset) >>> 0;
-}
-
-/** A deterministic stream of 32-bit numbers (mulberry32). */
-export function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b_79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return (mixed ^ (mixed >>> 14)) >>> 0;
-  };
 }

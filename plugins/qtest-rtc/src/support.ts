@@ -1,23 +1,13 @@
-import type { CaseContext, CaseFunction, CaseSpec, Clock, DeviceInfo, IrqLine } from '@qtest/sdk';
+import type { CaseContext, CaseSpec, Clock, DeviceInfo, IrqLine } from '@qtest/sdk';
 import { rtc, type Rtc, type RtcTime } from '@qtest/sdk/drivers';
 import type { RtcOptions } from './options.ts';
+
+export { hex, random, states, VIRTUAL } from '@qtest/sdk';
 
 export type Context = CaseContext<RtcOptions>;
 
 /** The cases of one file, by name. */
 export type Cases = Readonly<Record<string, CaseSpec<RtcOptions>>>;
-
-/** A case and the statement of the data sheet that it checks. */
-export function states(
-  statement: string,
-  run: CaseFunction<RtcOptions>,
-  more: Omit<CaseSpec, 'run' | 'description'> = {},
-): CaseSpec<RtcOptions> {
-  return { description: statement, run, ...more };
-}
-
-/** For a case that speaks of exact instants, or that would take long in real time. */
-export const VIRTUAL = { requires: ['virtual-clock'] } as const;
 
 /** One MC146818 of the machine. */
 export interface Part {
@@ -154,19 +144,4 @@ export function startOnTick(clock: Clock, dev: Rtc, time?: string | RtcTime): bi
 /** In virtual time: goes on to the instant `time`, in ns. */
 export function stepTo(clock: Clock, time: bigint): void {
   if (time > clock.now) clock.step(time - clock.now);
-}
-
-/** A deterministic stream of 32-bit numbers (mulberry32). */
-export function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b_79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return (mixed ^ (mixed >>> 14)) >>> 0;
-  };
-}
-
-export function hex(byte: number): string {
-  return `0x${byte.toString(16).padStart(2, '0')}`;
 }

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { first, hex, random, states, statementsIn, statementsOf } from './cases.ts';
+import { definePlugin } from './plugin.ts';
+
+const noop = (): void => {};
+
+describe('states()', () => {
+  it('makes a case of a statement', () => {
+    expect(states('it is so', noop)).toEqual({ description: 'it is so', run: noop });
+    expect(states('it is so', noop, { requires: ['snapshot'], timeout: '1s' })).toEqual({
+      description: 'it is so',
+      run: noop,
+      requires: ['snapshot'],
+      timeout: '1s',
+    });
+  });
+});
+
+describe('statements', () => {
+  const plugin = definePlugin({
+    name: 'lamp',
+    description: '',
+    run: { 'on/at-reset': states('It is off.', noop), 'on/twice': states('It is on.', noop), bare: noop },
+  });
+
+  it('of a plugin are its cases and their descriptions', () => {
+    expect(statementsOf(plugin)).toEqual([
+      ['on/at-reset', 'It is off.'],
+      ['on/twice', 'It is on.'],
+      ['bare', ''],
+    ]);
+    expect(statementsOf({})).toEqual([]);
+  });
+
+  it('in a README are the rows whose first cell is a path', () => {
+    const readme = [
+      '| case | what it says | clock |',
+      '|---|---|---|',
+      '| `on/at-reset` | It is off. | any |',
+      '| `on/twice` | It is `on`, a \\| too. | virtual |',
+      '| `option` | not a path | |',
+      'See `on/else` | not | a row',
+    ].join('\n');
+    expect(statementsIn(readme)).toEqual([
+      ['on/at-reset', 'It is off.'],
+      ['on/twice', 'It is `on`, a \\| too.'],
+    ]);
+  });
+});
+
+describe('small things', () => {
+  it('gives the first, and tells when there is none', () => {
+    expect(first([3, 4])).toBe(3);
+    expect(() => first([])).toThrow(RangeError);
+  });
+
+  it('shows numbers in hexadecimal', () => {
+    expect([hex(10), hex(10, 4), hex(0x1_0000)]).toEqual(['0x0a', '0x000a', '0x10000']);
+  });
+
+  it('has a random stream that repeats, and differs by its seed', () => {
+    const take = (seed: number): number[] => Array.from({ length: 5 }, random(seed));
+    expect(take(1)).toEqual(take(1));
+    expect(take(1)).not.toEqual(take(2));
+    expect(take(1).every((value) => Number.isInteger(value) && value >= 0 && value < 2 ** 32)).toBe(true);
+  });
+});

@@ -1,0 +1,58 @@
+import type { CaseFunction, CaseSpec, Run } from './plugin.ts';
+
+/**
+ * What packages of cases have in common: a case that says which statement of a datasheet it checks, a table of them in the
+ * package's README that is kept true by a test, and small things that cases need.
+ */
+
+/** A case, and the statement of the datasheet that it checks: its description. */
+export function states<O>(
+  statement: string,
+  run: CaseFunction<O>,
+  more: Omit<CaseSpec<O>, 'run' | 'description'> = {},
+): CaseSpec<O> {
+  return { description: statement, run, ...more };
+}
+
+/** For a case that speaks of exact instants, or that would take long in real time. */
+export const VIRTUAL = { requires: ['virtual-clock'] } as const;
+
+/** A case's name and its description. */
+export type Statement = readonly [name: string, description: string];
+
+/** The named cases of a plugin, in their order. */
+export function statementsOf<O>(plugin: { readonly run?: Run<O> }): readonly Statement[] {
+  const { run = {} } = plugin;
+  return Object.entries(run).map(([name, spec]) => [name, 'description' in spec ? (spec.description ?? '') : '']);
+}
+
+/**
+ * The cases in the tables of a README: rows whose first cell is a path in backquotes, and whose second says what it checks.
+ * @example expect(statementsIn(readme)).toEqual(statementsOf(plugin));
+ */
+export function statementsIn(markdown: string): readonly Statement[] {
+  return [...markdown.matchAll(/^\| `(\S+\/\S+)` \| (.+?) \|/gm)].map(([, name = '', text = '']) => [name, text]);
+}
+
+/** The first of a list that is known to have one. */
+export function first<T>(list: readonly T[]): T {
+  const [item] = list;
+  if (item === undefined) throw new RangeError('first(): the list is empty');
+  return item;
+}
+
+/** `0x0a`, for messages. */
+export function hex(value: number, digits = 2): string {
+  return `0x${value.toString(16).padStart(digits, '0')}`;
+}
+
+/** A deterministic stream of 32-bit numbers (mulberry32). */
+export function random(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b_79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return (mixed ^ (mixed >>> 14)) >>> 0;
+  };
+}
