@@ -6,8 +6,8 @@
  * same, "Scan Code Translation".
  *
  * A test's end: each byte written to `machine.chardev(id)` is one that the keyboard has to send, as a key of scan code set 2 does
- * (`0x1c` for A pressed, `0xf0, 0x1c` for A released). The keyboard keeps sixteen; of more, the last becomes its overrun code, 0.
- * While scanning is off they are lost. A mouse's button is the input `button` (0 left, 1 right, 2 middle); a byte that is to
+ * (`0x1c` for A pressed, `0xf0, 0x1c` for A released). The keyboard keeps sixteen; of more, the first becomes its overrun code, 0, and
+ * the others are lost, as they are while scanning is off. A mouse's button is the input `button` (0 left, 1 right, 2 middle); a byte that is to
  * come from the mouse otherwise is put there by the command 0xd3.
  *
  * The output buffer holds one byte. A controller's answer goes before the keyboard's bytes, and these go before the mouse's; all wait
@@ -122,7 +122,8 @@ const schema = deviceSchema({
     released: 'bool',
 
     // The keyboard. Of a queue's two indices the first is its head, the second the bytes in it.
-    keys: bytes(part.BUFFER_SIZE),
+    // The place after the sixteen is the overrun code's.
+    keys: bytes(part.BUFFER_SIZE + 1),
     keysAt: bytes(2),
     kbdReply: bytes(REPLY_SIZE),
     kbdReplyAt: bytes(2),
@@ -478,9 +479,8 @@ function receiveKeys(device: Kbc): void {
   const { state, chardev, properties } = device;
   for (let byte = chardev.receive(); byte !== undefined; byte = chardev.receive()) {
     if (!properties.keyboard || !state.scanning) continue;
-    if (!push(state.keys, state.keysAt, byte)) {
-      state.keys.set((state.keysAt.get(0) + state.keys.length - 1) % state.keys.length, OVERRUN);
-    }
+    // "An overrun code replaces the 17th byte"; what comes then is lost.
+    push(state.keys, state.keysAt, state.keysAt.get(1) < part.BUFFER_SIZE ? byte : OVERRUN);
     refill(device);
   }
   updateIrq(device);
