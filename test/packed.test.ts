@@ -18,12 +18,12 @@ const sh = (line: string, cwd = app): Promise<Ended> => run('sh', ['-c', line], 
 beforeAll(async () => {
   const tarballs = emptyFolder();
   const packed = await sh(
-    `npm pack --pack-destination '${tarballs}' --workspace sdk --workspace host --workspace plugins/qtest-rtc --workspace plugins/qtest-pci`,
+    `npm pack --pack-destination '${tarballs}' --workspace sdk --workspace host --workspace plugins/qtest-rtc --workspace plugins/qtest-pci --workspace plugins/qtest-pc`,
     REPOSITORY,
   );
   expect(packed).toMatchObject({ code: 0 });
   const files = readdirSync(tarballs);
-  expect(files).toHaveLength(4);
+  expect(files).toHaveLength(5);
   const installed = await sh(
     `npm install --no-audit --no-fund --prefer-offline --fetch-retries=1 --fetch-timeout=20000 ${files.map((file) => `'${join(tarballs, file)}'`).join(' ')}`,
   );
@@ -66,9 +66,9 @@ test.for(['@qtest/qtest-rtc', 'rtc'])('npx qtest --plugin %s', async (name, cont
   expect(code).toBe(0);
 });
 
-test('npx qtest --plugin pci', async (context) => {
+test.for(['pci', 'pc'])('npx qtest --plugin %s', async (name, context) => {
   needsInstalled(context);
-  const { code, stdout } = await sh('npx qtest --no-config --plugin pci --clock virtual');
+  const { code, stdout } = await sh(`npx qtest --no-config --plugin ${name} --clock virtual`);
   expect(stdout).toMatch(/\n(\d+) passed of \1 cases in /);
   expect(code).toBe(0);
 });

@@ -2,7 +2,7 @@ import { first, hex, type CaseContext, type CaseSpec, type DeviceInfo, type IrqL
 import { pci } from '@qtest/sdk/drivers';
 import type { PciOptions } from './options.ts';
 
-export { first, hex, random, states } from '@qtest/sdk';
+export { hex, random, states } from '@qtest/sdk';
 
 export type Context = CaseContext<PciOptions>;
 export type PciFunction = pci.PciFunction;
