@@ -257,6 +257,10 @@ export const fwCfgCases: Cases = {
       vcpu.writel(DESCRIPTOR, bigEndian(control));
       vcpu.writel(DESCRIPTOR + 4, bigEndian(4));
       vcpu.writel(DESCRIPTOR + 12, bigEndian(BUFFER));
+      // 4 GiB higher there is no descriptor.
+      vcpu.outl(base + DMA_OFFSET, bigEndian(1));
+      vcpu.outl(base + DMA_OFFSET + 4, bigEndian(DESCRIPTOR));
+      assert.equal(vcpu.readl(DESCRIPTOR), bigEndian(control), 'fw_cfg.rst, DMA Address Register: it has 64 bits');
       vcpu.outl(base + DMA_OFFSET, 0);
       assert.equal(vcpu.readl(DESCRIPTOR), bigEndian(control), 'fw_cfg.rst, DMA Address Register: the high half waits');
       vcpu.outl(base + DMA_OFFSET + 4, bigEndian(DESCRIPTOR));

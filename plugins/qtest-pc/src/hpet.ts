@@ -222,6 +222,27 @@ export const hpetCases: Cases = {
     VIRTUAL,
   ),
 
+  'hpet/periodic/carry': states(
+    'The accumulator of a periodic timer has 64 bits: it carries over 4 Gi ticks.',
+    (context) => {
+      const { assert, skip } = context;
+      const { dev, pin, route, ticks } = bench(context);
+      if (!TIM_CONF.SIZE_CAP.test(dev.readTimer(0, TIM_CONF))) return skip('timer 0 has 32 bits');
+      dev.setCounter(0x1_ffff_fe00n);
+      dev.periodic(0, 0x1_ffff_ff00n, 0x200n, { route: route(0) });
+      const edges = pin(0).edges;
+      dev.enable();
+      ticks(0x100);
+      assert.equal(dev.comparator(0), 0x2_0000_0100n, 'HPET 1.0a, 2.3.9.2.2: increased by the period, in 64 bits');
+      ticks(0x1ff);
+      assert.equal(pin(0).edges - edges, 1, 'HPET 1.0a, 2.3.9.2.2: not before the next match');
+      ticks(1);
+      assert.equal(pin(0).edges - edges, 2, 'HPET 1.0a, 2.3.9.2.2: at the next match');
+      assert.equal(dev.comparator(0), 0x2_0000_0300n, 'HPET 1.0a, 2.3.9.2.2: and on');
+    },
+    VIRTUAL,
+  ),
+
   'hpet/32-bit-mode': states(
     'In 32-bit mode the low halves are compared.',
     (context) => {

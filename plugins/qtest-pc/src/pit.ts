@@ -107,6 +107,24 @@ export const pit: Cases = {
     }
   }),
 
+  'pit/read-back/status-once': states(
+    'A status that is latched stays until it is read; a second read-back command is ignored.',
+    (context) => {
+      const { assert, vcpu } = context;
+      const { dev, base } = bench(context);
+      const latch = READ_BACK.SC.mask | READ_BACK.COUNT.mask | READ_BACK.CNT2.mask;
+      const { to } = pulses(context);
+      dev.program(2, 0, 10);
+      vcpu.outb(base + READ_BACK.offset, latch);
+      to(20);
+      vcpu.outb(base + READ_BACK.offset, latch);
+      assert.equal(vcpu.inb(base + 2), 0x70, '8254, read-back command: OUT low, NULL COUNT, as it was at the first');
+      vcpu.outb(base + READ_BACK.offset, latch);
+      assert.equal(vcpu.inb(base + 2), 0xb0, '8254, read-back command: OUT high, the count is loaded');
+    },
+    VIRTUAL,
+  ),
+
   'pit/read-back/several': states(
     'One read-back command latches several counters; the status is read first, then the count.',
     (context) => {
