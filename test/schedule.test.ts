@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
 import { project } from './support/project.ts';
 import { failureText, jsonReport, resultOf } from './support/report.ts';
@@ -83,4 +83,36 @@ test('Ctrl-C while it explores', async () => {
   expect(stdout).toMatch(/\ninterrupted\n0 passed, .* of 2 cases in /);
   expect(stdout).toMatch(/\n {2}↓ guarded {2}.*interrupted/);
   expect(code).toBe(130);
+});
+
+describe('what holds for two and four VCPUs on a PC, whoever comes first', () => {
+  const vcpus = project('vcpus');
+  const PCI = join(REPOSITORY, 'plugins/qtest-pci');
+
+  test.each([
+    // Two seeds of each rate of switching.
+    ['--schedule', 'explore=16'],
+    ['--schedule', 'free'],
+    ['--clock', 'realtime'],
+  ])('%s %s', { timeout: 120_000 }, async (option, value) => {
+    const args = [
+      '--json',
+      '--plugin',
+      './pc.ts',
+      '--plugin',
+      PCI,
+      '-t',
+      'pc/2',
+      '-t',
+      'pc/4',
+      '-t',
+      'smp',
+      option,
+      value,
+    ];
+    const { cases, summary } = jsonReport(await vcpus.qtest(args, { timeout: 100_000 }));
+    expect(cases.filter(({ status }) => status !== 'pass')).toEqual([]);
+    expect(summary.pass).toBe(22);
+    if (value === 'explore=16') expect(cases.map(({ attempts }) => attempts)).toEqual(Array(22).fill(16));
+  });
 });

@@ -6,6 +6,7 @@ import { header } from './header.ts';
 import { interrupts } from './interrupts.ts';
 import { pam } from './pam.ts';
 import { options, type PciOptions } from './options.ts';
+import { smp } from './smp.ts';
 import { system } from './system.ts';
 import { testdev } from './testdev.ts';
 
@@ -41,6 +42,7 @@ export default definePlugin({
     ...testdev,
     ...system,
     ...pam,
+    ...smp,
   },
 });
 
