@@ -1,7 +1,7 @@
-import { spinLock, type Vcpu } from '@qtest/sdk';
+import { first, hex, spinLock, states, type Vcpu } from '@qtest/sdk';
 import { pci } from '@qtest/sdk/drivers';
 import { driver, ID, LIVENESS } from './edu-driver.ts';
-import { bus, configAddress, first, hex, states, type Bus, type Cases, type Context } from './support.ts';
+import { bus, configAddress, type Bus, type Cases, type Context } from './support.ts';
 
 /**
  * Several VCPUs on one bus. An access is whole, and what one changes counts for the next access of every other. A pair of accesses is not:
