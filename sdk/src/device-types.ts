@@ -212,5 +212,7 @@ export interface DeviceTypes {
     readonly ioBase?: number;
     /** ISA IRQ. Default 5. */
     readonly irq?: number;
+    /** Whether it goes wrong on request; else that, DMA to itself and periods below 100 ns are a `guestError`. Default true. */
+    readonly faults?: boolean;
   };
 }

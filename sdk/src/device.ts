@@ -1,4 +1,5 @@
-import type { PropertiesOf, PropertySchema } from './properties.ts';
+import type { Vcpu } from './hardware.ts';
+import type { PropertiesIn, PropertiesOf, PropertySchema } from './properties.ts';
 import type { RegisterBank } from './registers.ts';
 import { RESERVED_FIELDS, SCALAR_WIDTH, type StateOf, type StateSchema } from './state.ts';
 
@@ -97,6 +98,17 @@ export interface BusSpec {
   readonly swizzle?: number;
 }
 
+/** What the contract that every device is held to (`qtest contract`) cannot tell from the device's tables. */
+export interface ContractSpec<P extends PropertySchema = PropertySchema> {
+  /** Properties with which it is checked: those that have no default, and others that it needs there. */
+  readonly properties?: Partial<PropertiesIn<P>>;
+  /**
+   * What a guest does after a reset before all regions answer: maps those that have no `base`. The BARs of a PCI function are mapped
+   * without it. It runs often, and in states that no reset precedes.
+   */
+  setup?(vcpu: Vcpu, properties: PropertiesOf<P>): void;
+}
+
 /** The static half of a device: what it is, apart from what it does. */
 export interface DeviceSchema<
   P extends PropertySchema = PropertySchema,
@@ -134,6 +146,7 @@ export interface DeviceSchema<
   readonly timers?: readonly T[];
   readonly outputs?: Readonly<Record<O, OutputSpec>>;
   readonly inputs?: Readonly<Record<I, InputSpec>>;
+  readonly contract?: ContractSpec<NoInfer<P>>;
 }
 
 /** An output pin, or a row of them. Its level is part of the machine's state; setting the level it has does nothing. */

@@ -1,6 +1,7 @@
 import {
   defineDevice,
   type BusSpec,
+  type ContractSpec,
   type Device,
   type DeviceBehaviour,
   type DeviceDefinition,
@@ -195,6 +196,7 @@ interface FunctionSchema<
   readonly timers?: readonly T[];
   readonly outputs?: Readonly<Record<O, OutputSpec>>;
   readonly inputs?: Readonly<Record<I, InputSpec>>;
+  readonly contract?: ContractSpec<NoInfer<P> & PlacementSchema>;
 }
 
 type FunctionDevice<P extends PropertySchema, S extends StateSchema, T extends string, O extends string> = Device<

@@ -17,6 +17,14 @@ describe('fields', () => {
     ]);
   });
 
+  test('volatile: some fields, all of the register, or nothing', () => {
+    const spec = { offset: 0, width: 32, fields: { TOP: rw(31), REST: rw(7, 0) } } as const;
+    expect(register('R', { ...spec, volatile: ['TOP'] }).volatile).toBe(0x8000_0000);
+    expect(register('R', { ...spec, volatile: true }).volatile).toBe(0xffff_ffff);
+    expect(register('R', { ...spec, volatile: false }).volatile).toBe(0);
+    expect(register('R', { offset: 0 }).volatile).toBe(0);
+  });
+
   test('all 32 bits, unsigned throughout', () => {
     const wide = register('WIDE', { offset: 0, width: 32, fields: { TOP: rw(31), REST: rw(30, 0) } });
     expect([wide.TOP.mask, wide.REST.mask, wide.writable]).toEqual([0x8000_0000, 0x7fff_ffff, 0xffff_ffff]);

@@ -5,7 +5,7 @@
 
 /**
  * How a field answers software:
- * `rw` read and write · `ro` writes ignored · `wo` reads as 0 · `w1c` writing 1 clears · `w1s` writing 1 sets ·
+ * `rw` read and write · `ro` writes ignored · `wo` what is written never shows: reads as its reset value, or as the bus leaves it · `w1c` writing 1 clears · `w1s` writing 1 sets ·
  * `rc` reading clears, writes ignored · `w0c` writing 0 clears · `reserved` reads as its reset value, writes ignored.
  */
 export type FieldAccess = 'rw' | 'ro' | 'wo' | 'w1c' | 'w1s' | 'w0c' | 'rc' | 'reserved';
@@ -41,6 +41,11 @@ export interface RegisterSpec<F extends string> {
   readonly access?: FieldAccess;
   /** What a write or a read does beyond its bits ("reading clears all flags"), for the reader of a trace. */
   readonly effect?: string;
+  /**
+   * Fields, or with `true` all of it, whose content the part's own logic decides as well: another register is written at the same
+   * address, time moves it, not every value is taken. The contract (`qtest contract`) checks their reset value and not what a write makes of them.
+   */
+  readonly volatile?: boolean | readonly NoInfer<F>[];
 }
 
 /** A register; its fields are also properties of it, by name. */
@@ -53,6 +58,8 @@ export type Register<F extends string = never> = {
   readonly effect: string | undefined;
   /** Bits that a write stores as they are. */
   readonly writable: number;
+  /** Bits whose content the part's own logic decides as well. */
+  readonly volatile: number;
   /** What the register holds when `written` is written over `old`, going by each field's access. */
   write(old: number, written: number): number;
 } & { readonly [K in F]: Field };
@@ -76,11 +83,11 @@ export const w0c = bits('w0c');
 export const rc = bits('rc');
 export const reserved = bits('reserved');
 
-const OWN_KEYS = new Set(['name', 'offset', 'width', 'reset', 'fields', 'effect', 'writable', 'write']);
+const OWN_KEYS = new Set(['name', 'offset', 'width', 'reset', 'fields', 'effect', 'writable', 'volatile', 'write']);
 
 /** Defines a register. Its fields are properties of it: `B.PIE.mask`, `A.RS.get(value)`. */
 export function register<const F extends string = never>(name: string, spec: RegisterSpec<F>): Register<F> {
-  const { offset, width = 8, reset, effect, access = 'rw' } = spec;
+  const { offset, width = 8, reset, effect, access = 'rw', volatile = false } = spec;
   const given: Readonly<Record<string, FieldSpec>> = spec.fields ?? { [name]: { access, msb: width - 1, lsb: 0 } };
   let used = 0;
   const fields = Object.entries(given).map(([fieldName, field]): Field => {
@@ -102,6 +109,11 @@ export function register<const F extends string = never>(name: string, spec: Reg
     fields.reduce((mask, field) => (kinds.includes(field.access) ? mask | field.mask : mask), 0) >>> 0;
   const writable = maskOf('rw', 'wo');
   const [w1cMask, w1sMask, w0cMask] = [maskOf('w1c'), maskOf('w1s'), maskOf('w0c')];
+  const volatileNames: readonly string[] = typeof volatile === 'boolean' ? [] : volatile;
+  const volatileMask =
+    volatile === true
+      ? 2 ** width - 1
+      : fields.reduce((mask, field) => (volatileNames.includes(field.name) ? mask | field.mask : mask), 0) >>> 0;
   const own = {
     name,
     offset,
@@ -110,6 +122,7 @@ export function register<const F extends string = never>(name: string, spec: Reg
     effect,
     fields,
     writable,
+    volatile: volatileMask,
     write: (old: number, written: number): number =>
       (((((old & ~writable) | (written & writable)) & ~(written & w1cMask)) | (written & w1sMask)) &
         (written | ~w0cMask)) >>>

@@ -96,6 +96,30 @@ export const enabled: boolean = CTRL.EN.test(1);
 // @ts-expect-error no such field
 export const other = CTRL.IRQ;
 
+register('CTRL', { offset: 0, fields: { EN: rw(0) }, volatile: ['EN'] });
+// @ts-expect-error no such field
+register('CTRL', { offset: 0, fields: { EN: rw(0) }, volatile: ['IRQ'] });
+
+deviceSchema({
+  type: 'meter',
+  description: 'A meter',
+  properties: { irq: property.number({ max: 15 }), delay: property.duration({ default: '1ms' }) },
+  contract: {
+    properties: { irq: 5 },
+    setup(vcpu, { irq, delay }) {
+      const ns: bigint = delay;
+      vcpu.outb(irq, Number(ns));
+    },
+  },
+});
+deviceSchema({
+  type: 'meter',
+  description: 'A meter',
+  properties: { irq: property.number({ max: 15 }) },
+  // @ts-expect-error a property of another type
+  contract: { properties: { irq: '5' } },
+});
+
 export default definePlugin({
   name: 'lamp',
   description: 'Tests of a lamp',

@@ -37,12 +37,14 @@ const LIVENESS = register('LIVENESS', {
   width: 32,
   reset: 0,
   effect: 'reads as the inverse of what is written',
+  volatile: true,
 });
 const FACTORIAL = register('FACTORIAL', {
   offset: 0x08,
   width: 32,
   reset: 0,
   effect: 'writing n computes n!, which is read when COMPUTING is 0',
+  volatile: true,
 });
 const STATUS = register('STATUS', { offset: 0x20, width: 32, reset: 0, fields: { IRQFACT: rw(7), COMPUTING: ro(0) } });
 const IRQ_STATUS = register('IRQ_STATUS', { offset: 0x24, width: 32, reset: 0, access: 'ro' });
@@ -63,6 +65,7 @@ const DMA_COMMAND = register('DMA_COMMAND', {
   reset: 0,
   fields: { REST: rw(31, 3), IRQ: rw(2), TO_RAM: rw(1), RUN: rw(0) },
   effect: 'RUN starts a transfer; a write without it is ignored',
+  volatile: true,
 });
 
 /** Values of IRQ_STATUS that the device raises itself. */

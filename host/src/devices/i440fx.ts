@@ -26,12 +26,21 @@ import {
   type StateArray,
 } from '@qtest/sdk';
 
-/** CONFADD, the dword at 0xCF8. */
+/** CONFADD, the dword at 0xCF8. RESERVED is kept, as QEMU keeps all 32 bits; LOW is not when strict. */
 export const CONFADD = register('CONFADD', {
   offset: 0,
   width: 32,
   reset: 0,
-  fields: { ENABLE: rw(31), BUS: rw(23, 16), SLOT: rw(15, 11), FUNCTION: rw(10, 8), REGISTER: rw(7, 2), LOW: rw(1, 0) },
+  fields: {
+    ENABLE: rw(31),
+    RESERVED: rw(30, 24),
+    BUS: rw(23, 16),
+    SLOT: rw(15, 11),
+    FUNCTION: rw(10, 8),
+    REGISTER: rw(7, 2),
+    LOW: rw(1, 0),
+  },
+  volatile: ['LOW'],
 });
 
 const host = deviceSchema({
@@ -112,7 +121,8 @@ const SMRAM = register('SMRAM', {
   offset: 0x72,
   reset: 0x02,
   fields: { DOPEN: rw(6), DCLS: rw(5), DLCK: rw(4), G_SMRAME: rw(3), C_BASE_SEG: ro(2, 0) },
-  effect: 'whether RAM answers at 0xA0000, and not PCI',
+  effect: 'whether RAM answers at 0xA0000, and not PCI; DLCK, until a reset, clears DOPEN and keeps both',
+  volatile: ['DOPEN', 'DLCK'],
 });
 
 /** What PAM and SMRAM steer: PAM0 has one area, in its high half; the others two of 16 KiB, the lower in the low half. */

@@ -448,3 +448,45 @@ describe('isa-testdev/faults', () => {
     expect(vcpu.inb(port.scratch)).toBe(0x42);
   });
 });
+
+describe('isa-testdev/without-faults', () => {
+  const build = () => {
+    const harness = testMachine((m) => {
+      m.add('isa-bus');
+      m.add('isa-testdev', { faults: false });
+    });
+    const { vcpu } = harness;
+    return { ...harness, vcpu, messages: () => harness.events().map(({ message }) => message) };
+  };
+
+  test('no fault is done, each is a guestError', () => {
+    const { vcpu, bound, messages } = build();
+    const faults = Object.values(FAULTS);
+    for (const fault of faults) vcpu.outb(port.fault, fault);
+    expect(messages()).toEqual(faults.map((fault) => `FAULT 0x${fault.toString(16)}: the property 'faults' is false`));
+    expect(bound.bus.fault).toBeUndefined();
+  });
+
+  test('nor DMA to itself', () => {
+    const { vcpu, bound, messages } = build();
+    vcpu.outl(port.base, WINDOW);
+    vcpu.outb(port.control, dev.CONTROL.WINDOW.mask);
+    vcpu.outl(port.address, WINDOW + 4);
+    vcpu.outb(port.command, COMMANDS.DMA_WRITE);
+    expect(messages()).toEqual(['ADDRESS is in its own window']);
+    expect(bound.bus.fault).toBeUndefined();
+  });
+
+  test('nor a timer faster than 100 ns', () => {
+    const { vcpu, clock, messages } = build();
+    period(vcpu, 99n);
+    vcpu.outb(port.control, dev.CONTROL.RUN.mask);
+    expect([clock.deadline, messages()]).toEqual([
+      undefined,
+      ['CONTROL.RUN with a PERIOD of 99: the timer does not start'],
+    ]);
+    period(vcpu, 100n);
+    vcpu.outb(port.control, dev.CONTROL.RUN.mask);
+    expect(clock.deadline).toBe(100n);
+  });
+});

@@ -24,7 +24,7 @@
  * `longs`, 0x10–0x1f: 4 bytes; narrower reads take part of them, narrower writes are refused.
  *   10 PERIOD_LO RW  period of the timer in ns, low half; the timer does not start with a period of 0 (a guestError)
  *   14 PERIOD_HI RW  bits 47–32 of it
- *   18 ADDRESS   RW  of DMA; nothing keeps it from being in the device's own window
+ *   18 ADDRESS   RW  of DMA; nothing keeps it from being in the device's own window, but `faults: false`
  *   1c BASE      RW  31–8: where the memory region lies, above anything else that is there
  *
  * `window`, 256 bytes of memory at BASE, while CONTROL.WINDOW is set: 1, 2 or 4 bytes, unaligned ones too. A write to its
@@ -51,6 +51,7 @@ export const CONTROL = register('CONTROL', {
   reset: 0,
   fields: { ZERO: reserved(7, 4), WINDOW: rw(3), DMA: rw(2), PERIODIC: rw(1), RUN: rw(0) },
   effect: 'RUN starts and stops the timer, WINDOW maps the memory region',
+  volatile: ['RUN'],
 });
 export const COMMAND = register('COMMAND', { offset: 6, reset: 0, access: 'wo', effect: 'does the command' });
 export const FAULT = register('FAULT', { offset: 7, reset: 0, access: 'wo', effect: 'does the fault' });
@@ -154,6 +155,11 @@ const schema = deviceSchema({
   properties: {
     ioBase: property.number({ default: 0x300, max: 0xffe0, description: 'First of its 32 ports' }),
     irq: property.number({ default: 5, max: 15, description: 'ISA IRQ' }),
+    faults: property.boolean({
+      default: true,
+      description:
+        'whether it goes wrong on request; else that, DMA to itself and a PERIOD below 100 ns are a guestError',
+    }),
   },
   state: {
     scratch: 'u8',
@@ -188,6 +194,13 @@ const schema = deviceSchema({
   },
   timers: ['tick', 'storm'],
   outputs: { irq: { busIrq: 'irq' } },
+  contract: {
+    properties: { faults: false },
+    setup(vcpu, { ioBase }) {
+      vcpu.outl(ioBase + REGIONS.longs + BASE.offset, 0xd000_0000);
+      vcpu.outb(ioBase + REGIONS.bytes + CONTROL.offset, CONTROL.WINDOW.mask);
+    },
+  },
 });
 
 type TestDevice = DeviceOf<typeof schema>;
@@ -279,12 +292,15 @@ function writeControl(device: TestDevice, value: number): void {
   if (CONTROL.WINDOW.test(before ^ state.control)) device.remap();
 }
 
+/** The shortest period, in ns, of a device that does not go wrong. */
+const SHORTEST_PERIOD = 100n;
+
 /** Arms the timer for one period after `from`. */
 function start(device: TestDevice, from: bigint): void {
   const { state, timers } = device;
   const period = (BigInt(state.periodHi) << 32n) | BigInt(state.periodLo);
-  if (period === 0n) {
-    device.guestError('CONTROL.RUN with a PERIOD of 0: the timer does not start');
+  if (period === 0n || (!device.properties.faults && period < SHORTEST_PERIOD)) {
+    device.guestError(`CONTROL.RUN with a PERIOD of ${period}: the timer does not start`);
     state.control = CONTROL.RUN.set(state.control, 0);
     return;
   }
@@ -297,7 +313,7 @@ function tick(device: TestDevice, deadline: bigint): void {
   state.count = Math.min(state.count + 1, 0xff);
   if (!CONTROL.PERIODIC.test(state.control)) state.control = CONTROL.RUN.set(state.control, 0);
   else start(device, deadline);
-  if (CONTROL.DMA.test(state.control)) device.dma.writel(state.address, state.data);
+  if (CONTROL.DMA.test(state.control) && mayAccess(device, 4)) device.dma.writel(state.address, state.data);
   setStatus(device, STATUS.TIMER.mask);
 }
 
@@ -305,8 +321,24 @@ function storm(device: TestDevice): void {
   device.timers.storm.arm(device.now());
 }
 
+/** Whether the device lets itself access ADDRESS. */
+function mayAccess(device: TestDevice, size: number): boolean {
+  if (device.properties.faults || !device.dma.isOwn(device.state.address, size)) return true;
+  device.guestError('ADDRESS is in its own window');
+  return false;
+}
+
+/** Bytes that the commands of DMA move. */
+const MOVED: Readonly<Record<number, number>> = {
+  [COMMANDS.DMA_READ]: 4,
+  [COMMANDS.DMA_WRITE]: 4,
+  [COMMANDS.DMA_LOAD]: WINDOW_BYTES,
+  [COMMANDS.DMA_STORE]: WINDOW_BYTES,
+};
+
 function command(device: TestDevice, value: number): void {
   const { state, dma } = device;
+  if (!mayAccess(device, MOVED[value] ?? 0)) return;
   switch (value) {
     case COMMANDS.NOP:
       return;
@@ -340,7 +372,11 @@ function command(device: TestDevice, value: number): void {
 
 /** Goes wrong in the way asked for. */
 function fault(device: TestDevice, value: number): void {
-  const { state, timers } = device;
+  const { state, timers, properties } = device;
+  if (!properties.faults) {
+    device.guestError(`FAULT 0x${value.toString(16)}: the property 'faults' is false`);
+    return;
+  }
   switch (value) {
     case FAULTS.THROW:
       throw new Error('FAULT: THROW');

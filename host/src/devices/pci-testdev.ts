@@ -14,7 +14,11 @@
  */
 import { definePciFunction, register, type Device, type PciDevice, type RegionBehaviour } from '@qtest/sdk';
 
-const TEST = register('TEST', { offset: 0, effect: 'writing selects a test and clears its count' });
+const TEST = register('TEST', {
+  offset: 0,
+  effect: 'writing selects a test, where there is one, and clears its count',
+  volatile: true,
+});
 const WIDTH = register('WIDTH', { offset: 1, access: 'ro' });
 const OFFSET = register('OFFSET', { offset: 4, width: 32, access: 'ro' });
 const DATA = register('DATA', { offset: 8, access: 'ro' });

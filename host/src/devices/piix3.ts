@@ -48,6 +48,7 @@ const RC = register('RC', {
   reset: 0,
   fields: { ZERO: reserved(7, 3), RCPU: rw(2), SRST: rw(1), ZERO_0: reserved(0) },
   effect: 'resets the machine when RCPU rises',
+  volatile: ['RCPU', 'SRST'],
 });
 
 /** Registers that do nothing: name, offset, width and value at reset. */

@@ -12,6 +12,7 @@ export const DATA = register('DATA', {
   offset: 0,
   access: 'ro',
   effect: 'reading empties the output buffer; writing is a parameter, or a byte for the keyboard',
+  volatile: true,
 });
 /** Read at the command port. */
 export const STATUS = register('STATUS', {
@@ -19,6 +20,7 @@ export const STATUS = register('STATUS', {
   reset: 0x18,
   fields: { PE: ro(7), TO: ro(6), AUXB: ro(5), UNLOCKED: ro(4), A2: ro(3), SYS: ro(2), IBF: ro(1), OBF: ro(0) },
   effect: 'writing gives a command',
+  volatile: ['AUXB', 'A2', 'SYS', 'OBF'],
 });
 /** The controller's RAM at 0. KBD_DISABLE and AUX_DISABLE hold a device's clock low. */
 export const COMMAND_BYTE = register('COMMAND_BYTE', {

@@ -23,6 +23,8 @@ export const B = register('B', {
   offset: 0x0b,
   reset: 0x02,
   fields: { SET: rw(7), PIE: rw(6), AIE: rw(5), UIE: rw(4), SQWE: rw(3), DM: rw(2), '24H': rw(1), DSE: rw(0) },
+  effect: 'SET stops the updates and clears UIE',
+  volatile: ['UIE'],
 });
 
 /** Interrupt flags. */

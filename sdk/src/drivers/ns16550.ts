@@ -27,6 +27,7 @@ export const IIR = register('IIR', {
   reset: 0x01,
   fields: { FIFOS: ro(7, 6), ZERO: reserved(5, 4), ID: ro(3, 1), PENDING_N: ro(0) },
   effect: 'reading clears the THRE interrupt when it is the one that is read; writing is FCR',
+  volatile: ['FIFOS'],
 });
 /** FIFO control. Without FE the other bits do nothing. */
 export const FCR = register('FCR', {
