@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { defineDevice, type DeviceTypes } from '@qtest/sdk';
 import { i8042 as part } from '@qtest/sdk/drivers';
 import { describe, expect, test } from 'vitest';
-import { testContract } from '../../testing/contract.ts';
 import { testMachine } from '../machine/testing.ts';
 
 const { ACK, BAT_OK, COMMAND, COMMAND_BYTE, KEYBOARD, MOUSE, P2, RESEND, STATUS } = part;
@@ -612,21 +611,4 @@ describe('contract', () => {
       { numRuns: 80 },
     );
   });
-});
-
-testContract('i8042', {
-  init: (m) => {
-    m.add('isa-bus');
-    m.add('i8042', { byteTime: '1ms' });
-  },
-  longest: 5_000_000n,
-  runs: 60,
-});
-
-testContract('i8042 without its parts', {
-  init: (m) => {
-    m.add('isa-bus');
-    m.add('i8042', { keyboard: false, mouse: false });
-  },
-  runs: 30,
 });

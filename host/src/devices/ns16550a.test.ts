@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { defineDevice, type ClockKind, type DeviceTypes } from '@qtest/sdk';
 import { ns16550 as part } from '@qtest/sdk/drivers';
 import { describe, expect, test } from 'vitest';
-import { testContract } from '../../testing/contract.ts';
 import { testMachine } from '../machine/testing.ts';
 
 const { BASE, CRYSTAL, DLL, DLM, FCR, IER, IIR, INTERRUPT, LCR, LSR, MCR, MSR, RBR, SCR, THR } = part;
@@ -866,13 +865,4 @@ describe('contract', () => {
     clock.step(1n);
     expect(machine.chardev('uart0').read().length).toBe(1);
   });
-});
-
-testContract('ns16550a', {
-  init: (m) => {
-    m.add('isa-bus');
-    m.add('ns16550a', { tiedInputs: 0 });
-  },
-  longest: 5_000_000n,
-  runs: 60,
 });

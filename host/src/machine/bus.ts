@@ -105,6 +105,14 @@ export class Bus {
     this.#ram.add(area, shadow);
   }
 
+  /** A device's regions, in every space, wherever they lie and whether they do. */
+  targetsOf(device: number): readonly { readonly space: Space; readonly target: Target }[] {
+    const spaces = { io: this.#ioTargets, memory: this.#memoryTargets, config: this.#configTargets };
+    return (['io', 'memory', 'config'] as const).flatMap((space) =>
+      spaces[space].filter((target) => target.device === device).map((target) => ({ space, target })),
+    );
+  }
+
   /** Makes this thread's map anew if it has changed. */
   refresh(): void {
     const generation = Atomics.load(this.#control, WORD.GENERATION);
