@@ -48,6 +48,7 @@ const schema = deviceSchema({
   }),
   registers: { bar: { registers: [BASE] }, window: { registers: [COUNT, LOG, LUX, PRESET] } },
   inputs: { light: {} },
+  contract: { setup: (vcpu, { ioBase }) => vcpu.outl(ioBase + BASE.offset, 0xfeb0_0000) },
 });
 
 type LightMeter = DeviceOf<typeof schema>;
@@ -85,10 +86,15 @@ const window: RegionBehaviour<LightMeter> = {
 };
 
 function light(device: LightMeter, _pin: number, level: boolean): void {
-  const { state, dma } = device;
+  const { state } = device;
   if (!level) return;
-  if (state.log !== 0) dma.writel(state.log + 4 * (state.count % LOG_WORDS), Number(device.now() / 1_000_000n));
+  if (state.log !== 0) log(device, state.log + 4 * (state.count % LOG_WORDS));
   state.count++;
+}
+
+function log({ dma, now, guestError }: LightMeter, address: number): void {
+  if (dma.isOwn(address, 4)) guestError('LOG lies in the window of the device itself');
+  else dma.writel(address, Number(now() / 1_000_000n));
 }
 
 export const lightMeter = defineDevice(schema, {

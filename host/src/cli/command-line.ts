@@ -12,6 +12,7 @@ const ACTIONS: Readonly<Record<CommandName, () => Promise<Action>>> = {
   run: async () => (await import('./run.ts')).run,
   list: async () => (await import('./list.ts')).list,
   machine: async () => (await import('./machine.ts')).machine,
+  contract: async () => (await import('./contract.ts')).contract,
 };
 
 /** Runs the command line; gives the exit code. Never rejects. */

@@ -21,6 +21,10 @@ export interface CliOptions {
   readonly json?: boolean;
   /** `qtest machine` alone: one of the host's machines, in place of the plugins'. */
   readonly machine?: MachineName;
+  /** `qtest contract` alone: types of devices; empty for those of the plugins. */
+  readonly device?: readonly string[];
+  /** `qtest contract` alone: decides all that is random. */
+  readonly seed?: number;
 }
 
 /** The machines that the host can build by itself. */
@@ -62,7 +66,7 @@ export function addOptions(program: Command): void {
 }
 
 // Not a variadic option, which would swallow the words after it.
-function collect(value: string, earlier: readonly string[]): readonly string[] {
+export function collect(value: string, earlier: readonly string[]): readonly string[] {
   if (value.trim() === '') throw new InvalidArgumentError('It is empty.');
   return [...earlier, value];
 }
@@ -71,6 +75,12 @@ function parseTimeout(value: string): bigint {
   const ns = timeoutNanoseconds(value);
   if (ns !== undefined) return ns;
   throw new InvalidArgumentError('Expected a duration above zero and up to 24d, such as 10s or 500ms.');
+}
+
+export function parseSeed(value: string): number {
+  const seed = /^\d+$/.test(value) ? Number(value) : -1;
+  if (seed >= 0 && seed <= 0xffff_ffff) return seed;
+  throw new InvalidArgumentError('Expected an integer from 0 to 4294967295.');
 }
 
 function parseJobs(value: string): number {

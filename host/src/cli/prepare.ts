@@ -75,7 +75,7 @@ function withOptions(given: {
   return options === undefined ? request : { ...request, options };
 }
 
-function nothingToRun(file: string | undefined): string {
+export function nothingToRun(file: string | undefined): string {
   const where = file === undefined ? 'there is no config' : `${file} lists none`;
   return (
     `no plugin to run: the command line names none, and ${where}. Either\n` +

@@ -4,9 +4,9 @@ import { Command, Option } from 'commander';
 
 import { didYouMean } from '../nearest.ts';
 import type { Io } from './io.ts';
-import { addOptions, MACHINES, type CliOptions } from './options.ts';
+import { addOptions, collect, MACHINES, parseSeed, type CliOptions } from './options.ts';
 
-export type CommandName = 'run' | 'list' | 'machine';
+export type CommandName = 'run' | 'list' | 'machine' | 'contract';
 
 const EXAMPLES = `
 Examples:
@@ -18,6 +18,7 @@ Examples:
   qtest list --json                           the cases, for a program
   qtest machine --plugin rtc                  the devices, regions and IRQ wiring that rtc's cases run on
   qtest machine --machine pc                  those of the normal machine
+  qtest contract --plugin @org/qtest-rtc      its devices, held to the contract of all devices
   qtest --plugin '?'                          the plugins of the config
 
 Exit codes:
@@ -56,6 +57,13 @@ export function createProgram(
   add('machine', 'print the machine that the cases run on').addOption(
     new Option('--machine <name>', "one of the host's own machines, in place of the plugins'").choices(MACHINES),
   );
+  add('contract', 'hold devices to the contract that every device has to keep')
+    .addOption(
+      new Option('--device <type>', "a type of device, the host's own included; repeatable")
+        .argParser(collect)
+        .default([], 'those of the plugins'),
+    )
+    .addOption(new Option('--seed <n>', 'decides all that is random').argParser(parseSeed).default(1));
   return program;
 
   function add(name: CommandName, description: string): Command {

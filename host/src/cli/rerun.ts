@@ -11,7 +11,7 @@ export interface RerunContext {
 }
 
 /** A duration as the command line takes it, exactly. */
-function durationText(ns: bigint): string {
+export function durationText(ns: bigint): string {
   if (ns % 1_000_000_000n === 0n) return `${ns / 1_000_000_000n}s`;
   return ns % 1_000_000n === 0n ? `${ns / 1_000_000n}ms` : `${ns}ns`;
 }
