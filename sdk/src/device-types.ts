@@ -178,6 +178,8 @@ export interface DeviceTypes {
   };
   /** QEMU's PCI test device: writes that are counted. */
   'pci-testdev': PciPlacement & { readonly slot: number };
+  /** QEMU's PCI-to-PCI bridge. It is a bus: functions behind it are given it as their `bus`. */
+  'pci-bridge': PciPlacement & { readonly slot: number };
   /** The PC's keyboard controller, with a PS/2 keyboard, whose keys `machine.chardev(id)` presses, and a mouse. */
   i8042: {
     /** ISA IRQ of the keyboard. Default 1. */

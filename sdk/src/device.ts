@@ -78,6 +78,11 @@ export interface OutputSpec {
    * access of any VCPU. The access in which it rises ends as it would have, and so does everything that a timer does at that instant.
    */
   readonly reset?: boolean;
+  /**
+   * RST# of the bus that the device provides: when it rises, the devices on that bus, and those behind their own buses, are reset
+   * (`warm`) at once, and the device itself is not.
+   */
+  readonly busReset?: boolean;
 }
 
 export interface InputSpec {
@@ -96,6 +101,8 @@ export interface BusSpec {
   readonly shared?: boolean;
   /** PCI: the line of a slot's pin is (slot + pin + this) modulo the number of lines. Default 0. */
   readonly swizzle?: number;
+  /** A PCI-to-PCI bridge's: line n goes on where the INTx pin n of the bridge itself would, on the bus that the bridge is on. */
+  readonly intx?: boolean;
 }
 
 /** What the contract that every device is held to (`qtest contract`) cannot tell from the device's tables. */
@@ -162,6 +169,12 @@ export interface Timer {
   /** Arms it for an absolute time. A deadline that has passed fires at once, after the current access. */
   arm(deadline: bigint): void;
   cancel(): void;
+}
+
+/** Addresses from `base` up to, and not including, `end`. */
+export interface AddressRange {
+  readonly base: number;
+  readonly end: number;
 }
 
 /** A device's own accesses to the machine's address spaces (DMA). An access to a region of a device that is being accessed is refused. */
@@ -265,6 +278,17 @@ export interface DeviceBehaviour<
   forward?(device: Device<P, S, T, O>, space: Space, base: number, size: number): number | undefined;
   /** Which accesses to its area `n` of `schema.shadow` reach RAM, going by the device's state alone. After a change, `remap()`. */
   shadow?(device: Device<P, S, T, O>, n: number): Shadow;
+  /**
+   * For a bus: the addresses, as they are outside, at which it passes accesses on to the devices on it; undefined for all of them, as
+   * without it. A region that lies in them in part is seen in that part. To be gone by the device's state alone, with `device.remap()`
+   * after it has changed.
+   */
+  windows?(device: Device<P, S, T, O>, space: Space): readonly AddressRange[] | undefined;
+  /**
+   * For a bus: whether a DMA of a device on it gets to where it goes; without it, it does. It is asked, as each bus on the way up is, and
+   * nothing is accessed: the bus is not entered. Where it does not, reads give all ones, writes are lost, and a `guestError` says so.
+   */
+  forwardDma?(device: Device<P, S, T, O>, address: number, size: number): boolean;
   /** Bytes have come at the character backend. */
   received?(device: Device<P, S, T, O>): void;
   /** The interrupt-acknowledge cycle of an interrupt controller: gives the vector, 0 to 255. */

@@ -7,7 +7,41 @@ export * from './errors.ts';
 export type * from './hardware.ts';
 export type * from './hooks.ts';
 export type * from './machine.ts';
-export * from './pci.ts';
+export {
+  CAPABILITY,
+  COMMAND,
+  CONFIG_BYTES,
+  HEADER,
+  readConfig,
+  STATUS,
+  type PciDevice,
+  type PciPlacementSchema,
+  type PciStateSchema,
+} from './pci-config.ts';
+export * from './pci-bridge.ts';
+export { busMaster } from './pci-dma.ts';
+export {
+  MSI,
+  MSIX,
+  MSIX_ENTRY,
+  MSIX_ENTRY_BYTES,
+  msiEnabled,
+  msixEnabled,
+  nothingElse,
+  sendMsi,
+  sendMsix,
+  withdrawMsix,
+  type MsiSpec,
+  type MsixSpec,
+} from './pci-message.ts';
+export {
+  definePciFunction,
+  setIntx,
+  type BarSpec,
+  type CapabilitySpec,
+  type FunctionSpec,
+  type VendorSpec,
+} from './pci.ts';
 export * from './plugin.ts';
 export * from './properties.ts';
 export * from './registers.ts';

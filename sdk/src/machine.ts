@@ -115,6 +115,8 @@ export interface PcOptions extends IsaPcOptions {
   readonly 'pci-testdev'?: Part<'pci-testdev'>;
   /** `pvpanic0`, or `pvpanic1` beside the ISA one, in slot 4. Default false. */
   readonly 'pvpanic-pci'?: Part<'pvpanic-pci'>;
+  /** `bridge0`, in slot 5: a second PCI bus, so that `bus` must say of which one a further function is. Default false. */
+  readonly 'pci-bridge'?: Part<'pci-bridge'>;
 }
 
 /** What `machine.isapc()` has built. */

@@ -5,93 +5,46 @@ import {
   type Device,
   type DeviceBehaviour,
   type DeviceDefinition,
-  type Dma,
   type InputSpec,
   type OutputSpec,
   type RegionBehaviour,
   type RegionSpec,
   type ShadowSpec,
 } from './device.ts';
+import { property, type PropertiesOf, type PropertySchema } from './properties.ts';
 import {
-  property,
-  type BooleanProperty,
-  type NumberProperty,
-  type PropertiesOf,
-  type PropertySchema,
-} from './properties.ts';
-import { register, ro, rw, w1c, type Field, type Register, type RegisterBank, type RegisterSpec } from './registers.ts';
-import { bytes, type ArrayType, type StateArray, type StateSchema } from './state.ts';
+  CAPABILITY,
+  COMMAND,
+  CONFIG_BYTES,
+  HEADER,
+  placed,
+  readConfig,
+  registerWith,
+  STATUS,
+  touches,
+  type PciStateSchema,
+  type FieldsByName,
+  type PciDevice,
+  type PciPlacementSchema,
+} from './pci-config.ts';
+import {
+  MESSAGE_IDS,
+  messagesWritten,
+  msiRegisters,
+  msixBank,
+  msixRegisters,
+  msixWords,
+  withMsix,
+  type MsiSpec,
+  type MsixSpec,
+} from './pci-message.ts';
+import { register, ro, rw, type Field, type Register, type RegisterBank } from './registers.ts';
+import { array, bytes, type StateArray, type StateSchema } from './state.ts';
 
 /**
  * PCI functions: what a device author writes for a part behind a PCI bus. The configuration space (PCI Local Bus Specification 3.0,
  * chapter 6) is kept here: header, BARs, capabilities, command and status; the author gives identity, BARs and behaviour.
  */
-
-/** Offsets in a type 0 header. */
-export const HEADER = {
-  VENDOR_ID: 0x00,
-  DEVICE_ID: 0x02,
-  COMMAND: 0x04,
-  STATUS: 0x06,
-  REVISION_ID: 0x08,
-  CLASS_CODE: 0x09,
-  CACHE_LINE_SIZE: 0x0c,
-  LATENCY_TIMER: 0x0d,
-  HEADER_TYPE: 0x0e,
-  BIST: 0x0f,
-  BAR0: 0x10,
-  SUBSYSTEM_VENDOR_ID: 0x2c,
-  SUBSYSTEM_ID: 0x2e,
-  ROM_BAR: 0x30,
-  CAPABILITIES: 0x34,
-  INTERRUPT_LINE: 0x3c,
-  INTERRUPT_PIN: 0x3d,
-} as const;
-
-/** Command register (6.2.2). Bits that the part does not implement are hardwired to 0. */
-export const COMMAND = register('COMMAND', {
-  offset: HEADER.COMMAND,
-  width: 16,
-  reset: 0,
-  fields: { IO: rw(0), MEMORY: rw(1), MASTER: rw(2), PARITY: rw(6), SERR: rw(8), INTX_DISABLE: rw(10) },
-  effect: 'IO and MEMORY decide where the BARs answer',
-});
-
-/** Status register (6.2.3). */
-export const STATUS = register('STATUS', {
-  offset: HEADER.STATUS,
-  width: 16,
-  fields: {
-    INTERRUPT: ro(3),
-    CAPABILITIES: ro(4),
-    FAST_BACK_TO_BACK: ro(7),
-    MASTER_PARITY: w1c(8),
-    DEVSEL: ro(10, 9),
-    SIGNALED_TARGET_ABORT: w1c(11),
-    RECEIVED_TARGET_ABORT: w1c(12),
-    RECEIVED_MASTER_ABORT: w1c(13),
-    SIGNALED_SYSTEM_ERROR: w1c(14),
-    PARITY_ERROR: w1c(15),
-  },
-});
-
-/** Capability IDs (PCI Local Bus Specification 3.0, appendix H). */
-export const CAPABILITY = { POWER_MANAGEMENT: 0x01, MSI: 0x05, VENDOR: 0x09, MSIX: 0x11 } as const;
-
-/** The MSI capability with a 64-bit address and without per-vector masking (6.8.1); offsets are from the capability's. */
-export const MSI = {
-  CONTROL: register('MSI_CONTROL', {
-    offset: 2,
-    width: 16,
-    fields: { ENABLE: rw(0), MULTIPLE_CAPABLE: ro(3, 1), MULTIPLE_ENABLE: rw(6, 4), ADDRESS_64: ro(7), MASKING: ro(8) },
-  }),
-  ADDRESS: register('MSI_ADDRESS', { offset: 4, width: 32, reset: 0, fields: { ADDRESS: rw(31, 2) } }),
-  ADDRESS_HIGH: register('MSI_ADDRESS_HIGH', { offset: 8, width: 32, reset: 0 }),
-  DATA: register('MSI_DATA', { offset: 12, width: 16, reset: 0 }),
-} as const;
-
-/** Bytes of the configuration space of a conventional PCI function. */
-export const CONFIG_BYTES = 256;
 
 /** A base address register: what it maps, and how. */
 export interface BarSpec {
@@ -104,15 +57,6 @@ export interface BarSpec {
   readonly access?: RegionSpec['access'];
 }
 
-/** MSI (PCI Local Bus Specification 3.0, 6.8.1): 64-bit address, no per-vector masking. */
-export interface MsiSpec {
-  readonly kind: 'msi';
-  /** Offset in the configuration space, a multiple of 4 from 0x40. */
-  readonly offset: number;
-  /** Vectors: 1, 2, 4, 8, 16 or 32. Default 1. */
-  readonly vectors?: number;
-}
-
 /** A capability of any other kind: its bytes behind ID and pointer, and which of their bits can be written. */
 export interface VendorSpec {
   readonly kind: 'vendor';
@@ -123,10 +67,12 @@ export interface VendorSpec {
   readonly writable?: readonly number[];
 }
 
-export type CapabilitySpec = MsiSpec | VendorSpec;
+export type CapabilitySpec = MsiSpec | MsixSpec | VendorSpec;
 
 /** Identity of a function, and what its header has. */
 export interface FunctionSpec<R extends string> {
+  /** Layout of the header: 0 (default), or 1, a bridge's, as `definePciBridge` makes it: BARs 0 and 1 alone, and no subsystem. */
+  readonly header?: 0 | 1;
   readonly vendor: number;
   readonly device: number;
   readonly revision?: number;
@@ -160,17 +106,8 @@ function placement({ slot, multifunction = false }: FunctionSpec<string>): Prope
   };
 }
 
-type PlacementSchema = {
-  readonly slot: NumberProperty;
-  readonly function: NumberProperty & { readonly default: number };
-  readonly multifunction: BooleanProperty & { readonly default: boolean };
-};
-type ConfigState = { readonly config: ArrayType };
-
-/** What every PCI function's device has, beside its own. */
-export type PciDevice = Device<PlacementSchema, ConfigState, string, 'intx'>;
-
-interface FunctionSchema<
+/** A schema's parts that a function and a bridge have alike. */
+export interface FunctionParts<
   P extends PropertySchema,
   S extends StateSchema,
   R extends string,
@@ -183,11 +120,8 @@ interface FunctionSchema<
   readonly description: string;
   readonly idPrefix?: string;
   readonly version?: number;
-  readonly pci: FunctionSpec<R>;
   readonly properties?: P;
   readonly state?: S;
-  /** The bus that it provides: that of a bridge. */
-  readonly provides?: BusSpec;
   /** Areas of RAM from which it can turn accesses away. */
   readonly shadow?: readonly ShadowSpec[];
   /** Where it answers beside its BARs: at addresses that no software can move. */
@@ -199,21 +133,35 @@ interface FunctionSchema<
   readonly contract?: ContractSpec<NoInfer<P> & PlacementSchema>;
 }
 
+interface FunctionSchema<
+  P extends PropertySchema,
+  S extends StateSchema,
+  R extends string,
+  Q extends string,
+  T extends string,
+  O extends string,
+  I extends string,
+> extends FunctionParts<P, S, R, Q, T, O, I> {
+  readonly pci: FunctionSpec<R>;
+  /** The bus that it provides: that of a bridge. */
+  readonly provides?: BusSpec;
+}
+
 type FunctionDevice<P extends PropertySchema, S extends StateSchema, T extends string, O extends string> = Device<
-  P & PlacementSchema,
-  S & ConfigState,
+  P & PciPlacementSchema,
+  S & PciStateSchema,
   T,
   O | 'intx'
 >;
 
-type FunctionBehaviour<
+export type FunctionBehaviour<
   P extends PropertySchema,
   S extends StateSchema,
   R extends string,
   T extends string,
   O extends string,
   I extends string,
-> = DeviceBehaviour<P & PlacementSchema, S & ConfigState, R, T, O | 'intx', I> & {
+> = DeviceBehaviour<P & PciPlacementSchema, S & PciStateSchema, R, T, O | 'intx', I> & {
   /** Called after a write to the configuration space: `offset` and `size` in bytes. */
   configWritten?(device: FunctionDevice<P, S, T, O>, offset: number, size: number): void;
 };
@@ -238,10 +186,14 @@ export function definePciFunction<
 >(
   schema: FunctionSchema<P, S, R, Q, T, O, I>,
   behaviour: FunctionBehaviour<NoInfer<P>, NoInfer<S>, NoInfer<R | Q>, NoInfer<T>, NoInfer<O>, NoInfer<I>>,
-): DeviceDefinition<P & PlacementSchema, S & ConfigState, R | Q | 'config', T, O | 'intx', I> {
+): DeviceDefinition<P & PciPlacementSchema, S & PciStateSchema, R | Q | 'config', T, O | 'intx', I> {
   const { pci, properties, state, registers, outputs, ...rest } = schema;
   const image = configImage(schema.type, pci);
   const bars = Object.entries<BarSpec>(pci.bars ?? {});
+  const { header = 0, capabilities = [] } = pci;
+  const msix = capabilities.find((capability) => capability.kind === 'msix');
+  for (const name of ['config', 'msix'])
+    if (name in (state ?? {})) throw new TypeError(`device type '${schema.type}': the state field '${name}' is PCI's`);
   const regions: Record<string, RegionSpec> = {
     config: { space: 'config', size: CONFIG_BYTES, access: { min: 1, max: 4 } },
   };
@@ -261,25 +213,34 @@ export function definePciFunction<
     read: ({ state: { config: cells } }, offset, size) => readConfig(cells, offset, size),
     write(device, offset, value, size) {
       writeConfig(device.state.config, image, offset, value, size);
-      if (touches(offset, size, HEADER.COMMAND, 2) || touches(offset, size, HEADER.BAR0, 0x24)) device.remap();
+      // A type 1 header has its windows between the BARs and the ROM's.
+      const moves = touches(offset, size, HEADER.BAR0, header === 1 ? 0x2c : 0x24);
+      if (moves || touches(offset, size, HEADER.COMMAND, 2)) device.remap();
       if (touches(offset, size, HEADER.COMMAND, 2)) updateIntx(device);
+      messagesWritten(device, capabilities, offset, size);
       Reflect.apply(behaviour.configWritten ?? nothing, behaviour, [device, offset, size]);
     },
   };
   const handlers: Record<string, unknown> = { ...behaviour.regions, config };
   for (const [name, spec] of bars) {
+    // Checked above to be there.
+    const own: RegionBehaviour<PciDevice> = Reflect.get(behaviour.regions ?? {}, name);
     handlers[name] = {
-      ...Reflect.get(behaviour.regions ?? {}, name),
-      base: (device: PciDevice) => barBase(device.state.config, spec),
+      ...(msix?.bar === name ? withMsix(msix, own) : own),
+      base: (device: PciDevice) => barBase(device.state.config, spec, header),
     };
   }
   const merged = {
     ...rest,
     bus: 'pci',
     properties: { ...placement(pci), ...properties },
-    state: { ...state, config: bytes(CONFIG_BYTES) },
+    state: { ...state, config: bytes(CONFIG_BYTES), msix: array('u32', msixWords(msix)) },
     regions: (given: PropertiesOf<P>) => ({ ...regions, ...schema.regions?.(given) }),
-    registers: { ...registers, config: { registers: image.registers } },
+    registers: {
+      ...registers,
+      ...(msix !== undefined && { [msix.bar]: withEntries(Reflect.get(registers ?? {}, msix.bar), msix) }),
+      config: { registers: image.registers },
+    },
     // Without an interrupt pin the output is there and wired to nothing.
     outputs: {
       ...outputs,
@@ -291,7 +252,11 @@ export function definePciFunction<
     regions: handlers,
     reset(device: PciDevice, kind: 'cold' | 'warm') {
       for (const [offset, value] of image.initial.entries()) device.state.config.set(offset, value);
-      if (device.properties.multifunction) device.state.config.set(HEADER.HEADER_TYPE, MULTIFUNCTION);
+      const type = header | (device.properties.multifunction ? MULTIFUNCTION : 0);
+      device.state.config.set(HEADER.HEADER_TYPE, type);
+      // Every vector is masked (6.8.2.9).
+      for (let i = 0; i < device.state.msix.length; i++)
+        device.state.msix.set(i, msix !== undefined && i < 4 * msix.vectors && i % 4 === 3 ? 1 : 0);
       device.remap();
       Reflect.apply(behaviour.reset ?? nothing, behaviour, [device, kind]);
     },
@@ -306,9 +271,9 @@ export function definePciFunction<
 
 function nothing(): void {}
 
-/** Whether an access touches `length` bytes from `start`. */
-function touches(offset: number, size: number, start: number, length: number): boolean {
-  return offset < start + length && offset + size > start;
+/** A BAR's registers, with those of MSI-X in it. */
+function withEntries(bank: RegisterBank | undefined, msix: MsixSpec): RegisterBank {
+  return { ...bank, registers: [...(bank?.registers ?? []), ...msixBank(msix)] };
 }
 
 function configImage(type: string, spec: FunctionSpec<string>): ConfigImage {
@@ -341,9 +306,9 @@ function configRegisters(type: string, spec: FunctionSpec<string>): readonly Reg
     own.some((other) => other.offset === offset && other.width === width);
   const all = [
     ...headerRegisters(spec).filter((item) => !replaced(item)),
-    ...Object.entries(spec.bars ?? {}).flatMap(([name, bar]) => barRegisters(type, name, bar)),
+    ...Object.entries(spec.bars ?? {}).flatMap(([name, bar]) => barRegisters(type, name, bar, spec.header ?? 0)),
     ...(spec.capabilities ?? []).flatMap((capability, n, list) =>
-      capabilityRegisters(type, capability, list[n + 1]?.offset ?? 0),
+      capabilityRegisters(type, capability, list[n + 1]?.offset ?? 0, spec.bars),
     ),
     ...own,
   ].toSorted((a, b) => a.offset - b.offset);
@@ -370,7 +335,10 @@ function configRegisters(type: string, spec: FunctionSpec<string>): readonly Reg
 
 const MULTIFUNCTION = 0x80;
 
-/** The type 0 header without its BARs (6.1). */
+/** Of a type 1 header. */
+const BRIDGE_ROM_BAR = 0x38;
+
+/** The header without its BARs (6.1), and without what a bridge has in the place of the rest of them. */
 function headerRegisters(spec: FunctionSpec<string>): readonly Register[] {
   const [first] = spec.capabilities ?? [];
   const fixed = (name: string, offset: number, width: 8 | 16, reset = 0): Register =>
@@ -385,36 +353,19 @@ function headerRegisters(spec: FunctionSpec<string>): readonly Register[] {
     fixed('CLASS', HEADER.CLASS_CODE + 1, 16, spec.classCode >>> 8),
     register('CACHE_LINE_SIZE', { offset: HEADER.CACHE_LINE_SIZE, reset: 0 }),
     fixed('LATENCY_TIMER', HEADER.LATENCY_TIMER, 8),
-    // Its one bit is the property `multifunction`.
+    // Its highest bit is the property `multifunction`.
     register('HEADER_TYPE', { offset: HEADER.HEADER_TYPE, fields: { MULTIFUNCTION: ro(7), TYPE: ro(6, 0) } }),
     fixed('BIST', HEADER.BIST, 8),
-    fixed('SUBSYSTEM_VENDOR_ID', HEADER.SUBSYSTEM_VENDOR_ID, 16, spec.subsystemVendor),
-    fixed('SUBSYSTEM_ID', HEADER.SUBSYSTEM_ID, 16, spec.subsystem),
+    ...(spec.header === 1
+      ? []
+      : [
+          fixed('SUBSYSTEM_VENDOR_ID', HEADER.SUBSYSTEM_VENDOR_ID, 16, spec.subsystemVendor),
+          fixed('SUBSYSTEM_ID', HEADER.SUBSYSTEM_ID, 16, spec.subsystem),
+        ]),
     fixed('CAPABILITIES', HEADER.CAPABILITIES, 8, first?.offset),
     register('INTERRUPT_LINE', { offset: HEADER.INTERRUPT_LINE, reset: 0 }),
     fixed('INTERRUPT_PIN', HEADER.INTERRUPT_PIN, 8, spec.interruptPin),
   ];
-}
-
-type FieldsByName = Readonly<Record<string, ReturnType<typeof rw>>>;
-
-/** A register whose fields' names are not known here. */
-function registerWith(name: string, spec: RegisterSpec<string>): Register {
-  return register(name, spec) as Register;
-}
-
-/** A register at another place, with another reset value. */
-function placed({ name, offset, width, fields, effect }: Register, by: number, reset: number): Register {
-  const specs = Object.fromEntries(
-    fields.map((field) => [field.name, { access: field.access, msb: field.msb, lsb: field.lsb }]),
-  );
-  return registerWith(name, {
-    offset: offset + by,
-    width,
-    reset,
-    fields: specs,
-    ...(effect !== undefined && { effect }),
-  });
 }
 
 /** Bytes that a BAR may have: the least that its fixed bits leave, and the most that its space, and exact numbers, can hold. */
@@ -430,6 +381,7 @@ function barRegisters(
   type: string,
   name: string,
   { bar, kind, size, prefetchable = false }: BarSpec,
+  header: 0 | 1,
 ): readonly Register[] {
   const [least, most] = BAR_SIZES[bar === 'rom' ? 'rom' : kind];
   const log = Math.log2(size);
@@ -443,9 +395,11 @@ function barRegisters(
     if (kind !== 'memory32')
       throw new TypeError(`device type '${type}': BAR '${name}' is a ROM and its kind '${kind}'; expected 'memory32'`);
     return [
-      registerWith('ROM_BAR', { offset: HEADER.ROM_BAR, width: 32, reset: 0, fields: { ...base, ENABLE: rw(0) } }),
+      registerWith('ROM_BAR', { offset: romBar(header), width: 32, reset: 0, fields: { ...base, ENABLE: rw(0) } }),
     ];
   }
+  if (header === 1 && bar > 1)
+    throw new RangeError(`device type '${type}': BAR '${name}' is ${bar}; a bridge has 0 and 1`);
   const offset = HEADER.BAR0 + 4 * bar;
   if (kind === 'io')
     return [registerWith(`BAR${bar}`, { offset, width: 32, reset: 1, fields: { ...base, IO: ro(0) } })];
@@ -457,8 +411,11 @@ function barRegisters(
     fields: { ...base, PREFETCHABLE: ro(3), TYPE: ro(2, 1), IO: ro(0) },
   });
   if (kind === 'memory32') return [low];
-  if (bar === 5)
-    throw new RangeError(`device type '${type}': BAR '${name}' has 64 bits and no BAR after it: expected 0 to 4`);
+  const last = header === 1 ? 1 : 5;
+  if (bar === last)
+    throw new RangeError(
+      `device type '${type}': BAR '${name}' has 64 bits and no BAR after it: expected 0 to ${last - 1}`,
+    );
   const high = registerWith(`BAR${bar + 1}`, {
     offset: offset + 4,
     width: 32,
@@ -468,7 +425,17 @@ function barRegisters(
   return [low, high];
 }
 
-function capabilityRegisters(type: string, capability: CapabilitySpec, next: number): readonly Register[] {
+/** Where the BAR of the expansion ROM is. */
+function romBar(header: 0 | 1): number {
+  return header === 1 ? BRIDGE_ROM_BAR : HEADER.ROM_BAR;
+}
+
+function capabilityRegisters(
+  type: string,
+  capability: CapabilitySpec,
+  next: number,
+  bars: Readonly<Record<string, BarSpec>> | undefined,
+): readonly Register[] {
   const { offset } = capability;
   if (!(Number.isInteger(offset) && offset >= 0x40 && offset < CONFIG_BYTES && offset % 4 === 0)) {
     throw new RangeError(
@@ -492,23 +459,12 @@ function capabilityRegisters(type: string, capability: CapabilitySpec, next: num
     };
     return [...pair(id, name), ...content.map(byteAt)];
   }
-  const multiple = Math.log2(capability.vectors ?? 1);
-  if (!(Number.isInteger(multiple) && multiple >= 0 && multiple <= 5)) {
-    throw new RangeError(`device type '${type}': MSI has ${capability.vectors} vectors; expected 1, 2, 4, 8, 16 or 32`);
-  }
-  const control = MSI.CONTROL.ADDRESS_64.set(MSI.CONTROL.MULTIPLE_CAPABLE.set(0, multiple), 1);
-  return [
-    ...pair(CAPABILITY.MSI, 'MSI'),
-    placed(MSI.CONTROL, offset, control),
-    ...[MSI.ADDRESS, MSI.ADDRESS_HIGH, MSI.DATA].map((item) => placed(item, offset, 0)),
-  ];
-}
-
-/** `size` bytes of a configuration space, little-endian. */
-export function readConfig(cells: StateArray, offset: number, size: number): number {
-  let value = 0;
-  for (let i = size - 1; i >= 0; i--) value = value * 256 + cells.get(offset + i);
-  return value;
+  const [id, name] = MESSAGE_IDS[capability.kind];
+  const rest =
+    capability.kind === 'msi'
+      ? msiRegisters(type, capability)
+      : msixRegisters(type, capability, bars?.[capability.bar]);
+  return [...pair(id, name), ...rest];
 }
 
 function writeConfig(cells: StateArray, image: ConfigImage, offset: number, value: number, size: number): void {
@@ -522,10 +478,10 @@ function writeConfig(cells: StateArray, image: ConfigImage, offset: number, valu
 }
 
 /** Where a BAR lies now; undefined while its decoding is off, or its address is none that can be decoded. */
-function barBase(cells: StateArray, { bar, kind, size }: BarSpec): number | undefined {
+function barBase(cells: StateArray, { bar, kind, size }: BarSpec, header: 0 | 1): number | undefined {
   const command = readConfig(cells, HEADER.COMMAND, 2);
   if (!(kind === 'io' ? COMMAND.IO : COMMAND.MEMORY).test(command)) return undefined;
-  const offset = bar === 'rom' ? HEADER.ROM_BAR : HEADER.BAR0 + 4 * bar;
+  const offset = bar === 'rom' ? romBar(header) : HEADER.BAR0 + 4 * bar;
   const low = readConfig(cells, offset, 4);
   if (bar === 'rom' && (low & 1) === 0) return undefined;
   const high = kind === 'memory64' ? readConfig(cells, offset + 4, 4) : 0;
@@ -548,86 +504,4 @@ function updateIntx(device: PciDevice): void {
   const asks = (config.get(HEADER.STATUS) & STATUS.INTERRUPT.mask) !== 0;
   const disabled = COMMAND.INTX_DISABLE.test(readConfig(config, HEADER.COMMAND, 2));
   device.out.intx.set(asks && !disabled);
-}
-
-/**
- * The device's DMA while the guest lets it be a bus master; undefined while it does not. What the guest points at the function's own BARs
- * is refused and reported: a function does not answer its own cycles.
- */
-export function busMaster(device: PciDevice): Dma | undefined {
-  return COMMAND.MASTER.test(readConfig(device.state.config, HEADER.COMMAND, 2)) ? new OutwardDma(device) : undefined;
-}
-
-class OutwardDma implements Dma {
-  readonly #device: PciDevice;
-
-  constructor(device: PciDevice) {
-    this.#device = device;
-  }
-
-  read(address: number, target: Uint8Array): void {
-    if (this.#refuses('read', address, target.length)) target.fill(0xff);
-    else this.#device.dma.read(address, target);
-  }
-
-  write(address: number, data: Uint8Array): void {
-    if (!this.#refuses('write', address, data.length)) this.#device.dma.write(address, data);
-  }
-
-  isOwn(address: number, size: number): boolean {
-    return this.#device.dma.isOwn(address, size);
-  }
-
-  readb(address: number): number {
-    return this.#refuses('read', address, 1) ? 0xff : this.#device.dma.readb(address);
-  }
-
-  readw(address: number): number {
-    return this.#refuses('read', address, 2) ? 0xffff : this.#device.dma.readw(address);
-  }
-
-  readl(address: number): number {
-    return this.#refuses('read', address, 4) ? 0xffff_ffff : this.#device.dma.readl(address);
-  }
-
-  writeb(address: number, value: number): void {
-    if (!this.#refuses('write', address, 1)) this.#device.dma.writeb(address, value);
-  }
-
-  writew(address: number, value: number): void {
-    if (!this.#refuses('write', address, 2)) this.#device.dma.writew(address, value);
-  }
-
-  writel(address: number, value: number): void {
-    if (!this.#refuses('write', address, 4)) this.#device.dma.writel(address, value);
-  }
-
-  #refuses(what: 'read' | 'write', address: number, size: number): boolean {
-    if (!this.isOwn(address, size)) return false;
-    this.#device.guestError(`DMA ${what} of ${size} bytes at 0x${address.toString(16)}, in its own BAR, refused`);
-    return true;
-  }
-}
-
-/** Whether the guest has enabled MSI in the capability at `offset`: the INTx pin must not be used then (6.8.3.3). */
-export function msiEnabled({ state: { config } }: PciDevice, offset: number): boolean {
-  return MSI.CONTROL.ENABLE.test(readConfig(config, offset + MSI.CONTROL.offset, 2));
-}
-
-/**
- * Sends an MSI if the guest has enabled them in the capability at `offset`; false when the INTx pin is to be used instead. It is a
- * write as a bus master: nothing is sent, and true given, while the guest does not let the device be one.
- */
-export function sendMsi(device: PciDevice, offset: number, vector = 0): boolean {
-  const { config } = device.state;
-  if (!msiEnabled(device, offset)) return false;
-  const { CONTROL, ADDRESS, ADDRESS_HIGH, DATA } = MSI;
-  const control = readConfig(config, offset + CONTROL.offset, 2);
-  // As many low bits of the data as the guest has given vectors, and no more than the part has (6.8.1.3).
-  const vectors = 1 << Math.min(CONTROL.MULTIPLE_ENABLE.get(control), CONTROL.MULTIPLE_CAPABLE.get(control));
-  const data = readConfig(config, offset + DATA.offset, 2);
-  const address =
-    readConfig(config, offset + ADDRESS_HIGH.offset, 4) * 2 ** 32 + readConfig(config, offset + ADDRESS.offset, 4);
-  busMaster(device)?.writel(address, (data & ~(vectors - 1)) | (vector & (vectors - 1)));
-  return true;
 }

@@ -1,15 +1,24 @@
-import type { AnyDeviceDefinition, Chardev, Device, DeviceInfo, RegionSpec, ResetKind, Shadow } from '@qtest/sdk';
+import type {
+  AddressRange,
+  AnyDeviceDefinition,
+  Chardev,
+  Device,
+  DeviceInfo,
+  RegionSpec,
+  ResetKind,
+  Shadow,
+} from '@qtest/sdk';
 import { resolveProperties } from '@qtest/sdk';
 import { hostError } from '../errors.ts';
 import type { Blueprint, MachineHandle } from './blueprint.ts';
-import { Bus } from './bus.ts';
+import { Bus, type DmaGate } from './bus.ts';
 import { controlOf, LONG, TAP, WORD, type Control } from './control.ts';
 import { bindDevice, chardevOf, type Parts } from './device-context.ts';
 import { EventRing } from './events.ts';
 import { Lines } from './lines.ts';
 import { Lock } from './lock.ts';
 import { lockCode, type LockCode } from './lock-wasm.ts';
-import { Target } from './map.ts';
+import { Target, type Place } from './map.ts';
 import { Notice } from './notice.ts';
 import { Timekeeper } from './timekeeper.ts';
 import { readyWaiters, rouseForTimer } from './waiters.ts';
@@ -78,6 +87,7 @@ export class BoundMachine {
     );
     this.#bindRegions();
     this.#bindShadows();
+    this.#bindDma();
     this.#bindSinks();
     const timers = blueprint.timers.map(({ device, name }) => ({ device, name, ...this.#timerHandler(device, name) }));
     this.#fire = (index, deadline) => {
@@ -126,15 +136,20 @@ export class BoundMachine {
       this.time.cancelAll();
       this.lines.clear();
     }
-    for (const [index, { definition, context }] of this.#bound.entries()) {
-      this.bus.guard(index, () => definition.behaviour.reset?.(context, kind));
-    }
-    for (const [index, { definition, context }] of this.#bound.entries()) {
-      this.bus.guard(index, () => definition.behaviour.updateIrq?.(context));
-    }
+    this.#resetEach(kind, () => true);
     Atomics.store(this.control.words, WORD.RESET, 0);
     this.bus.remap();
     this.bus.refresh();
+  }
+
+  /** Both phases of a reset, each for all of the devices that are meant. */
+  #resetEach(kind: ResetKind, isMeant: (index: number) => boolean): void {
+    for (const [index, { definition, context }] of this.#bound.entries()) {
+      if (isMeant(index)) this.bus.guard(index, () => definition.behaviour.reset?.(context, kind));
+    }
+    for (const [index, { definition, context }] of this.#bound.entries()) {
+      if (isMeant(index)) this.bus.guard(index, () => definition.behaviour.updateIrq?.(context));
+    }
   }
 
   /** Does the reset that a device has asked for; lock held, and no device's code on the way. */
@@ -175,6 +190,7 @@ export class BoundMachine {
   #bindRegions(): void {
     for (const [index, { definition, context }] of this.#bound.entries()) {
       const { schema, behaviour } = definition;
+      const buses = this.#busesAbove(index);
       const properties = resolveProperties(schema.properties ?? {}, this.blueprint.devices[index]?.properties ?? {});
       for (const [name, spec] of Object.entries(schema.regions?.(properties) ?? {})) {
         const handlers = behaviour.regions?.[name];
@@ -185,7 +201,7 @@ export class BoundMachine {
           );
         }
         const { base } = handlers;
-        const locate = (): number | undefined => {
+        const locate = (): Place | undefined => {
           let at = spec.base;
           if (base !== undefined) {
             this.bus.guard(index, () => {
@@ -199,7 +215,7 @@ export class BoundMachine {
               at = now;
             });
           }
-          return at === undefined ? undefined : this.#forwarded(index, spec, at);
+          return at === undefined ? undefined : this.#seen(buses, spec, at);
         };
         this.bus.add(spec.space, new Target(index, `${context.id}.${name}`, spec, context, handlers, locate));
       }
@@ -219,25 +235,73 @@ export class BoundMachine {
     }
   }
 
-  /** Where a region is seen by VCPUs: every bus on the way up may move it, or not forward it. */
-  #forwarded(device: number, { space, size }: RegionSpec, base: number): number | undefined {
+  /** Where a region is seen by VCPUs: every bus on the way up may move it, let only a part of it be seen, or not forward it. */
+  #seen(buses: readonly number[], { space, size }: RegionSpec, base: number): Place | undefined {
     let at: number | undefined = base;
-    let bus = this.blueprint.devices[device]?.bus ?? -1;
-    while (at !== undefined && bus >= 0) {
+    let seen: readonly AddressRange[] = [{ base, end: base + size }];
+    for (const bus of buses) {
       const bound = this.#bound[bus];
-      const forward = bound?.definition.behaviour.forward;
-      const here: number = at;
-      if (bound !== undefined && forward !== undefined) {
+      if (bound === undefined) continue;
+      const { forward, windows } = bound.definition.behaviour;
+      if (forward !== undefined) {
+        const here: number = at;
         at = undefined;
         this.bus.guard(bus, () => (at = forward(bound.context, space, here, size)));
+        if (at === undefined) return undefined;
+        const by: number = at - here;
+        if (by !== 0) seen = seen.map((part) => ({ base: part.base + by, end: part.end + by }));
       }
-      bus = this.blueprint.devices[bus]?.bus ?? -1;
+      if (windows !== undefined) {
+        let open: readonly AddressRange[] | undefined = [];
+        this.bus.guard(bus, () => (open = windows(bound.context, space)));
+        if (open !== undefined) seen = clip(seen, open);
+      }
+      if (seen.length === 0) return undefined;
     }
-    return at;
+    return { base: at, seen };
+  }
+
+  /** The buses behind which a device is, the one it is on first. */
+  #busesAbove(device: number): number[] {
+    const above: number[] = [];
+    const busOf = (index: number): number => this.blueprint.devices[index]?.bus ?? -1;
+    for (let bus = busOf(device); bus >= 0; bus = busOf(bus)) above.push(bus);
+    return above;
+  }
+
+  /** Buses that may keep a device's DMA from where it goes, as what the bus is asked with. */
+  #bindDma(): void {
+    for (const device of this.#bound.keys()) {
+      const gates = this.#busesAbove(device).flatMap((bus): DmaGate[] => {
+        const bound = this.#bound[bus];
+        const forwardDma = bound?.definition.behaviour.forwardDma;
+        if (bound === undefined || forwardDma === undefined) return [];
+        return [
+          {
+            bus: bound.context.id,
+            passes: (address, size) => {
+              let passes = false;
+              this.bus.guard(bus, () => (passes = forwardDma(bound.context, address, size)));
+              return passes;
+            },
+          },
+        ];
+      });
+      if (gates.length > 0) this.bus.gateDma(device, gates);
+    }
   }
 
   #bindSinks(): void {
     for (const line of this.blueprint.resets) this.lines.attach(line, 0, (_pin, level) => this.#askForReset(level));
+    for (const [bus, { definition }] of this.#bound.entries()) {
+      for (const [name, spec] of Object.entries(definition.schema.outputs ?? {})) {
+        const line = this.blueprint.devices[bus]?.outputs[name]?.line;
+        if (spec.busReset !== true || line === undefined) continue;
+        this.lines.attach(line, 0, (_pin, level) => {
+          if (level) this.#resetEach('warm', (index) => this.#busesAbove(index).includes(bus));
+        });
+      }
+    }
     for (const [index, line] of this.blueprint.lines.entries()) {
       for (const { device, input, pin } of line.sinks) {
         const bound = this.#bound[device];
@@ -275,4 +339,12 @@ export class BoundMachine {
     }
     return { context: bound.context, handler };
   }
+}
+
+/** The parts of some ranges that lie in others. */
+function clip(parts: readonly AddressRange[], windows: readonly AddressRange[]): AddressRange[] {
+  const inside = parts.flatMap((part) =>
+    windows.map(({ base, end }) => ({ base: Math.max(part.base, base), end: Math.min(part.end, end) })),
+  );
+  return inside.filter(({ base, end }) => base < end);
 }

@@ -449,9 +449,7 @@ export class Builder implements MachineBuilder {
       if (spec.reset === true) for (let pin = 0; pin < (spec.count ?? 1); pin++) this.#resets.push(line + pin);
       if (spec.ownIrq === true) this.#wireToOwnLines(device, name, spec.count ?? 1);
       if (spec.intx !== undefined && device.bus !== undefined) {
-        const { irqs = 4, swizzle = 0 } = device.bus.definition.schema.provides ?? {};
-        const slot = Number(device.properties['slot'] ?? 0);
-        this.#drive(line, device.bus.busLine + ((slot + spec.intx + swizzle + irqs) % irqs), false);
+        this.#drive(line, this.#intxLine(device, device.bus, spec.intx), false);
       }
       if (spec.busIrq === undefined || device.bus === undefined) continue;
       const irq = device.properties[spec.busIrq];
@@ -470,6 +468,10 @@ export class Builder implements MachineBuilder {
         this.#drive(line, device.bus.busLine + irq, false);
       }
     }
+    if (schema.provides?.intx === true && device.bus !== undefined) {
+      for (let pin = 0; pin < schema.provides.irqs; pin++)
+        this.#lines[device.busLine + pin]?.feeds.push(this.#intxLine(device, device.bus, pin));
+    }
     for (const [input, spec] of Object.entries(schema.inputs ?? {})) {
       if (spec.bus !== true || device.bus === undefined) continue;
       const pins = Math.min(spec.count ?? 1, device.bus.definition.schema.provides?.irqs ?? 0);
@@ -477,6 +479,12 @@ export class Builder implements MachineBuilder {
         this.#lines[device.bus.busLine + pin]?.sinks.push({ device: this.#devices.indexOf(device), input, pin });
       }
     }
+  }
+
+  /** The line of a PCI bus that its slot gives an INTx pin. */
+  #intxLine({ properties }: Added, bus: Added, pin: number): number {
+    const { irqs = 4, swizzle = 0 } = bus.definition.schema.provides ?? {};
+    return bus.busLine + ((Number(properties['slot'] ?? 0) + pin + swizzle + irqs) % irqs);
   }
 
   /** A bus drives its own lines: not one of the devices that may share them or not. */

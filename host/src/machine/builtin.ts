@@ -7,6 +7,7 @@ import { i8259 } from '../devices/i8259.ts';
 import { ib700 } from '../devices/ib700.ts';
 import { edu } from '../devices/edu.ts';
 import { i440fx, i440fxHost } from '../devices/i440fx.ts';
+import { pciBridge } from '../devices/pci-bridge.ts';
 import { pciTestdev } from '../devices/pci-testdev.ts';
 import { piix3 } from '../devices/piix3.ts';
 import { pvpanicPci } from '../devices/pvpanic-pci.ts';
@@ -38,6 +39,7 @@ export const BUILTIN_DEVICES = {
   piix3,
   edu,
   'pci-testdev': pciTestdev,
+  'pci-bridge': pciBridge,
   'pvpanic-pci': pvpanicPci,
   'isa-testdev': isaTestdev,
 } as const satisfies Record<keyof DeviceTypes, AnyDeviceDefinition>;

@@ -19,6 +19,13 @@ export interface Fault {
   readonly stack: string | undefined;
 }
 
+/** A bus on the way of a device's DMA. */
+export interface DmaGate {
+  /** Its id. */
+  readonly bus: string;
+  passes(address: number, size: number): boolean;
+}
+
 /** Accesses that devices make inside one access, nested, before they are refused. */
 const MAX_DEPTH = 16;
 
@@ -63,6 +70,8 @@ export class Bus {
   /** Devices that are making accesses of their own, outermost first: those whose code this thread is inside of. */
   readonly #masters = new Int32Array(MAX_DEPTH);
   #depth = 0;
+  /** Buses between each device and the memory that may stop its DMA. */
+  readonly #gates: (readonly DmaGate[] | undefined)[] = [];
   /** What answers where no region lies: all ones, and a report. */
   readonly #nobody: Target;
 
@@ -315,6 +324,16 @@ export class Bus {
         done += size;
       }
     }
+  }
+
+  /** Has buses be asked about each DMA of a device. */
+  gateDma(device: number, gates: readonly DmaGate[]): void {
+    this.#gates[device] = gates;
+  }
+
+  /** The bus that keeps a device's DMA from where it goes; undefined when none does. */
+  dmaStop(device: number, address: number, size: number): string | undefined {
+    return this.#gates[device]?.find((gate) => !gate.passes(address, size))?.bus;
   }
 
   /** Runs a device's callback (timer, input pin, reset) and takes its fault. */

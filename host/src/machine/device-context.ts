@@ -86,12 +86,12 @@ class BoundDma implements Dma {
   }
 
   read(address: number, target: Uint8Array): void {
-    if (this.#outside(address, target.length)) target.fill(0xff);
+    if (this.#refuses(address, target.length)) target.fill(0xff);
     else this.#bus.memoryReadBulk(address, target, this.#initiator);
   }
 
   write(address: number, data: Uint8Array): void {
-    if (!this.#outside(address, data.length)) this.#bus.memoryWriteBulk(address, data, this.#initiator);
+    if (!this.#refuses(address, data.length)) this.#bus.memoryWriteBulk(address, data, this.#initiator);
   }
 
   isOwn(address: number, size: number): boolean {
@@ -99,34 +99,41 @@ class BoundDma implements Dma {
   }
 
   readb(address: number): number {
-    return this.#outside(address, 1) ? 0xff : this.#bus.memoryRead(address, 1, this.#initiator);
+    return this.#refuses(address, 1) ? 0xff : this.#bus.memoryRead(address, 1, this.#initiator);
   }
 
   readw(address: number): number {
-    return this.#outside(address, 2) ? 0xffff : this.#bus.memoryRead(address, 2, this.#initiator);
+    return this.#refuses(address, 2) ? 0xffff : this.#bus.memoryRead(address, 2, this.#initiator);
   }
 
   readl(address: number): number {
-    return this.#outside(address, 4) ? 0xffff_ffff : this.#bus.memoryRead(address, 4, this.#initiator);
+    return this.#refuses(address, 4) ? 0xffff_ffff : this.#bus.memoryRead(address, 4, this.#initiator);
   }
 
   writeb(address: number, value: number): void {
-    if (!this.#outside(address, 1)) this.#bus.memoryWrite(address, value & 0xff, 1, this.#initiator);
+    if (!this.#refuses(address, 1)) this.#bus.memoryWrite(address, value & 0xff, 1, this.#initiator);
   }
 
   writew(address: number, value: number): void {
-    if (!this.#outside(address, 2)) this.#bus.memoryWrite(address, value & 0xffff, 2, this.#initiator);
+    if (!this.#refuses(address, 2)) this.#bus.memoryWrite(address, value & 0xffff, 2, this.#initiator);
   }
 
   writel(address: number, value: number): void {
-    if (!this.#outside(address, 4)) this.#bus.memoryWrite(address, value >>> 0, 4, this.#initiator);
+    if (!this.#refuses(address, 4)) this.#bus.memoryWrite(address, value >>> 0, 4, this.#initiator);
   }
 
-  /** An address that a guest has programmed may be anything; what lies outside the address space is reported, not thrown. */
-  #outside(address: number, size: number): boolean {
+  /**
+   * An address that a guest has programmed may be anything: what lies outside the address space, or behind a bus that does not forward
+   * it, is reported, not thrown.
+   */
+  #refuses(address: number, size: number): boolean {
     // Not `address + size`, which is rounded beyond 2⁵³.
-    if (Number.isSafeInteger(address) && address >= 0 && address <= 2 ** 53 - size) return false;
-    this.#bus.report(EVENT.GUEST_ERROR, this.#index, `DMA of ${size} bytes at ${address}: no such address`);
+    const exists = Number.isSafeInteger(address) && address >= 0 && address <= 2 ** 53 - size;
+    const stop = exists ? this.#bus.dmaStop(this.#index, address, size) : undefined;
+    if (exists && stop === undefined) return false;
+    const what = `DMA of ${size} bytes at ${exists ? `0x${address.toString(16)}` : address}`;
+    const why = exists ? `'${stop}' does not forward it` : 'no such address';
+    this.#bus.report(EVENT.GUEST_ERROR, this.#index, `${what}: ${why}`);
     return true;
   }
 }

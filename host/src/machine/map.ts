@@ -1,9 +1,15 @@
-import type { AccessSize, Initiator, RegionSpec } from '@qtest/sdk';
+import type { AccessSize, AddressRange, Initiator, RegionSpec } from '@qtest/sdk';
 
 type Handlers = {
   read(device: unknown, offset: number, size: AccessSize, initiator: Initiator): number;
   write(device: unknown, offset: number, value: number, size: AccessSize, initiator: Initiator): void;
 };
+
+/** Where a region lies: what its offsets are counted from, and the parts of it that are seen, behind the windows of bridges. */
+export interface Place {
+  readonly base: number;
+  readonly seen: readonly AddressRange[];
+}
 
 /** A region of a device, or of nobody, as the dispatch tables hold it. One class for all, so that its call sites stay fast. */
 export class Target {
@@ -27,7 +33,8 @@ export class Target {
   readonly transparent: boolean;
   /** Where it lies now; changed by a rebuild of the map. */
   base = 0;
-  readonly locate: () => number | undefined;
+  seen: readonly AddressRange[] = [];
+  readonly locate: () => Place | undefined;
 
   constructor(
     device: number,
@@ -35,7 +42,7 @@ export class Target {
     spec: RegionSpec,
     bound: unknown,
     handlers: Handlers,
-    locate: () => number | undefined,
+    locate: () => Place | undefined,
   ) {
     this.device = device;
     this.region = region;
@@ -66,16 +73,18 @@ export function unmapped(report: (address: number, size: number, what: 'read' | 
     write: (_device, address, _value, size) => report(address, size, 'write'),
   };
   const everywhere: RegionSpec = { space: 'io', size: 2 ** 53, access: { min: 1, max: 4, unaligned: true } };
-  return new Target(-1, '', everywhere, undefined, handlers, () => 0);
+  return new Target(-1, '', everywhere, undefined, handlers, () => undefined);
 }
 
 /** Regions in the order in which they are painted: the last one that covers an address answers. */
 function paintOrder(targets: readonly Target[]): Target[] {
   return targets
-    .map((target, index) => ({ target, index, base: target.locate() }))
-    .filter(({ target, base }) => {
-      if (base !== undefined) target.base = base;
-      return base !== undefined;
+    .map((target, index) => ({ target, index, place: target.locate() }))
+    .filter(({ target, place }) => {
+      if (place === undefined) return false;
+      target.base = place.base;
+      target.seen = place.seen;
+      return true;
     })
     .toSorted((a, b) => a.target.priority - b.target.priority || b.index - a.index)
     .map(({ target }) => target);
@@ -84,16 +93,24 @@ function paintOrder(targets: readonly Target[]): Target[] {
 /** Whether two paintings are the same: a map need not be made anew after a restore that moved nothing. */
 class Painting {
   #targets: readonly Target[] = [];
-  #bases: readonly number[] = [];
+  #places: readonly Place[] = [];
 
   isSame(targets: readonly Target[]): boolean {
     const same =
       targets.length === this.#targets.length &&
-      targets.every((target, i) => target === this.#targets[i] && target.base === this.#bases[i]);
+      targets.every((target, i) => target === this.#targets[i] && isSamePlace(target, this.#places[i]));
     this.#targets = targets;
-    this.#bases = targets.map(({ base }) => base);
+    this.#places = targets.map(({ base, seen }) => ({ base, seen }));
     return same;
   }
+}
+
+function isSamePlace({ base, seen }: Place, other: Place | undefined): boolean {
+  return (
+    base === other?.base &&
+    seen.length === other.seen.length &&
+    seen.every((part, i) => part.base === other.seen[i]?.base && part.end === other.seen[i]?.end)
+  );
 }
 
 export const IO_PORTS = 0x1_0000;
@@ -115,11 +132,11 @@ export class IoMap {
   }
 
   rebuild(targets: readonly Target[]): void {
-    const order = paintOrder(targets).filter(({ base }) => base < IO_PORTS);
+    const order = paintOrder(targets);
     if (this.#painting.isSame(order)) return;
     this.#order = order;
     this.ports.fill(this.#nobody);
-    for (const target of order) this.ports.fill(target, target.base, Math.min(target.base + target.size, IO_PORTS));
+    for (const target of order) for (const { base, end } of target.seen) this.ports.fill(target, base, end);
   }
 
   /** The port's target; beyond the last port nobody answers. */
@@ -130,7 +147,7 @@ export class IoMap {
   /** Who answers at a port where `target` does not. */
   below(target: Target, port: number): Target {
     const under = this.#order.slice(0, this.#order.indexOf(target));
-    return under.findLast(({ base, size }) => port >= base && port < base + size) ?? this.#nobody;
+    return under.findLast(({ seen }) => seen.some(({ base, end }) => port >= base && port < end)) ?? this.#nobody;
   }
 
   /** The port after the last one, from `port`, at which the same target answers; at most `end`. */
@@ -174,15 +191,10 @@ export class MemoryMap {
     const order = paintOrder(targets);
     if (this.#painting.isSame(order) && memory === this.#memory) return;
     this.#memory = memory;
-    const stretchOf = (target: Target): Stretch => ({
-      start: target.base,
-      end: target.base + target.size,
-      target,
-      delta: 0,
-      writable: true,
-    });
-    const below = order.filter(({ priority }) => priority < 0).map(stretchOf);
-    const above = order.filter(({ priority }) => priority >= 0).map(stretchOf);
+    const stretchesOf = (target: Target): Stretch[] =>
+      target.seen.map(({ base, end }) => ({ start: base, end, target, delta: 0, writable: true }));
+    const below = order.filter(({ priority }) => priority < 0).flatMap(stretchesOf);
+    const above = order.filter(({ priority }) => priority >= 0).flatMap(stretchesOf);
     let flat: Stretch[] = [this.#nowhere];
     for (const stretch of [...below, ...memory, ...above]) flat = paint(flat, stretch);
     this.#stretches = flat;

@@ -40,15 +40,15 @@ const ISA_IRQS = 16;
 
 /**
  * The normal machine init: a PC of 440FX and PIIX3, whose parts behave as QEMU's where those differ from their data sheets. RAM from 0
- * on, of which the 440FX shows what lies between 640 KiB and 1 MiB when its registers SMRAM and PAM say so; PCI bus 0 with the 440FX in slot 0 and the PIIX3 in slot 1; behind that what `buildIsaPc` has. Functions
- * that are asked for take the slots 2 to 4.
+ * on, of which the 440FX shows what lies between 640 KiB and 1 MiB when its registers SMRAM and PAM say so; PCI bus 0 with the 440FX in
+ * slot 0 and the PIIX3 in slot 1; behind that what `buildIsaPc` has. Functions that are asked for take the slots 2 to 5.
  */
 export function buildPc(machine: MachineBuilder, options: PcOptions): PcMachine {
   const pci = machine.add('i440fx-pcihost');
   const pmc = machine.add('i440fx', { bus: pci, smram: 'qemu' });
   machine.ram(0, options.ram ?? DEFAULT_RAM);
   const board = addBoard(machine, machine.add('piix3', { bus: pci }), options);
-  for (const [n, type] of (['edu', 'pci-testdev', 'pvpanic-pci'] as const).entries())
+  for (const [n, type] of (['edu', 'pci-testdev', 'pvpanic-pci', 'pci-bridge'] as const).entries())
     addPart(machine, type, options[type], { bus: pci, slot: 2 + n });
   return { pci, pmc, ...board };
 }

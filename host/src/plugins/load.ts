@@ -31,6 +31,7 @@ const BUILTIN_TYPES: ReadonlySet<string> = new Set(
     piix3: true,
     edu: true,
     'pci-testdev': true,
+    'pci-bridge': true,
     'pvpanic-pci': true,
     'isa-testdev': true,
   } satisfies Record<keyof DeviceTypes, true>),

@@ -1,6 +1,7 @@
 import { QtestError } from '../errors.ts';
 import type { Vcpu } from '../hardware.ts';
-import { CAPABILITY, COMMAND, HEADER, MSI, STATUS } from '../pci.ts';
+import { CAPABILITY, COMMAND, HEADER, STATUS } from '../pci-config.ts';
+import { MSI } from '../pci-message.ts';
 
 /**
  * A small driver of PCI behind a PC's host bridge (PCI Local Bus Specification 3.0, 3.2.2.3.2, chapter 6): configuration space,
