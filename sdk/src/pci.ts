@@ -192,6 +192,10 @@ export function definePciFunction<
   const bars = Object.entries<BarSpec>(pci.bars ?? {});
   const { header = 0, capabilities = [] } = pci;
   const msix = capabilities.find((capability) => capability.kind === 'msix');
+  for (const kind of ['msi', 'msix'] as const) {
+    if (capabilities.filter((capability) => capability.kind === kind).length > 1)
+      throw new TypeError(`device type '${schema.type}': it has more than one capability of the kind '${kind}'`);
+  }
   for (const name of ['config', 'msix'])
     if (name in (state ?? {})) throw new TypeError(`device type '${schema.type}': the state field '${name}' is PCI's`);
   const regions: Record<string, RegionSpec> = {

@@ -4,6 +4,7 @@ export * as i8254 from './i8254.ts';
 export * as i8259 from './i8259.ts';
 export { rtc, type Rtc, type RtcAlarm, type RtcDriver, type RtcInterrupt, type RtcTime } from './rtc.ts';
 export * as fwCfg from './fw-cfg.ts';
+export * as guestMemory from './guest-memory.ts';
 export * as hpet from './hpet.ts';
 export * as ns16550 from './ns16550.ts';
 export * as pci from './pci.ts';

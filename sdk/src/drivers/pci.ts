@@ -1,31 +1,36 @@
 import { QtestError } from '../errors.ts';
 import type { Vcpu } from '../hardware.ts';
+import { BRIDGE, BRIDGE_CONTROL } from '../pci-bridge.ts';
 import { CAPABILITY, COMMAND, HEADER, STATUS } from '../pci-config.ts';
-import { MSI } from '../pci-message.ts';
+import { MSI, MSIX, MSIX_ENTRY, MSIX_ENTRY_BYTES } from '../pci-message.ts';
+import { assignAll, IO_WINDOW, isBridge, MEMORY_WINDOW, numberBuses, type Free } from './pci-setup.ts';
 
 /**
  * A small driver of PCI behind a PC's host bridge (PCI Local Bus Specification 3.0, 3.2.2.3.2, chapter 6): configuration space,
- * enumeration, base address registers, capabilities, MSI. An access is a write of the address and then one of the data: VCPUs that
+ * enumeration, bridges, base address registers, capabilities, MSI and MSI-X, interrupt routing. An access is a write of the address and then one of the data: VCPUs that
  * share a machine must not do so at the same time, and no interrupt handler in between.
  */
 
-export { CAPABILITY, COMMAND, HEADER, MSI, STATUS };
+export { BRIDGE, BRIDGE_CONTROL, CAPABILITY, COMMAND, HEADER, MSI, MSIX, STATUS };
+export { closeWindow, HIGH_WINDOW, IO_WINDOW, isBridge, MEMORY_WINDOW, setWindow } from './pci-setup.ts';
 
 /** CONFIG_ADDRESS and CONFIG_DATA of configuration mechanism #1. */
 export const CONFIG_ADDRESS = 0xcf8;
 export const CONFIG_DATA = 0xcfc;
-
-/** Where addresses are given out from, and up to, as QEMU's own test library does. */
-export const IO_WINDOW = { start: 0xc000, end: 0x1_0000 } as const;
-export const MEMORY_WINDOW = { start: 0xe000_0000, end: 0x1_0000_0000 } as const;
 
 /** What a register reads as where no function answers. */
 const NOBODY = 0xffff;
 
 /** Header types: bit 7 tells of further functions in the slot. */
 const MULTIFUNCTION = 0x80;
-const BRIDGE = 0x01;
-const SECONDARY_BUS = 0x19;
+
+/** The PC's PCI-to-ISA bridges, and their PIRQ route control (82371SB, 2.2.7): an IRQ, or bit 7 for none. */
+const ISA_BRIDGES = [
+  { vendor: 0x8086, device: 0x7000 },
+  { vendor: 0x8086, device: 0x7110 },
+] as const;
+const PIRQRC = 0x60;
+const PIRQRC_OFF = 0x80;
 
 /** Where a function is. */
 export interface PciAddress {
@@ -72,6 +77,39 @@ export interface MsiSetup {
   readonly vectors?: number;
 }
 
+/** The message of one vector of MSI-X. */
+export interface MsixMessage {
+  /** Where the function writes, a multiple of 4. */
+  readonly address: number;
+  /** What it writes, 32 bits. */
+  readonly data: number;
+}
+
+/** The MSI-X table of a function that has been enabled. */
+export interface Msix {
+  /** Entries of the table. */
+  readonly vectors: number;
+  /** Addresses of the table and of the pending bits. */
+  readonly table: number;
+  readonly pba: number;
+  /** Sets the message of a vector, masked meanwhile, and unmasks it. */
+  set(vector: number, message: MsixMessage): void;
+  mask(vector: number, masked: boolean): void;
+  /** Masks all vectors, or leaves them to their own masks. */
+  maskAll(masked: boolean): void;
+  /** Whether a message waits for its mask to go. */
+  isPending(vector: number): boolean;
+  disable(): void;
+}
+
+/** Where an interrupt pin leads. */
+export interface IntxRoute {
+  /** Line of bus 0: 0 for PIRQA to 3 for PIRQD. */
+  readonly pirq: number;
+  /** ISA IRQ to which the PC's ISA bridge routes that; undefined while it does not, or when there is none. */
+  readonly irq: number | undefined;
+}
+
 /** One function. Offsets are into its configuration space and aligned to the access. */
 export interface PciFunction {
   readonly bus: number;
@@ -98,7 +136,8 @@ export interface PciFunction {
   setBar(bar: number | 'rom', address: number): void;
   /**
    * Gives a BAR an address that no other has of this driver, unless it has one already, and lets the function answer there.
-   * @throws QtestError `DRIVER` when it does not have the BAR, or the window is full.
+   * @throws QtestError `DRIVER` when it does not have the BAR, or the window is full; or when the function is behind a bridge and has no
+   * address, which `assign()` gives it.
    */
   map(bar: number | 'rom'): PciBar;
   /** Switches bits of the command register; those that are left out stay as they are. */
@@ -113,6 +152,12 @@ export interface PciFunction {
    */
   enableMsi(setup: MsiSetup): void;
   disableMsi(): void;
+  /**
+   * Has it send MSI-X in the place of INTx, with every vector masked. It must be a bus master for that, too. The BAR of the table must have
+   * an address, or gets one, as `map` does.
+   * @throws QtestError `DRIVER` when it has no MSI-X capability.
+   */
+  enableMsix(): Msix;
   /** ISA IRQ that the firmware, or a test, has noted for its INTx pin; 0xff is none. */
   interruptLine: number;
   /** 1 for INTA to 4 for INTD; 0 for none. */
@@ -136,6 +181,22 @@ export interface PciHost {
   at(address: PciAddress): PciFunction | undefined;
   /** Every function, in the order of the addresses; those behind a bridge, which must have been given its bus numbers, after it. */
   scan(): readonly PciFunction[];
+  /** Numbers the buses behind all bridges, depth first, as firmware does. Gives every function, as `scan` does then. */
+  enumerate(): readonly PciFunction[];
+  /**
+   * Gives every BAR of every function a new address, behind bridges too, and opens the bridges' windows for them; a bridge that has no
+   * bus numbers is left out. Functions answer as before, or not; bridges forward, DMA too. 64-bit prefetchable BARs lie above 4 GiB if
+   * they do not fit below, or by `above4g`.
+   * @throws QtestError `DRIVER` when there is no room.
+   */
+  assign(options?: { readonly above4g?: boolean }): void;
+  /** Where the INTx pin of a function leads, through the bridges above it; undefined when it has none, or a bridge is not numbered. */
+  intx(fn: PciFunction): IntxRoute | undefined;
+  /**
+   * Has the PC's ISA bridge route a line of bus 0 to an ISA IRQ, or to none.
+   * @throws QtestError `DRIVER` when there is none.
+   */
+  route(pirq: number, irq: number | undefined): void;
   /**
    * The first function that matches.
    * @throws QtestError `DRIVER` when there is none; it names those that there are.
@@ -147,7 +208,7 @@ const hex = (value: number, digits = 1): string => value.toString(16).padStart(d
 
 /** A driver of the host bridge on a VCPU. It writes nothing but what it is told to. */
 export function host(vcpu: Vcpu): PciHost {
-  const next = { io: IO_WINDOW.start as number, memory: MEMORY_WINDOW.start as number };
+  let next: Free = { io: IO_WINDOW.start, memory: MEMORY_WINDOW.start };
 
   const select = ({ bus = 0, slot, function: fn = 0 }: PciAddress, offset: number, size: number): number => {
     check('bus', bus, 255);
@@ -187,12 +248,11 @@ export function host(vcpu: Vcpu): PciHost {
   const at: PciHost['at'] = (address) => {
     const { bus = 0, slot, function: fn = 0 } = address;
     if (read(address, HEADER.VENDOR_ID, 2) === NOBODY) return undefined;
-    return functionAt({ bus, slot, function: fn }, { read, write, allocate });
+    return functionAt({ bus, slot, function: fn }, { vcpu, read, write, allocate });
   };
 
-  const scanBus = (bus: number, found: PciFunction[], seen: Set<number>): void => {
-    if (seen.has(bus)) return;
-    seen.add(bus);
+  const functionsOf = (bus: number): readonly PciFunction[] => {
+    const found: PciFunction[] = [];
     for (let slot = 0; slot < 32; slot++) {
       for (let fn = 0; fn < 8; fn++) {
         const item = at({ bus, slot, function: fn });
@@ -200,11 +260,19 @@ export function host(vcpu: Vcpu): PciHost {
         if (item === undefined && fn === 0) break;
         if (item === undefined) continue;
         found.push(item);
-        const type = item.readb(HEADER.HEADER_TYPE);
-        if ((type & 0x7f) === BRIDGE && item.readb(SECONDARY_BUS) > bus)
-          scanBus(item.readb(SECONDARY_BUS), found, seen);
-        if (fn === 0 && (type & MULTIFUNCTION) === 0) break;
+        if (fn === 0 && (item.readb(HEADER.HEADER_TYPE) & MULTIFUNCTION) === 0) break;
       }
+    }
+    return found;
+  };
+
+  const scanBus = (bus: number, found: PciFunction[], seen: Set<number>): void => {
+    if (seen.has(bus)) return;
+    seen.add(bus);
+    for (const item of functionsOf(bus)) {
+      found.push(item);
+      const secondary = isBridge(item) ? item.readb(BRIDGE.SECONDARY_BUS) : 0;
+      if (secondary > bus) scanBus(secondary, found, seen);
     }
   };
 
@@ -214,11 +282,52 @@ export function host(vcpu: Vcpu): PciHost {
     return found;
   };
 
+  const isaBridge = (): PciFunction | undefined => {
+    const all = functionsOf(0);
+    return all.find((item) => ISA_BRIDGES.some((match) => matches(item, match)));
+  };
+
   return {
     read,
     write,
     at,
     scan,
+    enumerate() {
+      numberBuses(0, functionsOf);
+      return scan();
+    },
+    assign({ above4g = false } = {}) {
+      const all = scan();
+      // Nobody answers at an address that is about to be another's.
+      const before = all.map((item) => item.readw(HEADER.COMMAND));
+      for (const item of all) item.enable({ io: false, memory: false });
+      next = assignAll(functionsOf, above4g);
+      for (const [n, item] of all.entries()) if (!isBridge(item)) item.writew(HEADER.COMMAND, before[n] ?? 0);
+    },
+    intx(fn) {
+      if (fn.interruptPin === 0) return undefined;
+      const all = scan();
+      let [{ bus, slot }, pin]: [{ bus: number; slot: number }, number] = [fn, fn.interruptPin - 1];
+      while (bus !== 0) {
+        const bridge = all.find((item) => isBridge(item) && item.readb(BRIDGE.SECONDARY_BUS) === bus);
+        if (bridge === undefined) return undefined;
+        // PCI-to-PCI Bridge Architecture Specification 1.2, 9.1.
+        pin = (pin + slot) & 3;
+        ({ bus, slot } = bridge);
+      }
+      // INTA# of device 1 is PIRQA, and each further device turns by one (QEMU, hw/pci-host/i440fx.c).
+      const pirq = (pin + slot - 1) & 3;
+      const route = isaBridge()?.readb(PIRQRC + pirq) ?? PIRQRC_OFF;
+      return { pirq, irq: (route & PIRQRC_OFF) === 0 ? route & 0x0f : undefined };
+    },
+    route(pirq, irq) {
+      check('PIRQ', pirq, 3);
+      if (irq !== undefined) check('IRQ', irq, 15);
+      const isa = isaBridge();
+      if (isa === undefined)
+        throw new QtestError('DRIVER', 'there is no PIIX3 or PIIX4 on bus 0 that would route PCI interrupts');
+      isa.writeb(PIRQRC + pirq, irq ?? PIRQRC_OFF);
+    },
     find(match) {
       const all = scan();
       const found = all.find((item) => matches(item, match));
@@ -247,20 +356,24 @@ function matches(item: PciFunction, { vendor, device, classCode }: PciMatch): bo
 }
 
 interface Access {
+  readonly vcpu: Vcpu;
   readonly read: PciHost['read'];
   readonly write: PciHost['write'];
   readonly allocate: (bar: PciBar, who: string) => number;
 }
 
-function functionAt(where: Required<PciAddress>, { read, write, allocate }: Access): PciFunction {
+function functionAt(where: Required<PciAddress>, { vcpu, read, write, allocate }: Access): PciFunction {
   const name = `PCI function ${hex(where.bus, 2)}:${hex(where.slot, 2)}.${where.function}`;
   const readw = (offset: number): number => read(where, offset, 2);
   const readl = (offset: number): number => read(where, offset, 4);
   const writew = (offset: number, value: number): void => write(where, offset, value, 2);
   const writel = (offset: number, value: number): void => write(where, offset, value, 4);
+  const bridge = (read(where, HEADER.HEADER_TYPE, 1) & 0x7f) === 1;
+  const lastBar = bridge ? 1 : 5;
+  const romBar = bridge ? BRIDGE.ROM_BAR : HEADER.ROM_BAR;
   const barOffset = (bar: number | 'rom'): number => {
-    if (bar !== 'rom') check('BAR', bar, 5);
-    return bar === 'rom' ? HEADER.ROM_BAR : HEADER.BAR0 + 4 * bar;
+    if (bar !== 'rom') check('BAR', bar, lastBar);
+    return bar === 'rom' ? romBar : HEADER.BAR0 + 4 * bar;
   };
   /** Whether the BAR is the upper half of the one before it. */
   const isUpper = (bar: number | 'rom'): boolean => {
@@ -273,7 +386,7 @@ function functionAt(where: Required<PciAddress>, { read, write, allocate }: Acce
   const writableBits = (offset: number): number => {
     const before = readl(offset);
     // The enable bit of the ROM stays 0.
-    writel(offset, offset === HEADER.ROM_BAR ? 0xffff_fffe : 0xffff_ffff);
+    writel(offset, offset === romBar ? 0xffff_fffe : 0xffff_ffff);
     const after = readl(offset);
     writel(offset, before);
     return after;
@@ -343,6 +456,64 @@ function functionAt(where: Required<PciAddress>, { read, write, allocate }: Acce
     return offset;
   };
 
+  const map = (bar: number | 'rom'): PciBar => {
+    const found = probe(bar);
+    if (found === undefined) throw new QtestError('DRIVER', `${name} has no BAR ${bar}`);
+    if (found.address === 0 && where.bus !== 0) {
+      throw new QtestError(
+        'DRIVER',
+        `${name}, BAR ${bar}: it is behind a bridge and has no address; call assign() first, which opens the bridge's windows`,
+      );
+    }
+    const address = found.address === 0 ? allocate(found, `${name}, BAR ${bar}`) : found.address;
+    if (found.address === 0) setBar(bar, address);
+    if (bar === 'rom') writel(romBar, (address | 1) >>> 0);
+    enable(found.kind === 'io' ? { io: true } : { memory: true });
+    return { ...found, address };
+  };
+
+  const enableMsix = (): Msix => {
+    const offset = capability(CAPABILITY.MSIX);
+    if (offset === undefined) throw new QtestError('DRIVER', `${name} has no MSI-X capability`);
+    const { CONTROL, TABLE, PBA } = MSIX;
+    const { VECTOR_CONTROL, ADDRESS, ADDRESS_HIGH, DATA } = MSIX_ENTRY;
+    const addressOf = (value: number): number => map(TABLE.BIR.get(value)).address + (TABLE.OFFSET.get(value) << 3);
+    const [table, pba] = [addressOf(readl(offset + TABLE.offset)), addressOf(readl(offset + PBA.offset))];
+    const controlAt = offset + CONTROL.offset;
+    const vectors = CONTROL.SIZE.get(readw(controlAt)) + 1;
+    const entry = (vector: number): number => {
+      check('MSI-X vector', vector, vectors - 1);
+      return table + MSIX_ENTRY_BYTES * vector;
+    };
+    const mask = (vector: number, masked: boolean): void =>
+      vcpu.writel(entry(vector) + VECTOR_CONTROL.offset, Number(masked));
+    // Enabled behind the mask of the function, so that nothing is sent that is not set yet.
+    writew(controlAt, CONTROL.ENABLE.mask | CONTROL.FUNCTION_MASK.mask);
+    for (let vector = 0; vector < vectors; vector++) mask(vector, true);
+    writew(controlAt, CONTROL.ENABLE.mask);
+    return {
+      vectors,
+      table,
+      pba,
+      set(vector, { address, data }) {
+        if (!(Number.isSafeInteger(address) && address >= 0 && address % 4 === 0))
+          throw new RangeError(`${name}: MSI-X cannot be sent to the address ${address}`);
+        mask(vector, true);
+        vcpu.writel(entry(vector) + ADDRESS.offset, address % 2 ** 32);
+        vcpu.writel(entry(vector) + ADDRESS_HIGH.offset, Math.floor(address / 2 ** 32));
+        vcpu.writel(entry(vector) + DATA.offset, data);
+        mask(vector, false);
+      },
+      mask,
+      maskAll: (masked) => writew(controlAt, CONTROL.FUNCTION_MASK.set(readw(controlAt), Number(masked))),
+      isPending(vector) {
+        check('MSI-X vector', vector, vectors - 1);
+        return ((vcpu.readl(pba + 4 * (vector >> 5)) >>> (vector & 31)) & 1) === 1;
+      },
+      disable: () => writew(controlAt, CONTROL.ENABLE.set(readw(controlAt), 0)),
+    };
+  };
+
   return {
     ...where,
     vendor: readw(HEADER.VENDOR_ID),
@@ -355,17 +526,12 @@ function functionAt(where: Required<PciAddress>, { read, write, allocate }: Acce
     writew,
     writel,
     bar: probe,
-    bars: () => [0, 1, 2, 3, 4, 5, 'rom' as const].map(probe).filter((bar) => bar !== undefined),
+    bars: () =>
+      [...Array.from({ length: lastBar + 1 }, (_, n) => n), 'rom' as const]
+        .map(probe)
+        .filter((bar) => bar !== undefined),
     setBar,
-    map(bar) {
-      const found = probe(bar);
-      if (found === undefined) throw new QtestError('DRIVER', `${name} has no BAR ${bar}`);
-      const address = found.address === 0 ? allocate(found, `${name}, BAR ${bar}`) : found.address;
-      if (found.address === 0) setBar(bar, address);
-      if (bar === 'rom') writel(HEADER.ROM_BAR, (address | 1) >>> 0);
-      enable(found.kind === 'io' ? { io: true } : { memory: true });
-      return { ...found, address };
-    },
+    map,
     enable,
     capability,
     capabilities,
@@ -393,6 +559,7 @@ function functionAt(where: Required<PciAddress>, { read, write, allocate }: Acce
       const at = msi() + MSI.CONTROL.offset;
       writew(at, MSI.CONTROL.ENABLE.set(readw(at), 0));
     },
+    enableMsix,
     get interruptLine() {
       return read(where, HEADER.INTERRUPT_LINE, 1);
     },
