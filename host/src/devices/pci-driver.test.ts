@@ -262,6 +262,26 @@ describe('pci driver behind bridges', () => {
     expect(places(host.enumerate())).toEqual(all);
   });
 
+  test('enumerate/over-numbers-that-clash-and-a-reset', () => {
+    const { vcpu } = testMachine(
+      (m) => {
+        const root = m.add('i440fx-pcihost');
+        m.add(card, { bus: m.add('pci-bridge', { bus: root, slot: 1 }), slot: 1 });
+        const second = m.add('pci-bridge', { bus: root, slot: 2 });
+        m.add(card, { bus: m.add('pci-bridge', { bus: second, slot: 3 }), slot: 4 });
+      },
+      { devices: [card] },
+    );
+    const host = pci.host(vcpu);
+    const all = ['0.1', '1.1', '0.2', '2.3', '3.4'];
+    expect(places(host.enumerate())).toEqual(all);
+    // The second as if it were the first, so that what is behind it is seen on bus 1, too.
+    host.at({ slot: 2 })?.writel(0x18, 0x02_01_00);
+    expect(places(host.enumerate())).toEqual(all);
+    host.at({ slot: 2 })?.writew(pci.BRIDGE.CONTROL, pci.BRIDGE_CONTROL.RESET.mask);
+    expect(places(host.enumerate())).toEqual(all);
+  });
+
   test('enumerate/without-a-bridge', () => {
     const { host } = build((m) => m.add('edu', { slot: 3 }));
     expect(places(host.enumerate())).toEqual(['0.0', '0.3']);

@@ -1,6 +1,7 @@
 import { first, hex, type CaseContext, type CaseSpec, type DeviceInfo, type IrqLine } from '@qtest/sdk';
 import { pci } from '@qtest/sdk/drivers';
 import type { PciOptions } from './options.ts';
+import { TESTFN } from './testfn.ts';
 
 export { hex, random, states } from '@qtest/sdk';
 
@@ -21,13 +22,21 @@ export const PARTS = {
 
 export type PartName = keyof typeof PARTS;
 
+/** Further ones, which have cases of their own. */
+const MORE_PARTS = {
+  'pci-bridge': { vendor: 0x1b36, device: 0x0001 },
+  'pci-testfn': TESTFN,
+} as const;
+
+type AnyPartName = PartName | keyof typeof MORE_PARTS;
+
 /** The machine's PCI bus as one case uses it: a case makes one, as what it has given to BARs is kept here. */
 export interface Bus {
   readonly host: pci.PciHost;
   /** All functions of one kind; the case is skipped when there are fewer than `least`. */
-  all(part: PartName, least?: number): PciFunction[];
+  all(part: AnyPartName, least?: number): PciFunction[];
   /** The first. */
-  one(part: PartName): PciFunction;
+  one(part: AnyPartName): PciFunction;
   /** What the machine says of a function's device. */
   device(fn: PciFunction): DeviceInfo;
   /** Line 0 to 3 of the bus: PIRQA to PIRQD. */
@@ -42,7 +51,7 @@ export function bus({ vcpu, machine, skip }: Context): Bus {
   const ofType = (...types: string[]): DeviceInfo =>
     machine.devices.find(({ type }) => types.includes(type)) ?? skip(`this machine has no ${types.join(' or ')}`);
   const all: Bus['all'] = (part, least = 1) => {
-    const { vendor, device } = PARTS[part];
+    const { vendor, device } = { ...PARTS, ...MORE_PARTS }[part];
     const some = found.filter((fn) => fn.vendor === vendor && fn.device === device);
     return some.length < least ? skip(`this machine has ${some.length} ${part}, not ${least}`) : some;
   };

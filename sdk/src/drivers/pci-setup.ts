@@ -36,6 +36,7 @@ export function numberBuses(bus: number, functionsOf: (bus: number) => readonly 
   for (const bridge of bridges) {
     bridge.writeb(BRIDGE.SECONDARY_BUS, 0);
     bridge.writeb(BRIDGE.SUBORDINATE_BUS, 0);
+    bridge.writew(BRIDGE.CONTROL, BRIDGE_CONTROL.RESET.set(bridge.readw(BRIDGE.CONTROL), 0));
   }
   let last = bus;
   for (const bridge of bridges) {
@@ -78,7 +79,6 @@ function requestsOf(bus: number, functionsOf: (bus: number) => readonly PciFunct
       wanted[poolOf(bar)].push({ size: bar.size, align: bar.size, place: (address) => fn.setBar(bar.bar, address) });
     const secondary = isBridge(fn) ? fn.readb(BRIDGE.SECONDARY_BUS) : 0;
     if (secondary <= bus) continue;
-    fn.writew(BRIDGE.CONTROL, fn.readw(BRIDGE.CONTROL) & ~BRIDGE_CONTROL.RESET.mask);
     const behind = requestsOf(secondary, functionsOf);
     if (!hasLongPrefetch(fn)) behind.memory.push(...behind.prefetch.splice(0));
     for (const pool of POOLS) {

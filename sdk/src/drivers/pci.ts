@@ -297,12 +297,7 @@ export function host(vcpu: Vcpu): PciHost {
       return scan();
     },
     assign({ above4g = false } = {}) {
-      const all = scan();
-      // Nobody answers at an address that is about to be another's.
-      const before = all.map((item) => item.readw(HEADER.COMMAND));
-      for (const item of all) item.enable({ io: false, memory: false });
       next = assignAll(functionsOf, above4g);
-      for (const [n, item] of all.entries()) if (!isBridge(item)) item.writew(HEADER.COMMAND, before[n] ?? 0);
     },
     intx(fn) {
       if (fn.interruptPin === 0) return undefined;
