@@ -30,6 +30,28 @@ const CAUSES: Readonly<Record<string, readonly [message: string, shown?: string]
   ],
   'unlisted-device': ["device type 'lamp': its plugin does not list it in 'devices'", 'machine.add(lamp);'],
   'no-bus': ["device 'rtc0' (mc146818rtc) needs a bus of the kind 'isa': add one first", "machine.add('mc146818rtc');"],
+  'slot-taken': [
+    "device 'pcitest0': slot 2, function 0 of 'pci0' is taken by 'edu0'; give it another 'slot'",
+    "machine.add('pci-testdev', { slot: 2 });",
+  ],
+  'slot-taken-behind': [
+    "device 'pcitest0': slot 1, function 0 of 'bridge0' is taken by 'edu0'; give it another 'slot'",
+    "machine.add('pci-testdev', { bus, slot: 1 });",
+  ],
+  'slot-beyond': [
+    "device 'edu0' (edu): property 'slot' is 32; expected an integer from 0 to 31",
+    "machine.add('edu', { slot: 32 });",
+  ],
+  'function-alone': ["device 'edu1' is function 1 of slot 6 of 'bridge0', which has no function 0"],
+  'which-bus': [
+    "device 'edu0' (edu): there are 2 buses of the kind 'pci'; say which with 'bus'",
+    "machine.add('edu', { slot: 6 });",
+  ],
+  'line-beyond': ["device 'isa0' has no IRQ line 16; its lines are 0 to 15", 'machine.line(isa, 16)'],
+  'load-beyond': [
+    'load(0x1ff000, 8192 bytes): no single piece of RAM holds it; add it with ram() first',
+    'machine.load(0x1f_f000, new Uint8Array(0x2000));',
+  ],
   'power-on': ["device 'fuse0' threw at power-on: Error: blown", "throw new Error('blown');"],
 };
 
@@ -75,4 +97,39 @@ test("'qtest machine' says it too", async () => {
   const { code, stdout, stderr } = await machines.qtest(['machine', '--plugin', './port-overlap.ts']);
   expect(stderr).toContain(`qtest: plugin 'port-overlap': init(): ${CAUSES['port-overlap']?.[0]}`);
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+});
+
+test('a device that cannot be defined: its plugin is not loaded', async () => {
+  const { code, stdout, stderr } = await machines.qtest(['--no-config', '--plugin', './bar-size.ts']);
+  expect(stderr).toContain(
+    "device type 'card': BAR 'mmio' has the size 3000; expected a power of two from 16 to 2147483648",
+  );
+  expect(stderr).toMatch(/bar-size\.ts:\d+/);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+});
+
+describe('what a guest does wrong with PCI: it has what hardware does, and a user is told', () => {
+  const errors: Readonly<Record<string, string | undefined>> = {
+    'dma-out-of-ram': 'read of 4 bytes at 0x800000: no device answers',
+    'dma-through-a-bridge': "edu1: DMA of 4 bytes at 0x2000: 'bridge0' does not forward it",
+    'irq-that-is-reserved': 'isa0: PIRQRCB: IRQ 13 is reserved',
+    // Software may, and RAM comes first.
+    'bar-on-ram': undefined,
+  };
+
+  test('the cases go on', async () => {
+    const lenient = jsonReport(await machines.qtest(['--no-config', '--plugin', './at-run-time.ts', '--json']));
+    expect(lenient.cases.map(({ name, status }) => [name, status])).toEqual(
+      Object.keys(errors).map((name) => [name, 'pass']),
+    );
+  });
+
+  test('and fail where the config says so', async () => {
+    const strict = await machines.qtest(['--config', 'strict.config.ts']);
+    for (const [name, message] of Object.entries(errors)) {
+      if (message === undefined) expect(strict.stdout).toContain(`✓ ${name}`);
+      else expect(failureText(strict, 'at-run-time', name).text).toContain(`guestError: ${message}`);
+    }
+    expect(strict.code).toBe(1);
+  });
 });

@@ -237,7 +237,7 @@ export class Builder implements MachineBuilder {
   /** Ends construction. Gives the machine as data, and what its RAM and ROM hold, by offsets from `layout.ram`. */
   seal(): { blueprint: Blueprint; contents: readonly { offset: number; data: Uint8Array }[] } {
     this.#open('seal()');
-    this.#checkFunctions();
+    this.check();
     this.#sealed = true;
     const timers: { device: number; name: string }[] = [];
     const stateSizes = this.#devices.map(
@@ -409,8 +409,8 @@ export class Builder implements MachineBuilder {
       );
   }
 
-  /** A function that enumerating software would not find is a mistake of whoever builds the machine. */
-  #checkFunctions(): void {
+  /** What only the whole machine shows: a function that enumerating software would not find is a mistake of whoever has built it. */
+  check(): void {
     for (const { id, bus, properties } of this.#devices) {
       if (bus?.definition.schema.provides?.name !== 'pci' || properties['function'] === 0) continue;
       const { slot, function: fn } = properties;
@@ -447,6 +447,8 @@ export class Builder implements MachineBuilder {
         this.#intr = line;
       }
       if (spec.reset === true) for (let pin = 0; pin < (spec.count ?? 1); pin++) this.#resets.push(line + pin);
+      if (spec.busReset === true && schema.provides === undefined)
+        fail(`device '${device.id}': its output '${name}' resets the bus that it provides, and it provides none`);
       if (spec.ownIrq === true) this.#wireToOwnLines(device, name, spec.count ?? 1);
       if (spec.intx !== undefined && device.bus !== undefined) {
         this.#drive(line, this.#intxLine(device, device.bus, spec.intx), false);

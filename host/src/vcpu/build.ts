@@ -38,6 +38,11 @@ export async function build(
     }
   }
   await hooks.machineInit.promise(builder, context);
+  try {
+    builder.check();
+  } catch (error) {
+    throw hostError('MACHINE', `plugin '${plugin.name}': ${messageOf(error)}`, { cause: error });
+  }
   return builder;
 }
 
