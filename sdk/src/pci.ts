@@ -130,7 +130,7 @@ export interface FunctionParts<
   readonly timers?: readonly T[];
   readonly outputs?: Readonly<Record<O, OutputSpec>>;
   readonly inputs?: Readonly<Record<I, InputSpec>>;
-  readonly contract?: ContractSpec<NoInfer<P> & PlacementSchema>;
+  readonly contract?: ContractSpec<NoInfer<P> & PciPlacementSchema>;
 }
 
 interface FunctionSchema<

@@ -154,7 +154,7 @@ export class Rig {
 
   /** Where a region lies now; undefined while it does not answer. */
   baseOf(region: Region, { targets }: Binding = this.bindings[0]): number | undefined {
-    return targets[region.index]?.locate();
+    return targets[region.index]?.locate()?.base;
   }
 
   read(region: Region, offset: number, size: AccessSize, binding: Binding = this.bindings[0]): number {

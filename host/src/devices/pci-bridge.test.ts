@@ -10,7 +10,7 @@ import {
   type MachineBuilder,
 } from '@qtest/sdk';
 import { pci } from '@qtest/sdk/drivers';
-import { testContract } from '../../testing/contract.ts';
+import { machineContract } from '../contract/contract.ts';
 import { testMachine } from '../machine/testing.ts';
 
 const { COMMAND, HEADER } = pci;
@@ -663,13 +663,12 @@ describe('definePciBridge', () => {
   });
 });
 
-testContract('pci-bridge', {
-  init: (m) => {
+describe('a bridge with a function behind it holds the contract', () => {
+  const checks = machineContract((m) => {
     m.ram(0, 0x1000);
     const root = m.add('i440fx-pcihost');
     const bridge = m.add('pci-bridge', { bus: root, slot: 0 });
     m.add('pci-testdev', { bus: bridge, slot: 0 });
-  },
-  memory: [[0xe000_0000, 0xe000_0100]],
-  runs: 60,
+  });
+  test.each(checks)('$name', ({ run }) => run());
 });

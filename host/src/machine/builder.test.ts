@@ -370,6 +370,13 @@ describe('wiring', () => {
       "device 'deaf0': its output 'intr' is INTR, and it has no acknowledge()",
     );
   });
+
+  test('the reset of a bus by a device that provides none', () => {
+    const lonely = defineDevice({ type: 'lonely', description: '', outputs: { rst: { busReset: true } } }, {});
+    expect(refusal((m) => m.add(lonely), [lonely])).toBe(
+      "device 'lonely0': its output 'rst' resets the bus that it provides, and it provides none",
+    );
+  });
 });
 
 describe('seal', () => {

@@ -12,7 +12,7 @@ import {
   type MsixSpec,
 } from '@qtest/sdk';
 import { pci } from '@qtest/sdk/drivers';
-import { testContract } from '../../testing/contract.ts';
+import { machineContract } from '../contract/contract.ts';
 import { testMachine } from './testing.ts';
 
 /** MSI-X and MSI with masks, on functions of these tests' own. */
@@ -410,14 +410,16 @@ describe('definePciFunction', () => {
   });
 });
 
-testContract('MSI-X', {
-  devices: [sender(4)],
-  init: (m) => {
-    m.ram(0, 0x1_0000);
-    m.add(sender(4), { bus: m.add('i440fx-pcihost'), slot: 3 });
-  },
-  memory: [[0xe000_0000, 0xe000_0300]],
-  runs: 40,
+describe('a function with MSI-X holds the contract', () => {
+  const devices = [sender(4)];
+  const checks = machineContract(
+    (m) => {
+      m.ram(0, 0x1_0000);
+      m.add(sender(4), { bus: m.add('i440fx-pcihost'), slot: 3 });
+    },
+    { devices },
+  );
+  test.each(checks)('$name', ({ run }) => run());
 });
 
 test('header/the-pointer-leads-through-both', () => {

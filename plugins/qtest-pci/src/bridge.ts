@@ -138,10 +138,13 @@ const config: Cases = {
     const { assert } = context;
     const on = bus(context);
     on.all('pci-bridge');
+    const before = on.host.scan().map(name);
     for (let n = 1; n < 256; n++) {
       for (const slot of [0, 1, 12, 31])
         assert.equal(on.host.read({ bus: n, slot }, 0, 2), 0xffff, `3.1.2.1.1: nobody answers on bus ${n}`);
     }
+    const after = on.host.enumerate().filter((fn) => fn.bus === 0);
+    assert.deepEqual(before, after.map(name), '3.1.2.1.1: nor does what is behind a bridge on bus 0');
   }),
 
   'bridge/config/secondary': states('Cycles to the secondary bus come to it, whatever its number.', (context) => {
