@@ -95,7 +95,7 @@ class BoundDma implements Dma {
   }
 
   isOwn(address: number, size: number): boolean {
-    return this.#bus.isOwn(this.#index, address, size);
+    return isAddress(address, size) && this.#bus.isOwn(this.#index, address, size);
   }
 
   readb(address: number): number {
@@ -127,8 +127,7 @@ class BoundDma implements Dma {
    * it, is reported, not thrown.
    */
   #refuses(address: number, size: number): boolean {
-    // Not `address + size`, which is rounded beyond 2⁵³.
-    const exists = Number.isSafeInteger(address) && address >= 0 && address <= 2 ** 53 - size;
+    const exists = isAddress(address, size);
     const stop = exists ? this.#bus.dmaStop(this.#index, address, size) : undefined;
     if (exists && stop === undefined) return false;
     const what = `DMA of ${size} bytes at ${exists ? `0x${address.toString(16)}` : address}`;
@@ -136,6 +135,11 @@ class BoundDma implements Dma {
     this.#bus.report(EVENT.GUEST_ERROR, this.#index, `${what}: ${why}`);
     return true;
   }
+}
+
+/** Whether an access lies in the address space. Not by `address + size`, which is rounded beyond 2⁵³. */
+function isAddress(address: number, size: number): boolean {
+  return Number.isSafeInteger(address) && address >= 0 && address <= 2 ** 53 - size;
 }
 
 class BoundConfigSpace implements ConfigSpace {

@@ -576,9 +576,12 @@ describe('MSI', () => {
     fn.enableMsi({ address: 0xfffff_0000_0000, data: 0x77 });
     vcpu.outb(address + SEND_MSI, 0);
     expect(events()).toMatchObject([{ kind: 'guestError' }]);
-    fn.writel(MSI_AT + 8, 0xffff_ffff);
-    vcpu.outb(address + SEND_MSI, 0);
-    expect(events()).toMatchObject([{ kind: 'guestError', message: expect.stringMatching(/no such address/) }]);
+    // The last of 64 bits, and the first that the memory space has not.
+    for (const high of [0xffff_ffff, 0x0020_0000]) {
+      fn.writel(MSI_AT + 8, high);
+      vcpu.outb(address + SEND_MSI, 0);
+      expect(events()).toMatchObject([{ kind: 'guestError', message: expect.stringMatching(/no such address/) }]);
+    }
   });
 });
 
