@@ -18,7 +18,7 @@ function failing(definition: AnyDeviceDefinition, options: ContractOptions = {})
 
 const ACCESSES = ['accesses/with-parts', 'accesses/without-parts'];
 
-test('a sound device fails none', () => {
+test('a sound device fails none', { timeout: 60_000 }, () => {
   expect(failing(broken.keepsTheContract)).toEqual({});
 });
 
@@ -100,7 +100,7 @@ const cases: readonly Case[] = [
   },
 ];
 
-test.each(cases)('$device.schema.type fails $checks', ({ device, checks, says, options }) => {
+test.each(cases)('$device.schema.type fails $checks', { timeout: 60_000 }, ({ device, checks, says, options }) => {
   const failed = failing(device, options);
   expect(Object.keys(failed)).toEqual(checks);
   for (const message of Object.values(failed)) expect(message).toMatch(says);

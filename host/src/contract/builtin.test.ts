@@ -6,8 +6,11 @@ import { deviceContract, machineContract } from './contract.ts';
 
 const { i8042, i8254, i8259, hpet, mc146818rtc, ns16550a } = BUILTIN_DEVICES;
 
+/** A hundred thousand accesses take longer beside other tests. */
+const TIMES = { timeout: 60_000 };
+
 describe.each(Object.values<AnyDeviceDefinition>(BUILTIN_DEVICES))('$schema.type', (definition) => {
-  test.each(deviceContract(definition))('$name', ({ run }) => run());
+  test.each(deviceContract(definition))('$name', TIMES, ({ run }) => run());
 });
 
 /** What properties change of a device, with fewer accesses. The tables tell of the defaults, so they are not checked. */
@@ -38,7 +41,7 @@ describe.each([
     deviceContract(BUILTIN_DEVICES['i440fx-pcihost'], { accesses, properties: { configAddress: 'strict' } }),
   ],
 ] as const)('%s', (_name, checks) => {
-  test.each(checks.filter(({ name }) => !/^(?:reset-values|bits)/.test(name)))('$name', ({ run }) => run());
+  test.each(checks.filter(({ name }) => !/^(?:reset-values|bits)/.test(name)))('$name', TIMES, ({ run }) => run());
 });
 
 describe('the whole pc', () => {
@@ -46,7 +49,7 @@ describe('the whole pc', () => {
     machine.pc({ ram: 0x4000 });
     machine.add('isa-testdev', { faults: false });
   };
-  test.each(machineContract(init))('$name', ({ run }) => run());
+  test.each(machineContract(init))('$name', TIMES, ({ run }) => run());
 });
 
 describe("the tests' own devices", () => {
@@ -60,5 +63,5 @@ describe("the tests' own devices", () => {
       machine.connect(machine.output(out, 'out', pin), machine.input(listens, 'in', pin >> 1), { shared: true });
   };
   const devices = [probe, ticker, driver, listener];
-  test.each(machineContract(init, { devices }))('$name', ({ run }) => run());
+  test.each(machineContract(init, { devices }))('$name', TIMES, ({ run }) => run());
 });
