@@ -72,19 +72,19 @@ function build(
     ...schema.contract?.properties,
     ...properties,
   };
-  builder.add(schema.type, given);
+  const device = builder.add(schema.type, given);
   if (parts === 'absent') return;
   const buses = builder.devices.map(({ type }) => known.get(type)?.definition.schema.provides?.name);
-  const neighbours = [
+  const neighbours: { readonly type: string; readonly given: Readonly<Record<string, unknown>> }[] = [
     // The INTR pin, and whoever answers an acknowledge cycle.
-    ...(buses.includes('isa') ? ['i8259'] : []),
-    // Somebody behind a bridge.
-    ...(schema.provides?.name === 'isa' ? ['mc146818rtc'] : []),
-    ...(schema.provides?.name === 'pci' ? ['edu'] : []),
+    ...(buses.includes('isa') ? [{ type: 'i8259', given: {} }] : []),
+    // Somebody on the bus that it provides.
+    ...(schema.provides?.name === 'isa' ? [{ type: 'mc146818rtc', given: { bus: device } }] : []),
+    ...(schema.provides?.name === 'pci' ? [{ type: 'edu', given: { bus: device, slot: 4 } }] : []),
   ];
-  for (const type of neighbours.filter((name) => name !== schema.type)) {
+  for (const { type, given: place } of neighbours.filter((one) => one.type !== schema.type)) {
     try {
-      builder.add(type, type === 'edu' ? { slot: 4 } : {});
+      builder.add(type, place);
     } catch {
       // Its place is the device's own: then the device is without.
     }

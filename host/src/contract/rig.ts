@@ -140,7 +140,10 @@ export class Rig {
     const device = bound.blueprint.devices.find(({ id }) => id === this.id);
     if (schema.bus === 'pci') {
       const slot = Number(device?.properties['slot'] ?? 0);
-      const found = pci.host(vcpu).at({ slot, function: Number(device?.properties['function'] ?? 0) });
+      const host = pci.host(vcpu);
+      host.enumerate();
+      host.assign();
+      const found = host.at({ slot, function: Number(device?.properties['function'] ?? 0) });
       for (const { bar } of found?.bars() ?? []) found?.map(bar);
       found?.enable({ io: true, memory: true, master: true });
     }
@@ -154,7 +157,9 @@ export class Rig {
 
   /** Where a region lies now; undefined while it does not answer. */
   baseOf(region: Region, { targets }: Binding = this.bindings[0]): number | undefined {
-    return targets[region.index]?.locate()?.base;
+    const place = targets[region.index]?.locate();
+    // What lies behind a bridge that forwards nothing is not seen.
+    return place === undefined || place.seen.length === 0 ? undefined : place.base;
   }
 
   read(region: Region, offset: number, size: AccessSize, binding: Binding = this.bindings[0]): number {

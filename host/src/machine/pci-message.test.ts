@@ -12,7 +12,7 @@ import {
   type MsixSpec,
 } from '@qtest/sdk';
 import { pci } from '@qtest/sdk/drivers';
-import { machineContract } from '../contract/contract.ts';
+import { deviceContract } from '../contract/contract.ts';
 import { testMachine } from './testing.ts';
 
 /** MSI-X and MSI with masks, on functions of these tests' own. */
@@ -27,6 +27,7 @@ const SEND_MSIX = 1;
 const WITHDRAW = 2;
 const SENT = 3;
 
+const VECTORS = 5;
 const PBA = 0x200;
 const OWN = 0x300;
 
@@ -47,7 +48,7 @@ const sender = (max: AccessSize) =>
         },
         capabilities: [
           { kind: 'msi', offset: MSI_AT, vectors: 4, masking: true },
-          { kind: 'msix', offset: MSIX_AT, vectors: 5, bar: 'memory', pba: PBA },
+          { kind: 'msix', offset: MSIX_AT, vectors: VECTORS, bar: 'memory', pba: PBA },
         ],
       },
     },
@@ -57,8 +58,9 @@ const sender = (max: AccessSize) =>
           read: ({ state }) => Number(state.sent),
           write(device, offset, value) {
             if (offset === SEND_MSI) device.state.sent = sendMsi(device, MSI_AT, value);
-            if (offset === SEND_MSIX) device.state.sent = sendMsix(device, MSIX_AT, value);
-            if (offset === WITHDRAW) withdrawMsix(device, MSIX_AT, value);
+            // A guest's number is no vector before it has been looked at.
+            if (offset === SEND_MSIX) device.state.sent = sendMsix(device, MSIX_AT, value % VECTORS);
+            if (offset === WITHDRAW) withdrawMsix(device, MSIX_AT, value % VECTORS);
           },
         },
         memory: {
@@ -410,17 +412,7 @@ describe('definePciFunction', () => {
   });
 });
 
-describe('a function with MSI-X holds the contract', () => {
-  const devices = [sender(4)];
-  const checks = machineContract(
-    (m) => {
-      m.ram(0, 0x1_0000);
-      m.add(sender(4), { bus: m.add('i440fx-pcihost'), slot: 3 });
-    },
-    { devices },
-  );
-  test.each(checks)('$name', ({ run }) => run());
-});
+test.each(deviceContract(sender(4), { accesses: 20_000 }))('contract/$name', { timeout: 60_000 }, ({ run }) => run());
 
 test('header/the-pointer-leads-through-both', () => {
   const { fn } = build();
