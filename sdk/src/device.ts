@@ -71,8 +71,11 @@ export interface OutputSpec {
   readonly intx?: number;
   /** For a bus with as many IRQ lines as there are pins: pin n drives line n of the bus that the device provides, beside the devices on it. */
   readonly ownIrq?: boolean;
-  /** The pin is wired to the VCPU's INTR; the device answers its acknowledge cycle. */
-  readonly intr?: boolean;
+  /**
+   * Pin n is wired to INTR of VCPU n, and the device answers its acknowledge cycle: an interrupt controller. The name of a property
+   * that holds how many of the pins are, or `true` for all. One that has an input marked `intr` stands before any other.
+   */
+  readonly intr?: boolean | string;
   /**
    * The pin is wired to the machine's reset line, with any other device's: when it rises, the machine is reset (`warm`) before the next
    * access of any VCPU. The access in which it rises ends as it would have, and so does everything that a timer does at that instant.
@@ -90,6 +93,11 @@ export interface InputSpec {
   readonly count?: number;
   /** Pin n is wired to IRQ line n of the device's bus. */
   readonly bus?: boolean;
+  /**
+   * The first pin is wired to what would drive INTR of VCPU 0 were this device not there, in whatever order the two are added: LINT0 of a
+   * local APIC, which gets the INT of the 8259A.
+   */
+  readonly intr?: boolean;
 }
 
 /** IRQ lines that a bus provides to the devices on it. */
@@ -291,8 +299,11 @@ export interface DeviceBehaviour<
   forwardDma?(device: Device<P, S, T, O>, address: number, size: number): boolean;
   /** Bytes have come at the character backend. */
   received?(device: Device<P, S, T, O>): void;
-  /** The interrupt-acknowledge cycle of an interrupt controller: gives the vector, 0 to 255. */
-  acknowledge?(device: Device<P, S, T, O>): number;
+  /**
+   * The interrupt-acknowledge cycle of an interrupt controller, by VCPU `vcpu`: gives the vector, 0 to 255. `undefined` passes the cycle
+   * on to the controller at the input marked `intr`, which gives the vector of what came from there (ExtINT).
+   */
+  acknowledge?(device: Device<P, S, T, O>, vcpu: number): number | undefined;
 }
 
 const BRAND = Symbol.for('@qtest/device');

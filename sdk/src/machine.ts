@@ -71,8 +71,8 @@ export interface MachineBuilder {
   input(device: DeviceRef, name: string, pin?: number): PinRef;
   /** IRQ line `n` of a bus, to be connected. */
   line(bus: DeviceRef, n: number): PinRef;
-  /** Wires an output to an input or to a bus's line. Several outputs to one input are a wired OR only if `shared` is set. */
-  connect(output: PinRef, to: PinRef, options?: { readonly shared?: boolean }): void;
+  /** Wires an output, or a bus's line, to an input or to a bus's line. Several to one input are a wired OR only if `shared` is set. */
+  connect(from: PinRef, to: PinRef, options?: { readonly shared?: boolean }): void;
   /** Has an output reset the machine (`warm`) when it rises, as one does of itself that its schema marks `reset: true`. */
   resetOn(output: PinRef): void;
   /** The normal machine: what a plugin without `init()` gets. A PC of 440FX and PIIX3. */
@@ -91,7 +91,7 @@ export interface IsaPcOptions {
    * 440FX's registers SMRAM and PAM say so. Default 128 MiB.
    */
   readonly ram?: number;
-  /** CPUs that the firmware's tables tell of. Default 1; for a plugin without `init()`, the most that a case of it has. */
+  /** CPUs that the firmware's tables tell of, and that have a local APIC, up to 8. Default: the most VCPUs that a case of the plugin has. */
   readonly cpus?: number;
   /** Properties of the RTC. By default it behaves as QEMU's; `cmos` goes in place of the PC's. */
   readonly rtc?: DeviceTypes['mc146818rtc'];
@@ -109,6 +109,10 @@ export interface IsaPcOptions {
 
 /** Options of `machine.pc()`. */
 export interface PcOptions extends IsaPcOptions {
+  /** `apic0`, the local APICs: the PIC's INT goes to LINT0 of CPU 0, as a BIOS leaves it, and not to INTR. Default true. */
+  readonly apic?: Part<'apic'>;
+  /** `ioapic0`: ISA IRQ n is at input n, and IRQ 0 at input 2. Default true. */
+  readonly ioapic?: Part<'ioapic'>;
   /** `edu0`, in slot 2. Default false. */
   readonly edu?: Part<'edu'>;
   /** `pcitest0`, in slot 3. Default false. */

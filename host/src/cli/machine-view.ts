@@ -31,7 +31,7 @@ export interface DeviceView {
 export interface LineView {
   readonly name: string;
   readonly kind: 'output' | 'bus';
-  /** Lines that it drives, input pins, `INTR` of the VCPU, `RESET` of the machine. */
+  /** Lines that it drives, input pins, `INTR` of the VCPU or `INTR[n]` of several, `RESET` of the machine. */
   readonly to: readonly string[];
 }
 
@@ -87,7 +87,7 @@ function lineView(index: number, { devices, lines, intr, resets }: Blueprint): L
     to: [
       ...feeds.map((line) => lines[line]?.name ?? `line ${line}`),
       ...sinks.map(({ device, input, pin }) => `${devices[device]?.id ?? device}.${input}[${pin}]`),
-      ...(index === intr ? ['INTR'] : []),
+      ...intr.flatMap((line, vcpu) => (line === index ? [intr.length === 1 ? 'INTR' : `INTR[${vcpu}]`] : [])),
       ...(resets.includes(index) ? ['RESET'] : []),
     ],
   };

@@ -16,7 +16,7 @@ export type Op =
     }
   | { readonly kind: 'step'; readonly ns: bigint }
   | { readonly kind: 'line'; readonly line: number; readonly level: boolean }
-  | { readonly kind: 'acknowledge' }
+  | { readonly kind: 'acknowledge'; readonly vcpu: number }
   | { readonly kind: 'send'; readonly bytes: readonly number[] }
   | { readonly kind: 'receive' }
   | { readonly kind: 'ram'; readonly address: number; readonly value: number }
@@ -64,7 +64,8 @@ export class Operations {
     if (roll < 3) return { kind: 'reset', cold: random.once(2), setup: !random.once(4) };
     if (roll < 25 && freeLines.length > 0)
       return { kind: 'line', line: freeLines[random.below(freeLines.length)] ?? 0, level: random.once(2) };
-    if (roll < 35 && bound.blueprint.intr >= 0) return { kind: 'acknowledge' };
+    const vcpus = bound.blueprint.intr.length;
+    if (roll < 35 && vcpus > 0) return { kind: 'acknowledge', vcpu: random.below(vcpus) };
     if (roll < 45 && chardev !== undefined)
       return { kind: 'send', bytes: Array.from({ length: 1 + random.below(20) }, () => random.below(256)) };
     if (roll < 50 && chardev !== undefined) return { kind: 'receive' };
@@ -130,7 +131,7 @@ export function apply(rig: Rig, binding: Binding, op: Op): unknown {
     case 'line':
       return vcpu.locked(() => bound.lines.set(op.line, op.level));
     case 'acknowledge':
-      return vcpu.locked(() => bound.acknowledge());
+      return vcpu.locked(() => bound.acknowledge(op.vcpu));
     case 'send':
       return vcpu.locked(() => chardev?.write(Uint8Array.from(op.bytes)));
     case 'receive':
@@ -168,7 +169,7 @@ export function textOf(rig: Rig, op: Op): string {
     case 'line':
       return `line ${rig.bindings[0].bound.blueprint.lines[op.line]?.name} goes ${op.level ? 'high' : 'low'}`;
     case 'acknowledge':
-      return 'interrupt-acknowledge cycle';
+      return `interrupt-acknowledge cycle of VCPU ${op.vcpu}`;
     case 'send':
       return `chardev ← ${op.bytes.map((byte) => hex(byte)).join(' ')}`;
     case 'receive':

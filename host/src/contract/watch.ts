@@ -97,7 +97,7 @@ export function watched({ schema, behaviour }: AnyDeviceDefinition, watch: Watch
       forward: (device, space, base, size) => forward(see(device), space, base, size),
     }),
     ...(received !== undefined && { received: (device) => received(see(device)) }),
-    ...(acknowledge !== undefined && { acknowledge: (device) => acknowledge(see(device)) }),
+    ...(acknowledge !== undefined && { acknowledge: (device, vcpu) => acknowledge(see(device), vcpu) }),
   });
 }
 

@@ -11,8 +11,10 @@ export interface Blueprint {
   readonly timers: readonly { readonly device: number; readonly name: string }[];
   readonly ram: readonly MemoryBlueprint[];
   readonly layout: Layout;
-  /** Index of the line that is the VCPU's INTR; −1 when nothing drives it. */
-  readonly intr: number;
+  /** For each VCPU whose INTR is driven the line that it is. */
+  readonly intr: readonly number[];
+  /** Interrupt controllers, in the order in which they are asked at an acknowledge cycle: each when the one before gives no vector. */
+  readonly controllers: readonly number[];
   /** Indices of the lines that reset the machine when they rise. */
   readonly resets: readonly number[];
 }

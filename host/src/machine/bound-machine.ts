@@ -51,8 +51,8 @@ export class BoundMachine {
   readonly bus: Bus;
   readonly devices: readonly DeviceInfo[];
   readonly #bound: readonly BoundDevice[];
-  /** Index of the device that drives INTR; −1 for none. */
-  readonly #controller: number;
+  /** The acknowledge cycle of each interrupt controller. */
+  readonly #acknowledge: readonly ((vcpu: number) => number | undefined)[];
   readonly #fire: (timer: number, deadline: bigint) => void;
   readonly #storm: (timer: number) => void;
 
@@ -82,9 +82,7 @@ export class BoundMachine {
       return { definition, context: bindDevice(index, definition, device, parts) };
     });
     this.devices = blueprint.devices.map(({ id, type, properties }) => ({ id, type, properties }));
-    this.#controller = blueprint.devices.findIndex(({ outputs }) =>
-      Object.values(outputs).some(({ line, count }) => blueprint.intr >= line && blueprint.intr < line + count),
-    );
+    this.#acknowledge = blueprint.controllers.map((index) => this.#acknowledgeOf(index));
     this.#bindRegions();
     this.#bindShadows();
     this.#bindDma();
@@ -157,18 +155,15 @@ export class BoundMachine {
     if (Atomics.load(this.control.words, WORD.RESET) !== 0) this.reset('warm');
   }
 
-  /** The interrupt-acknowledge cycle of whatever drives INTR; undefined when INTR is low. Lock held. */
-  acknowledge(): number | undefined {
-    const { intr } = this.blueprint;
-    const index = this.#controller;
-    const bound = this.#bound[index];
-    if (bound?.definition.behaviour.acknowledge === undefined || !this.lines.level(intr)) return undefined;
-    try {
-      return bound.definition.behaviour.acknowledge(bound.context) & 0xff;
-    } catch (error) {
-      this.bus.threw(index, error);
-      return 0xff;
+  /** The interrupt-acknowledge cycle of whatever drives a VCPU's INTR; undefined when that is low. Lock held. */
+  acknowledge(vcpu: number): number | undefined {
+    const line = this.blueprint.intr[vcpu];
+    if (line === undefined || !this.lines.level(line)) return undefined;
+    for (const controller of this.#acknowledge) {
+      const vector = controller(vcpu);
+      if (vector !== undefined) return vector & 0xff;
     }
+    return undefined;
   }
 
   /** The test's end of a device's character backend; undefined when it has none. Lock held when it is used. */
@@ -326,6 +321,18 @@ export class BoundMachine {
     Atomics.store(this.control.words, WORD.RESET, 1);
     Atomics.add(this.control.words, WORD.ATTENTION, 1);
     this.notice.raised = true;
+  }
+
+  #acknowledgeOf(index: number): (vcpu: number) => number | undefined {
+    const { context, definition } = this.#bound[index] ?? {};
+    return (vcpu) => {
+      try {
+        return context === undefined ? undefined : definition?.behaviour.acknowledge?.(context, vcpu);
+      } catch (error) {
+        this.bus.threw(index, error);
+        return 0xff;
+      }
+    };
   }
 
   #timerHandler(

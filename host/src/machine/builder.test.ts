@@ -319,6 +319,16 @@ describe('wiring', () => {
     ).toMatch(/isa0\.irq\[8\] is driven by rtc0\.irq already/);
   });
 
+  test('lines that drive themselves', () => {
+    const loop = (m: MachineBuilder): void => {
+      const { isa } = with2(m);
+      m.connect(m.line(isa, 1), m.line(isa, 2));
+      m.connect(m.line(isa, 2), m.line(isa, 3));
+      m.connect(m.line(isa, 3), m.line(isa, 1));
+    };
+    expect(refusal(loop)).toBe('isa0.irq[3] is driven by isa0.irq[1], and cannot drive it too');
+  });
+
   test('one output to one line twice', () => {
     expect(
       refusal((m) => {
@@ -365,6 +375,14 @@ describe('wiring', () => {
         (m) => (m.add('isa-bus'), m.add('i8259'), m.add('i8259', { masterBase: 0x40, slaveBase: 0x50, elcrBase: 0 })),
       ),
     ).toBe("device 'pic1': INTR of the VCPU is driven by pic0.int already");
+    const twice = { type: 'twice', description: '', properties: { cpus: property.number({ default: 3 }) } } as const;
+    const eager = defineDevice(
+      { ...twice, outputs: { out: { count: 2, intr: 'cpus' } } },
+      { acknowledge: () => undefined },
+    );
+    expect(refusal((m) => m.add(eager), [eager])).toBe(
+      "device type 'twice': its output 'out' has 2 pins, of which the property 'cpus' says that 3 are INTR",
+    );
     const deaf = defineDevice({ type: 'deaf', description: '', outputs: { intr: { intr: true } } }, {});
     expect(refusal((m) => m.add(deaf), [deaf])).toBe(
       "device 'deaf0': its output 'intr' is INTR, and it has no acknowledge()",

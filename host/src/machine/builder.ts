@@ -5,6 +5,7 @@ import type {
   IsaPcMachine,
   IsaPcOptions,
   MachineBuilder,
+  OutputSpec,
   PcMachine,
   PcOptions,
   PinRef,
@@ -43,9 +44,15 @@ interface Line {
   readonly name: string;
   readonly feeds: number[];
   readonly sinks: { device: number; input: string; pin: number }[];
-  /** Outputs that drive it, by name. */
+  /** Outputs and lines that drive it, by name. */
   readonly drivers: string[];
   readonly shared: boolean;
+}
+
+/** An interrupt controller: its lines for INTR of VCPU 0 and up. */
+interface Controller {
+  readonly device: number;
+  readonly lines: readonly number[];
 }
 
 const hex = (value: number): string => `0x${value.toString(16)}`;
@@ -64,20 +71,27 @@ const MAX_RAM = 3 * 2 ** 30;
 export class Builder implements MachineBuilder {
   readonly clock: ClockKind;
   readonly #known: ReadonlyMap<string, KnownDevice>;
+  readonly #vcpus: number;
   readonly #devices: Added[] = [];
   readonly #lines: Line[] = [];
   readonly #inputs = new Map<string, number>();
+  /** Lines of buses that drive input pins, and the lines that end there. */
+  readonly #taps: { readonly from: number; readonly to: number }[] = [];
   readonly #memory: MemoryBlueprint[] = [];
   /** What RAM and ROM hold at the start; `offset` counts from the first byte of the machine's RAM. */
   readonly #contents: { offset: number; data: Uint8Array }[] = [];
   #ramBytes = 0;
-  #intr = -1;
+  /** The interrupt controller, and one that stands before it: a local APIC. */
+  #pic: Controller | undefined;
+  #apic: Controller | undefined;
   readonly #resets: number[] = [];
   #sealed = false;
 
-  constructor(clock: ClockKind, known: ReadonlyMap<string, KnownDevice>) {
+  /** @param vcpus the most that a case of the plugin has: the CPUs of a `pc()` that does not say. */
+  constructor(clock: ClockKind, known: ReadonlyMap<string, KnownDevice>, vcpus = 1) {
     this.clock = clock;
     this.#known = known;
+    this.#vcpus = vcpus;
   }
 
   get devices(): readonly DeviceRef[] {
@@ -204,15 +218,15 @@ export class Builder implements MachineBuilder {
   connect(from: PinRef, to: PinRef, options: { readonly shared?: boolean } = {}): void {
     this.#open('connect()');
     const source = this.#added(from.device);
-    const output = source.outputs[from.name];
-    if (output === undefined)
+    const first = isBusLine(source, from) ? source.busLine : source.outputs[from.name]?.line;
+    if (first === undefined)
       return fail(
-        `connect(): '${from.name}' of '${source.id}' is no output; make the first argument with machine.output()`,
+        `connect(): '${from.name}' of '${source.id}' is no output; make the first argument with machine.output() or machine.line()`,
       );
     const target = this.#added(to.device);
-    const line =
-      target.busLine >= 0 && to.name === 'irq' ? target.busLine + to.pin : this.#inputLine(target, to.name, to.pin);
-    this.#drive(output.line + from.pin, line, options.shared ?? false);
+    const line = isBusLine(target, to) ? target.busLine + to.pin : this.#inputLine(target, to.name, to.pin);
+    this.#drive(first + from.pin, line, options.shared ?? false);
+    if (isBusLine(source, from) && !isBusLine(target, to)) this.#taps.push({ from: first + from.pin, to: line });
   }
 
   resetOn({ device, name, pin }: PinRef): void {
@@ -227,17 +241,19 @@ export class Builder implements MachineBuilder {
   }
 
   pc(options: PcOptions = {}): PcMachine {
-    return buildPc(this, options);
+    return buildPc(this, { cpus: this.#vcpus, ...options });
   }
 
   isapc(options: IsaPcOptions = {}): IsaPcMachine {
-    return buildIsaPc(this, options);
+    return buildIsaPc(this, { cpus: this.#vcpus, ...options });
   }
 
   /** Ends construction. Gives the machine as data, and what its RAM and ROM hold, by offsets from `layout.ram`. */
   seal(): { blueprint: Blueprint; contents: readonly { offset: number; data: Uint8Array }[] } {
     this.#open('seal()');
     this.check();
+    this.#shortenTaps();
+    const { intr, controllers } = this.#wireIntr();
     this.#sealed = true;
     const timers: { device: number; name: string }[] = [];
     const stateSizes = this.#devices.map(
@@ -275,7 +291,8 @@ export class Builder implements MachineBuilder {
         timers,
         ram,
         layout: layout.layout,
-        intr: this.#intr,
+        intr,
+        controllers,
         resets: this.#resets,
       },
       contents: this.#contents,
@@ -439,13 +456,7 @@ export class Builder implements MachineBuilder {
     const { schema } = device.definition;
     for (const [name, spec] of Object.entries(schema.outputs ?? {})) {
       const line = device.outputs[name]?.line ?? -1;
-      if (spec.intr === true) {
-        if (device.definition.behaviour.acknowledge === undefined)
-          fail(`device '${device.id}': its output '${name}' is INTR, and it has no acknowledge()`);
-        if (this.#intr >= 0)
-          fail(`device '${device.id}': INTR of the VCPU is driven by ${this.#lines[this.#intr]?.name} already`);
-        this.#intr = line;
-      }
+      if (spec.intr !== undefined && spec.intr !== false) this.#addController(device, name, spec);
       if (spec.reset === true) for (let pin = 0; pin < (spec.count ?? 1); pin++) this.#resets.push(line + pin);
       if (spec.busReset === true && schema.provides === undefined)
         fail(`device '${device.id}': its output '${name}' resets the bus that it provides, and it provides none`);
@@ -489,6 +500,59 @@ export class Builder implements MachineBuilder {
     return bus.busLine + ((Number(properties['slot'] ?? 0) + pin + swizzle + irqs) % irqs);
   }
 
+  /** An input pin that a bus's line alone drives is at the end of that line: its every edge goes through one line and not two. */
+  #shortenTaps(): void {
+    for (const { from, to } of this.#taps) {
+      const [source, target] = [this.#lines[from], this.#lines[to]];
+      if (source === undefined || target === undefined || target.drivers.length > 1) continue;
+      source.feeds.splice(source.feeds.indexOf(to), 1);
+      source.sinks.push(...target.sinks.splice(0));
+    }
+  }
+
+  #addController(device: Added, name: string, { intr, count = 1 }: OutputSpec): void {
+    const { behaviour, schema } = device.definition;
+    if (behaviour.acknowledge === undefined)
+      fail(`device '${device.id}': its output '${name}' is INTR, and it has no acknowledge()`);
+    const wired = typeof intr === 'string' ? device.properties[intr] : count;
+    if (typeof wired !== 'number' || wired > count) {
+      fail(
+        `device type '${device.type}': its output '${name}' has ${count} pins, of which the property '${String(intr)}' says that ${wired} are INTR`,
+      );
+    }
+    const first = device.outputs[name]?.line ?? 0;
+    const controller = {
+      device: this.#devices.indexOf(device),
+      lines: Array.from({ length: Number(wired) }, (_, vcpu) => first + vcpu),
+    };
+    const before = Object.values(schema.inputs ?? {}).some((input) => input.intr === true);
+    const other = before ? this.#apic : this.#pic;
+    if (other !== undefined) {
+      const { id } = this.#devices[other.device] ?? {};
+      fail(
+        before
+          ? `device '${device.id}': INTR of the VCPUs is driven by '${id}' already, which is one for all: give that one 'cpus'`
+          : `device '${device.id}': INTR of the VCPU is driven by ${this.#lines[other.lines[0] ?? 0]?.name} already`,
+      );
+    }
+    if (before) this.#apic = controller;
+    else this.#pic = controller;
+  }
+
+  /** What drives INTR of each VCPU, and answers its acknowledge cycle: where there is a local APIC, the other controller drives its LINT0. */
+  #wireIntr(): { intr: readonly number[]; controllers: readonly number[] } {
+    const [pic, apic] = [this.#pic, this.#apic];
+    const input = Object.entries(this.#devices[apic?.device ?? -1]?.definition.schema.inputs ?? {}).find(
+      ([, spec]) => spec.intr === true,
+    )?.[0];
+    const line = this.#lines[pic?.lines[0] ?? -1];
+    if (apic !== undefined && input !== undefined) line?.sinks.push({ device: apic.device, input, pin: 0 });
+    return {
+      intr: (apic ?? pic)?.lines ?? [],
+      controllers: [apic, pic].flatMap((controller) => (controller === undefined ? [] : [controller.device])),
+    };
+  }
+
   /** A bus drives its own lines: not one of the devices that may share them or not. */
   #wireToOwnLines({ id, definition, outputs, busLine }: Added, name: string, count: number): void {
     const irqs = definition.schema.provides?.irqs ?? 0;
@@ -517,6 +581,8 @@ export class Builder implements MachineBuilder {
     const target = this.#lines[to];
     if (source === undefined || target === undefined) return;
     if (source.feeds.includes(to)) fail(`${source.name} is wired to ${target.name} twice`);
+    // A wired OR that drives itself would never fall again.
+    if (this.#reaches(to, from)) fail(`${source.name} is driven by ${target.name}, and cannot drive it too`);
     if (target.drivers.length > 0 && !target.shared && !shared) {
       fail(
         `IRQ line ${target.name} is driven by ${target.drivers.join(', ')} already; ${source.name} needs another IRQ, ` +
@@ -535,6 +601,10 @@ export class Builder implements MachineBuilder {
       if (area.base <= at) at = Math.max(at, area.base + area.size);
     }
     return at >= end;
+  }
+
+  #reaches(from: number, to: number): boolean {
+    return from === to || (this.#lines[from]?.feeds.some((fed) => this.#reaches(fed, to)) ?? false);
   }
 
   #addMemory(kind: 'ram' | 'rom', base: number, size: number): void {
@@ -558,4 +628,9 @@ export class Builder implements MachineBuilder {
     this.#memory.push({ kind, base, size, offset: this.#ramBytes });
     this.#ramBytes += size;
   }
+}
+
+/** Whether a pin is a line of the bus that its device provides. */
+function isBusLine(device: Added, { name }: PinRef): boolean {
+  return device.busLine >= 0 && name === 'irq';
 }

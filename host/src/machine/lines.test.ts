@@ -24,6 +24,29 @@ function parts(m: MachineBuilder) {
   return { isa: m.add('isa-bus'), out: m.add(driver, { base: DRIVER }), listens: m.add(listener, { base: LISTENER }) };
 }
 
+describe("a bus's line as a source", () => {
+  test('to inputs, alone and among others, and to another line', () => {
+    const { drive, heard, machine, bound } = bench((m, { isa, out, listens }) => {
+      m.connect(m.output(out, 'out', 0), m.line(isa, 5));
+      m.connect(m.line(isa, 5), m.input(listens, 'in', 0));
+      m.connect(m.line(isa, 5), m.input(listens, 'in', 1));
+      m.connect(m.output(out, 'out', 1), m.input(listens, 'in', 1), { shared: true });
+      m.connect(m.line(isa, 5), m.line(isa, 6));
+    });
+    drive(0, true);
+    expect([heard(0), heard(1), machine.irq('isa0', 6).level]).toEqual([[1, 1], [1, 1], true]);
+    drive(1, true);
+    drive(0, false);
+    expect([heard(0), heard(1), machine.irq('isa0', 6).level]).toEqual([[0, 2], [1, 1], false]);
+    drive(1, false);
+    expect(heard(1)).toEqual([0, 2]);
+    // An input that it alone drives is at its end, and no line of its own that every edge goes through.
+    const ends = bound.blueprint.lines.find(({ name }) => name === 'isa0.irq[5]');
+    expect(ends?.sinks).toEqual([{ device: 2, input: 'in', pin: 0 }]);
+    expect(ends?.feeds).toHaveLength(2);
+  });
+});
+
 describe('one line', () => {
   test('level and edges; setting the level that it has does nothing', () => {
     const { drive, heard, machine } = bench((m, { out, listens }) =>

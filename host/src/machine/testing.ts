@@ -12,6 +12,8 @@ import { setStatus } from './waiters.ts';
 /** A machine and its VCPU on one thread: for the unit tests of devices and of the machine. */
 export interface TestMachine {
   readonly vcpu: Vcpu;
+  /** As many as were asked for, all on this thread: each takes its interrupts in an access of its own. */
+  readonly vcpus: readonly Vcpu[];
   readonly clock: Clock;
   readonly machine: Machine;
   readonly bound: BoundMachine;
@@ -27,6 +29,8 @@ export function testMachine(
     readonly clock?: ClockKind;
     readonly devices?: readonly AnyDeviceDefinition[];
     readonly stallLimit?: number;
+    /** VCPUs. Default 1. */
+    readonly vcpus?: number;
   } = {},
 ): TestMachine {
   const known = knownDevices([{ name: 'test', url: import.meta.url, devices: options.devices ?? [] }]);
@@ -38,16 +42,21 @@ export function testMachine(
   const bound = new BoundMachine(host.handle, registry, OWNER.THREAD0);
   bound.control.words[WORD.VCPUS] = 1;
   setStatus(bound.control, 0, VCPU_STATUS.READY);
-  const vcpu = new NativeVcpu(bound, {
-    index: 0,
-    count: 1,
-    schedule: 'seeded',
-    stallLimit: options.stallLimit ?? 5_000_000,
-    announceTick: () => {},
-  });
-  vcpu.begin();
+  const vcpuOf = (index: number): NativeVcpu =>
+    new NativeVcpu(bound, {
+      index,
+      // Each is alone on the thread that it shares, and none waits for another.
+      count: 1,
+      schedule: 'seeded',
+      stallLimit: options.stallLimit ?? 5_000_000,
+      announceTick: () => {},
+    });
+  const vcpu = vcpuOf(0);
+  const others = Array.from({ length: (options.vcpus ?? 1) - 1 }, (_, n) => vcpuOf(n + 1));
+  for (const each of [vcpu, ...others]) each.begin();
   return {
     vcpu,
+    vcpus: [vcpu, ...others],
     clock: new NativeClock(bound.time.kind, vcpu),
     machine: new NativeMachine(bound, vcpu),
     bound,

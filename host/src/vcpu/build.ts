@@ -25,10 +25,10 @@ export async function build(
   plugin: LoadedPlugin,
   { known, hooks, context }: { known: ReadonlyMap<string, KnownDevice>; hooks: HookSet; context: MachineContext },
 ): Promise<Builder> {
-  const builder = new Builder(context.clock, known);
+  const builder = new Builder(context.clock, known, context.vcpus);
   const { init } = plugin.plugin;
   if (init === undefined) {
-    builder.pc({ cpus: context.vcpus });
+    builder.pc();
   } else {
     try {
       const late = (): Error => new Error(`it did not settle within ${INIT_BOUND / 1000} s`);

@@ -26,8 +26,9 @@ export class Interrupts {
   readonly #words: Int32Array;
   readonly #trace: TraceRing;
   readonly #locked: <T>(run: () => T) => T;
-  /** INTR goes to the first VCPU. */
-  readonly #hasIntr: boolean;
+  readonly #vcpu: number;
+  /** Its INTR; −1 when nothing drives it. */
+  readonly #intr: number;
   readonly #watches: Watch[] = [];
   readonly #vectors = new Map<number, () => void>();
   #active = false;
@@ -43,7 +44,8 @@ export class Interrupts {
     this.#trace = trace;
     this.#locked = locked;
     this.#realtime = machine.time.kind === 'realtime';
-    this.#hasIntr = vcpu === 0 && machine.blueprint.intr >= 0;
+    this.#vcpu = vcpu;
+    this.#intr = machine.blueprint.intr[vcpu] ?? -1;
   }
 
   /**
@@ -72,10 +74,15 @@ export class Interrupts {
 
   onVector(vector: number, handler: () => void): () => void {
     checkVector(vector);
-    if (!this.#hasIntr) {
+    if (this.#intr < 0) {
+      const driven = this.#machine.blueprint.intr.length;
+      const remedy =
+        driven === 0
+          ? 'add an interrupt controller'
+          : `only ${driven === 1 ? 'VCPU 0' : `VCPUs 0 to ${driven - 1}`} has one: give the machine a local APIC for ${this.#vcpu + 1} CPUs`;
       throw hostError(
         'MACHINE',
-        `onInterrupt(0x${vector.toString(16)}): nothing drives this VCPU's INTR; add an interrupt controller, and use VCPU 0`,
+        `onInterrupt(0x${vector.toString(16)}): nothing drives INTR of VCPU ${this.#vcpu}; ${remedy}`,
       );
     }
     this.#vectors.set(vector, handler);
@@ -120,14 +127,9 @@ export class Interrupts {
   }
 
   #takeInterrupt(): boolean {
-    if (
-      !this.enabled ||
-      !this.#hasIntr ||
-      this.#vectors.size === 0 ||
-      !this.#machine.lines.level(this.#machine.blueprint.intr)
-    )
+    if (!this.enabled || this.#intr < 0 || this.#vectors.size === 0 || !this.#machine.lines.level(this.#intr))
       return false;
-    const vector = this.#locked(() => this.#machine.acknowledge());
+    const vector = this.#locked(() => this.#machine.acknowledge(this.#vcpu));
     if (vector === undefined) return false;
     const handler = this.#vectors.get(vector);
     this.#trace.add(OP.INTERRUPT, 0, vector, 0);
