@@ -33,6 +33,28 @@ export interface DeviceTypes {
      */
     readonly fallenRequest?: 'datasheet' | 'latched';
   };
+  /** The I/O APIC: 24 inputs, whose interrupts it sends to local APICs. */
+  ioapic: {
+    /** Address of its registers, 4 KiB. Default 0xfec00000. */
+    readonly base?: number;
+    /** What IOAPICVER says; from 0x20 on there is an EOI register. Default 0x11, as the 82093AA; QEMU's is 0x20. */
+    readonly version?: number;
+    /** Address of the MiB to which it writes interrupt messages. Default 0xfee00000. */
+    readonly lapic?: number;
+  };
+  /** The local APICs of the VCPUs. The interrupt controller beside them drives their LINT0, and no VCPU's INTR. */
+  apic: {
+    /** CPUs that have one, from VCPU 0 on, up to 8. Default 1. */
+    readonly cpus?: number;
+    /** Address of the registers; what devices write to the MiB from there is an interrupt message. Default 0xfee00000. */
+    readonly base?: number;
+    /** Hz of the clock that the timers count, before their divider, 10⁶ to 10⁹. Default 10⁹, as QEMU. */
+    readonly busFrequency?: number;
+    /** CPU 0 begins as a BIOS leaves it, with LINT0 as ExtINT and LINT1 as NMI, and not masked, as the SDM says. Default false. */
+    readonly virtualWire?: boolean;
+    /** Address of the I/O APIC, which is told of the end of level-triggered interrupts; 0 for none. Default 0xfec00000. */
+    readonly ioapic?: number;
+  };
   /** The MC146818A real-time clock with 128 bytes of RAM. */
   mc146818rtc: {
     /** ISA IRQ; −1 leaves the pin to be wired by the machine. Default 8. */

@@ -11,8 +11,10 @@ import { pciBridge } from '../devices/pci-bridge.ts';
 import { pciTestdev } from '../devices/pci-testdev.ts';
 import { piix3 } from '../devices/piix3.ts';
 import { pvpanicPci } from '../devices/pvpanic-pci.ts';
+import { ioapic } from '../devices/ioapic.ts';
 import { isaBus } from '../devices/isa-bus.ts';
 import { isaTestdev } from '../devices/isa-testdev.ts';
+import { lapic } from '../devices/lapic.ts';
 import { mc146818rtc } from '../devices/mc146818rtc.ts';
 import { ns16550a } from '../devices/ns16550a.ts';
 import { pcTestdev } from '../devices/pc-testdev.ts';
@@ -24,6 +26,8 @@ import type { KnownDevice } from './builder.ts';
 export const BUILTIN_DEVICES = {
   'isa-bus': isaBus,
   i8259,
+  ioapic,
+  apic: lapic,
   mc146818rtc,
   i8254,
   pcspk,

@@ -16,6 +16,8 @@ const BUILTIN_TYPES: ReadonlySet<string> = new Set(
   Object.keys({
     'isa-bus': true,
     i8259: true,
+    ioapic: true,
+    apic: true,
     mc146818rtc: true,
     i8254: true,
     pcspk: true,

@@ -126,7 +126,21 @@ describe('onInterrupt', () => {
 
   test('without a controller', () => {
     const { vcpu } = testMachine((m) => void m.add('isa-bus'));
-    expect(() => vcpu.onInterrupt(8, () => {})).toThrow("nothing drives this VCPU's INTR");
+    expect(() => vcpu.onInterrupt(8, () => {})).toThrow(
+      'onInterrupt(0x8): nothing drives INTR of VCPU 0; add an interrupt controller',
+    );
+  });
+
+  test('of a VCPU that has none', () => {
+    const of = (controller: 'i8259' | 'apic', vcpus: number) => {
+      const machine = testMachine((m) => (m.add('isa-bus'), m.add(controller)), { vcpus });
+      return () => machine.vcpus.at(-1)?.onInterrupt(0x40, () => {});
+    };
+    expect(of('i8259', 2)).toThrow(
+      'onInterrupt(0x40): nothing drives INTR of VCPU 1; only VCPU 0 has one: give the machine a local APIC for 2 CPUs',
+    );
+    expect(of('apic', 4)).toThrow('nothing drives INTR of VCPU 3; only VCPU 0 has one: give the machine a local APIC');
+    expect(of('apic', 1)).not.toThrow();
   });
 
   test('a handler that throws leaves interrupts working', () => {

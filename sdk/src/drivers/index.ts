@@ -6,5 +6,7 @@ export { rtc, type Rtc, type RtcAlarm, type RtcDriver, type RtcInterrupt, type R
 export * as fwCfg from './fw-cfg.ts';
 export * as guestMemory from './guest-memory.ts';
 export * as hpet from './hpet.ts';
+export * as ioapic from './ioapic.ts';
+export * as lapic from './lapic.ts';
 export * as ns16550 from './ns16550.ts';
 export * as pci from './pci.ts';
