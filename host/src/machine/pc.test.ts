@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { IsaPcOptions, PcOptions } from '@qtest/sdk';
-import { fwCfg, i8042, i8254, mc146818, pci } from '@qtest/sdk/drivers';
+import { fwCfg, hpet, i8042, i8254, ioapic, lapic, mc146818, pci } from '@qtest/sdk/drivers';
 import { testMachine } from './testing.ts';
 
 const EVERYTHING: PcOptions = {
@@ -255,6 +255,127 @@ describe('PCI', () => {
   });
 });
 
+describe('APICs', () => {
+  /** A pc whose CPU 0 takes interrupts from its local APIC, noting their vectors. */
+  function apicPc(options: PcOptions = {}) {
+    const bench = testMachine((m) => void m.pc(options), { vcpus: options.cpus ?? 1 });
+    const local = lapic.lapic(bench.vcpu);
+    local.enable();
+    // What comes by the I/O APIC comes by the PIC too.
+    for (const port of [0x21, 0xa1]) bench.vcpu.outb(port, 0xff);
+    const taken: number[] = [];
+    for (const vector of [0x30, 0x31])
+      bench.vcpu.onInterrupt(vector, () => {
+        taken.push(vector);
+        local.eoi();
+      });
+    return { ...bench, local, io: ioapic.ioapic(bench.vcpu), taken };
+  }
+
+  test('isa/irq-n-at-input-n', () => {
+    const { vcpu, io, taken } = apicPc({ 'pc-testdev': true });
+    expect(io.read(ioapic.IOAPICVER)).toBe(0x0017_0020);
+    // All lines of the test device but 0: the ISA bus's, and those above.
+    for (let pin = 1; pin < ioapic.PINS; pin++) {
+      io.redirect(pin, { vector: 0x30 });
+      for (const level of [1, 0]) vcpu.outb(0x2000 + pin, level);
+      io.mask(pin);
+      expect([pin, taken.length]).toEqual([pin, pin]);
+    }
+  });
+
+  test('isa/irq-0-at-input-2', () => {
+    const { clock, io, taken } = apicPc();
+    io.redirect(0, { vector: 0x30 });
+    io.redirect(2, { vector: 0x31 });
+    clock.step('1s');
+    expect(taken).toEqual(Array(18).fill(0x31));
+  });
+
+  test('hpet/its-routes-reach-inputs', () => {
+    const { vcpu, clock, io, taken } = apicPc({ hpet: { intcap: 0x0010_0004 } });
+    io.redirect(20, { vector: 0x30 });
+    io.redirect(2, { vector: 0x31 });
+    const block = hpet.timerBlock(vcpu);
+    block.oneShot(0, 100n, { route: 20 });
+    block.oneShot(1, 200n, { route: 2 });
+    block.enable();
+    clock.step('5us');
+    expect(taken).toEqual([0x30, 0x31]);
+  });
+
+  test('pci/level-shared-and-ended', () => {
+    const { vcpu, io, local } = apicPc({ edu: true });
+    const host = pci.host(vcpu);
+    host.write({ slot: 1 }, 0x61, 11, 1);
+    const { address } = host.find({ vendor: 0x1234 }).map(0);
+    io.redirect(11, { vector: 0x40, level: true });
+    let taken = 0;
+    vcpu.onInterrupt(0x40, () => {
+      taken++;
+      vcpu.writel(address + 0x64, 1);
+      local.eoi();
+    });
+    for (const expected of [1, 2]) {
+      vcpu.writel(address + 0x60, 1);
+      expect([taken, io.remoteIrr(11)]).toEqual([expected, false]);
+    }
+  });
+
+  test('msi/to-another-cpu', () => {
+    const { vcpus, events } = apicPc({ edu: true, cpus: 2 });
+    const [first, second] = vcpus;
+    if (first === undefined || second === undefined) throw new Error('too few');
+    const fn = pci.host(first).find({ vendor: 0x1234 });
+    const { address } = fn.map(0);
+    fn.enable({ master: true });
+    fn.enableMsi(lapic.message({ vector: 0x40, destination: 1 }));
+    const local = lapic.lapic(second);
+    local.enable();
+    let taken = 0;
+    second.onInterrupt(0x40, () => {
+      taken++;
+      local.eoi();
+    });
+    first.writel(address + 0x60, 1);
+    second.readl(0);
+    expect([taken, events()]).toEqual([1, []]);
+  });
+
+  test('ib700/nmi-at-lint1', () => {
+    const { vcpu, clock, machine } = apicPc({ ib700: { action: 'inject-nmi' } });
+    vcpu.outb(0x443, 14);
+    clock.step('2s');
+    expect(machine.irq('apic0', 'nmi').edges).toBe(1);
+  });
+
+  test('virtual-wire/pic-as-without', () => {
+    for (const apic of [true, false]) {
+      const { vcpu, bound, clock } = testMachine((m) => void m.pc({ apic }));
+      vcpu.outb(0x20, 0x11);
+      for (const value of [0x20, 0x04, 0x01]) vcpu.outb(0x21, value);
+      vcpu.outb(0x21, 0xfe);
+      clock.step('60ms');
+      expect([apic, bound.acknowledge(0)]).toEqual([apic, 0x20]);
+    }
+  });
+
+  test('parts/left-out', () => {
+    const ids = (options: PcOptions): string[] =>
+      testMachine((m) => void m.pc(options))
+        .machine.devices.map(({ id }) => id)
+        .filter((id) => id.includes('apic'));
+    expect([ids({}), ids({ apic: false }), ids({ ioapic: false }), ids({ apic: { busFrequency: 1e8 } })]).toEqual([
+      ['apic0', 'ioapic0'],
+      ['ioapic0'],
+      ['apic0'],
+      ['apic0', 'ioapic0'],
+    ]);
+    const { vcpu } = testMachine((m) => void m.isapc());
+    expect([vcpu.readl(ioapic.BASE), vcpu.readl(lapic.BASE)]).toEqual([0xffff_ffff, 0xffff_ffff]);
+  });
+});
+
 describe('machine', () => {
   test('everything-at-once', () => {
     const { bound } = pc(EVERYTHING);
@@ -274,7 +395,7 @@ describe('machine', () => {
         'uart2',
         'uart3',
       ],
-      ...['fw_cfg0', 'pvpanic0', 'watchdog0', 'testdev-pc0', 'edu0', 'pcitest0', 'pvpanic1'],
+      ...['fw_cfg0', 'pvpanic0', 'watchdog0', 'testdev-pc0', 'apic0', 'ioapic0', 'edu0', 'pcitest0', 'pvpanic1'],
     ]);
   });
 

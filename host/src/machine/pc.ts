@@ -6,8 +6,9 @@ import type {
   MachineBuilder,
   PcMachine,
   PcOptions,
+  PinRef,
 } from '@qtest/sdk';
-import { mc146818 } from '@qtest/sdk/drivers';
+import { ioapic, mc146818 } from '@qtest/sdk/drivers';
 import { hostError } from '../errors.ts';
 
 const KIB = 2 ** 10;
@@ -35,38 +36,74 @@ const HPET_PIT = 0;
 const HPET_RTC = 8;
 /** What the HPET's other timers can be routed to: QEMU's, interrupt 2, which is a pin of the I/O APIC alone. */
 const HPET_INTCAP = 0x4;
-const CASCADE = 2;
 const ISA_IRQS = 16;
+
+/** Every pin of a device, a bit each. */
+const ALL_PINS = -1;
+
+/** The I/O APIC that QEMU's pc has, with an EOI register. */
+const IOAPIC_VERSION = 0x20;
 
 /**
  * The normal machine init: a PC of 440FX and PIIX3, whose parts behave as QEMU's where those differ from their data sheets. RAM from 0
  * on, of which the 440FX shows what lies between 640 KiB and 1 MiB when its registers SMRAM and PAM say so; PCI bus 0 with the 440FX in
- * slot 0 and the PIIX3 in slot 1; behind that what `buildIsaPc` has. Functions that are asked for take the slots 2 to 5.
+ * slot 0 and the PIIX3 in slot 1; behind that what `buildIsaPc` has; a local APIC for each CPU, and an I/O APIC. Functions that are asked
+ * for take the slots 2 to 5.
  */
 export function buildPc(machine: MachineBuilder, options: PcOptions): PcMachine {
   const pci = machine.add('i440fx-pcihost');
   const pmc = machine.add('i440fx', { bus: pci, smram: 'qemu' });
   machine.ram(0, options.ram ?? DEFAULT_RAM);
-  const board = addBoard(machine, machine.add('piix3', { bus: pci }), options);
+  const { board, parts } = addBoard(machine, machine.add('piix3', { bus: pci }), options);
+  addApics(machine, board.isa, parts, options);
   for (const [n, type] of (['edu', 'pci-testdev', 'pvpanic-pci', 'pci-bridge'] as const).entries())
     addPart(machine, type, options[type], { bus: pci, slot: 2 + n });
   return { pci, pmc, ...board };
 }
 
-/** A PC without PCI: the same ISA devices at the same places, no RAM from 640 KiB to 1 MiB, and no port 0xCF9 to reset it by. */
+/** A PC without PCI: the same ISA devices at the same places, no RAM from 640 KiB to 1 MiB, no port 0xCF9 to reset it by, and no APIC, as the 486 of QEMU's has none. */
 export function buildIsaPc(machine: MachineBuilder, options: IsaPcOptions): IsaPcMachine {
   const { ram = DEFAULT_RAM } = options;
   machine.ram(0, Math.min(ram, LOW_RAM));
   if (ram > EXTENDED) machine.ram(EXTENDED, ram - EXTENDED);
-  return addBoard(machine, machine.add('isa-bus'), options);
+  return addBoard(machine, machine.add('isa-bus'), options).board;
+}
+
+/** What of the board the APICs are wired to, beside the ISA bus. */
+interface Wide {
+  readonly watchdog: DeviceRef | undefined;
+  /** Have more interrupt lines than the ISA bus: those that are wired, a bit each. */
+  readonly sources: readonly { readonly device: DeviceRef; readonly pins: number }[];
+}
+
+/** No firmware runs to set up the APICs: CPU 0's passes on what the 8259A and an NMI give, as a BIOS would have it. */
+function addApics(machine: MachineBuilder, isa: DeviceRef, { watchdog, sources }: Wide, options: PcOptions): void {
+  const { apic = true, ioapic: io = true, cpus = 1 } = options;
+  const local = addPart(machine, 'apic', apic, { cpus, virtualWire: true, ...(io === false && { ioapic: 0 }) });
+  if (local !== undefined && watchdog !== undefined)
+    machine.connect(machine.output(watchdog, 'nmi'), machine.input(local, 'lint1'));
+  const redirector = addPart(machine, 'ioapic', io, { version: IOAPIC_VERSION });
+  if (redirector === undefined) return;
+  const input = (pin: number): PinRef => machine.input(redirector, 'intin', pin);
+  for (let irq = 0; irq < ISA_IRQS; irq++)
+    machine.connect(machine.line(isa, irq), input(irq === 0 ? ioapic.IRQ0_PIN : irq), { shared: true });
+  for (const { device, pins } of sources) {
+    for (let pin = ISA_IRQS; pin < ioapic.PINS; pin++)
+      if (((pins >> pin) & 1) === 1) machine.connect(machine.output(device, 'irq', pin), input(pin), { shared: true });
+  }
 }
 
 /** The devices on ISA. */
-function addBoard(machine: MachineBuilder, isa: DeviceRef, options: IsaPcOptions): IsaPcMachine {
+function addBoard(
+  machine: MachineBuilder,
+  isa: DeviceRef,
+  options: IsaPcOptions,
+): { board: IsaPcMachine; parts: Wide } {
   const { ram = DEFAULT_RAM, cpus = 1, rtc: clock = {}, serial = 1 } = options;
   const onIsa = { bus: isa };
   const hpet = options.hpet === undefined || options.hpet === false ? undefined : given(options.hpet);
   const irqs = hpet === undefined ? {} : { irq: UNWIRED };
+  const sources: { device: DeviceRef; pins: number }[] = [];
 
   const pic = machine.add('i8259', { ...onIsa, fallenRequest: 'latched' });
   const pit = machine.add('i8254', { ...onIsa, ...irqs, reset: 'running' });
@@ -77,10 +114,11 @@ function addBoard(machine: MachineBuilder, isa: DeviceRef, options: IsaPcOptions
   if (hpet !== undefined) {
     const { intcap = HPET_INTCAP } = hpet;
     const timers = machine.add('hpet', { ...hpet, intcap });
+    sources.push({ device: timers, pins: intcap });
     machine.connect(machine.output(pit, 'irq'), machine.input(timers, 'pit'));
     machine.connect(machine.output(rtc, 'irq'), machine.input(timers, 'rtc'));
     for (let pin = 0; pin < ISA_IRQS; pin++) {
-      const routed = pin !== CASCADE && ((intcap >> pin) & 1) === 1;
+      const routed = ((intcap >> pin) & 1) === 1;
       if (pin !== HPET_PIT && pin !== HPET_RTC && !routed) continue;
       const irq = pin === HPET_RTC ? (clock.irq ?? pin) : pin;
       machine.connect(machine.output(timers, 'irq', pin), machine.line(isa, irq), { shared: true });
@@ -95,9 +133,10 @@ function addBoard(machine: MachineBuilder, isa: DeviceRef, options: IsaPcOptions
   const watchdog = addPart(machine, 'ib700', options.ib700, onIsa);
   if (watchdog !== undefined) machine.resetOn(machine.output(watchdog, 'reset'));
   const testdev = addPart(machine, 'pc-testdev', options['pc-testdev'], onIsa);
+  if (testdev !== undefined) sources.push({ device: testdev, pins: ALL_PINS });
   for (let irq = 0; testdev !== undefined && irq < ISA_IRQS; irq++)
     machine.connect(machine.output(testdev, 'irq', irq), machine.line(isa, irq), { shared: true });
-  return { isa, pic, pit, speaker, rtc, kbc, uarts, fwCfg };
+  return { board: { isa, pic, pit, speaker, rtc, kbc, uarts, fwCfg }, parts: { watchdog, sources } };
 }
 
 function addSerial(machine: MachineBuilder, isa: DeviceRef, count: number): DeviceRef[] {
