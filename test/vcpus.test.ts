@@ -80,3 +80,20 @@ describe("the first that fails ends the other, and the failure is that VCPU's", 
     expect(text.code).toBe(1);
   });
 });
+
+describe('interrupts to each VCPU', () => {
+  test('the normal machine has a local APIC for as many as a case has', async () => {
+    const found = jsonReport(await vcpus.qtest(['--no-config', '--plugin', './apic.ts', '--json']));
+    expect(found.cases.map(({ name, vcpus: count, status }) => [name, count, status])).toEqual([
+      ['each-has-a-local-apic', 4, 'pass'],
+      ['firmware-tells-of-them', 1, 'pass'],
+    ]);
+  });
+
+  test('the machine says where each INTR comes from', async () => {
+    const { stdout } = await vcpus.qtest(['machine', '--no-config', '--plugin', './apic.ts']);
+    expect(stdout).toContain('\n  pic0.int → apic0.lint0[0]\n');
+    expect(stdout).toContain('\n  apic0.intr[0-3] → INTR[0-3]\n');
+    expect(stdout).toContain('\n  rtc0.irq → isa0.irq[8] → pic0.ir[8] and ioapic0.intin[8]\n');
+  });
+});

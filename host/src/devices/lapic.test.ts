@@ -520,11 +520,12 @@ describe('errors', () => {
   });
 
   test('lvt-error/with-an-illegal-vector-of-its-own', () => {
-    const { apic, enable, message } = bench();
+    const { apic, enable, message, bound } = bench();
     enable();
     apic.write(LVT_ERROR, 0x03);
     message({ vector: 5 });
     expect([apic.errors(), vectors(apic, IRR)]).toEqual([ESR.RECEIVED_ILLEGAL_VECTOR.mask, []]);
+    expect(bound.bus.fault).toBeUndefined();
   });
 });
 
