@@ -92,12 +92,15 @@ describe('qtest machine', () => {
       '\nmemory\n  0000000000000000-0000000007ffffff  ram  128 MiB\n' +
         '  00000000000a0000-00000000000fffff       384 KiB  RAM if pmc0 says so\n',
     );
-    expect(stdout).toContain('\n  io      0070-0071  rtc0.ports\n');
+    expect(stdout).toMatch(/\n {2}io {6}0070-0071 +rtc0\.ports\n/);
     expect(stdout).toContain(
-      '\nIRQ lines\n  isa0.route[0-15] → isa0.irq[0-15] → pic0.ir[0-15]\n  isa0.reset → RESET\n',
+      '\n  isa0.route[3-15] → isa0.irq[3-15] → pic0.ir[3-15] and ioapic0.intin[3-15]\n  isa0.reset → RESET\n',
     );
-    expect(stdout).toContain('\n  pic0.int → INTR\n  pit0.irq → isa0.irq[0] → pic0.ir[0]\n');
-    expect(stdout).toContain('\n  rtc0.irq → isa0.irq[8] → pic0.ir[8]\n');
+    expect(stdout).toContain(
+      '\n  pic0.int → apic0.lint0[0]\n  pit0.irq → isa0.irq[0] → ioapic0.intin[2] and pic0.ir[0]\n',
+    );
+    expect(stdout).toContain('\n  rtc0.irq → isa0.irq[8] → pic0.ir[8] and ioapic0.intin[8]\n');
+    expect(stdout).toContain('\n  apic0.intr[0] → INTR\n');
   });
 
   test('for a program', async () => {
@@ -138,8 +141,8 @@ describe('qtest machine --machine', () => {
     const { code, stdout, stderr } = await qtest(['machine', '--machine', 'pc', '--no-config']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(/^machine of pc {2}virtual clock, 1 VCPU/);
-    expect(stdout).toMatch(/\n {2}isa0 {5}piix3 {10}on pci0 {2}/);
-    expect(stdout).toContain('\n  io      0cfc-0cff  pci0.data      priority 2\n');
+    expect(stdout).toMatch(/\n {2}isa0 +piix3 +on pci0 {2}/);
+    expect(stdout).toMatch(/\n {2}io {6}0cfc-0cff +pci0\.data +priority 2\n/);
   });
 
   test('isapc, and none, for a program', async () => {

@@ -52,6 +52,18 @@ describe('the whole pc', () => {
   test.each(machineContract(init))('$name', TIMES, ({ run }) => run());
 });
 
+describe('an I/O APIC and local APICs', () => {
+  const init = (machine: MachineBuilder): void => {
+    machine.ram(0, 0x2000);
+    const isa = machine.add('isa-bus');
+    machine.add('i8259');
+    machine.add('apic', { cpus: 2, virtualWire: true });
+    const io = machine.add('ioapic', { version: 0x20 });
+    for (let irq = 0; irq < 16; irq++) machine.connect(machine.line(isa, irq), machine.input(io, 'intin', irq));
+  };
+  test.each(machineContract(init))('$name', ({ run }) => run());
+});
+
 describe("the tests' own devices", () => {
   const init = (machine: MachineBuilder): void => {
     machine.ram(0, 0x2000);

@@ -1,4 +1,5 @@
 import { definePlugin } from '@qtest/sdk';
+import { apic } from './apic.ts';
 import { cmos } from './cmos.ts';
 import { fwCfgCases } from './fw-cfg.ts';
 import { hpetCases } from './hpet.ts';
@@ -12,7 +13,7 @@ import { ACTIONS, watchdog } from './watchdog.ts';
 
 export default definePlugin({
   name: 'pc',
-  description: 'A PC’s other devices: 8259A, 8254, 16550A, 8042, fw_cfg, HPET, watchdog, pvpanic, CMOS',
+  description: 'A PC’s other devices: 8259A, APICs, 8254, 16550A, 8042, fw_cfg, HPET, watchdog, pvpanic, CMOS',
 
   // The normal PC with every part that can be left out, and beside it parts in which boards differ: a third serial port whose IRQ
   // passes through OUT2, and a watchdog for each action but the first one's.
@@ -32,5 +33,17 @@ export default definePlugin({
       if (action !== 'reset') machine.add('ib700', { id: action, bus: isa, ioBase: 0x800 + 0x10 * n, action });
   },
 
-  run: { ...pic, ...pit, ...uart, ...kbc, ...keyboard, ...fwCfgCases, ...hpetCases, ...watchdog, ...small, ...cmos },
+  run: {
+    ...pic,
+    ...apic,
+    ...pit,
+    ...uart,
+    ...kbc,
+    ...keyboard,
+    ...fwCfgCases,
+    ...hpetCases,
+    ...watchdog,
+    ...small,
+    ...cmos,
+  },
 });
