@@ -10,8 +10,8 @@ export interface Place {
   /** Name of its region. */
   readonly region: string;
   readonly register: Register;
-  /** Behind an index and a data port, at these offsets. */
-  readonly indexed?: { readonly index: number; readonly data: number };
+  /** Behind an index and a data port, at these offsets; `width` is the index port's. */
+  readonly indexed?: { readonly index: number; readonly data: number; readonly width: Register['width'] };
 }
 
 const SIZE: Readonly<Record<Register['width'], AccessSize>> = { 8: 1, 16: 2, 32: 4 };
@@ -55,7 +55,7 @@ class Probe {
 
   #select(): void {
     const { register, indexed } = this.place;
-    if (indexed !== undefined) this.rig.write(this.#region, indexed.index, register.offset, 1);
+    if (indexed !== undefined) this.rig.write(this.#region, indexed.index, register.offset, SIZE[indexed.width]);
   }
 
   text(value: number): string {

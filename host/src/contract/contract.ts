@@ -116,7 +116,10 @@ function tablesOf({ definition: { schema }, properties }: Subject): {
     const { registers = [], indexed } = schema.registers?.[region] ?? {};
     return [
       ...registers.map((register) => ({ region, register })),
-      ...(indexed?.registers.map((register) => ({ region, register, indexed })) ?? []),
+      ...(indexed?.registers.map((register) => {
+        const { width = 8 } = registers.find(({ offset }) => offset === indexed.index) ?? {};
+        return { region, register, indexed: { ...indexed, width } };
+      }) ?? []),
     ];
   });
   return { places, regions };

@@ -24,7 +24,7 @@ export const IOREGSEL = register('IOREGSEL', {
   fields: { ZERO: reserved(31, 8), ADDRESS: rw(7, 0) },
 });
 /** The selected register. */
-export const IOWIN = register('IOWIN', { offset: 0x10, width: 32 });
+export const IOWIN = register('IOWIN', { offset: 0x10, width: 32, volatile: true });
 /** End of interrupt: of version 0x20 and later (Intel 82801FB data sheet, "EOIR"). */
 export const EOI = register('EOI', {
   offset: 0x40,
@@ -52,6 +52,7 @@ export const IOAPICARB = register('IOAPICARB', {
   offset: 0x02,
   width: 32,
   reset: 0,
+  volatile: ['ARB'],
   fields: { ZERO_H: reserved(31, 28), ARB: ro(27, 24), ZERO_L: reserved(23, 0) },
 });
 

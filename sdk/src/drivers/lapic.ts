@@ -97,11 +97,12 @@ export const ESR = register('ESR', {
   },
   effect: 'a write, of anything, brings the errors since the last one',
 });
-/** Interrupt command. */
+/** Interrupt command. It may be an INIT of the CPU itself, and so be lost. */
 export const ICR = register('ICR', {
   ...wide,
   offset: 0x300,
   reset: 0,
+  volatile: true,
   fields: {
     ZERO_H: reserved(31, 20),
     SHORTHAND: rw(19, 18),
@@ -131,6 +132,7 @@ const lvt = (name: string, offset: number) =>
     ...wide,
     offset,
     reset: 0x0001_0000,
+    volatile: ['MASK'],
     fields: {
       ZERO_H: reserved(31, 17),
       MASK: rw(16),
@@ -146,6 +148,7 @@ const lint = (name: string, offset: number) =>
     ...wide,
     offset,
     reset: 0x0001_0000,
+    volatile: ['MASK'],
     fields: {
       ZERO_H: reserved(31, 17),
       MASK: rw(16),
@@ -161,11 +164,12 @@ const lint = (name: string, offset: number) =>
     },
   });
 
-/** The local vector table. */
+/** The local vector table. While the APIC is disabled MASK stays set. */
 export const LVT_TIMER = register('LVT_TIMER', {
   ...wide,
   offset: 0x320,
   reset: 0x0001_0000,
+  volatile: ['MASK'],
   fields: {
     ZERO_H: reserved(31, 18),
     PERIODIC: rw(17),
@@ -184,6 +188,7 @@ export const LVT_ERROR = register('LVT_ERROR', {
   ...wide,
   offset: 0x370,
   reset: 0x0001_0000,
+  volatile: ['MASK'],
   fields: {
     ZERO_H: reserved(31, 17),
     MASK: rw(16),
