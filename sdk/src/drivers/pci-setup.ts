@@ -1,7 +1,7 @@
 import { QtestError } from '../errors.ts';
 import { BRIDGE, BRIDGE_CONTROL } from '../pci-bridge.ts';
 import { HEADER } from '../pci-config.ts';
-import type { PciBar, PciFunction } from './pci.ts';
+import type { PciBar, PciFunction } from './pci-types.ts';
 
 /**
  * What firmware does before drivers come: it numbers the buses behind bridges, gives every BAR an address, and opens the bridges'
