@@ -15,7 +15,7 @@ import { build, contextFor, registryOf } from './build.ts';
 import type { VcpuThreadData } from './task.ts';
 
 /** How long the lock may take to be had before a VCPU is killed, ms. */
-const LOCK_BOUND = 100;
+export const LOCK_BOUND = 100;
 /** How long the I/O thread may take to end by itself, ms: longer than it sleeps. */
 const IO_BOUND = 250;
 /** How long a thread that is being terminated is waited for, ms. One that sleeps in the operating system does not hear of it. */

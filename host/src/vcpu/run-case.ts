@@ -9,7 +9,7 @@ import { rouseAll, setStatus } from '../machine/waiters.ts';
 import type { CaseResult, Failure, SelectedCase } from '../report/events.ts';
 import { codeOf, messageOf } from '../thrown.ts';
 import { describeFailure } from './failure.ts';
-import type { Lane } from './lane.ts';
+import { LOCK_BOUND, type Lane } from './lane.ts';
 import { Observer, type Observed } from './observer.ts';
 import type { VcpuOutcome, VcpuTask } from './task.ts';
 import { TraceRing, traceEntries } from './trace.ts';
@@ -239,7 +239,7 @@ function judge(
     const why =
       silent === undefined
         ? ''
-        : `It had the turn and made no access, so that no other VCPU could go on: it was in a loop of its own, or in a device that hangs. ` +
+        : `It had the turn and made no access for ${LOCK_BOUND} ms, so that no other VCPU could go on: it was in a loop of its own, or in a device that hangs. ` +
           `A loop that waits for a word of 'shared' needs vcpu.pause(). `;
     failures.unshift({
       name: 'Timeout',
