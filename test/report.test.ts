@@ -77,6 +77,6 @@ test('the command says again what the first one said: config, clock, time-out', 
   const failure = failureText(first, 'wall', 'run');
   expect(failure.text).toContain('no end within 150ms of wall time');
   const again = await shell(`HANG='${env.HANG}' ${failure.rerun}`);
-  expect(again.stdout).toMatch(/\n {2}✗ run {2}timed out, \d+ ms\n/);
+  expect(again.stdout).toMatch(/\n {2}✗ run {2}timed out, [\d.]+ m?s\n/);
   expect(failureText(again, 'wall', 'run')).toEqual(failure);
 });
