@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 
 import { applyPlugin, createHooks, type HookSet } from './hooks.ts';
 
-const context = { plugin: 'rtc', machine: 1, clock: 'virtual', vcpus: 1 } as const;
+const context = { plugin: 'rtc', machine: 1, clock: 'virtual', vcpus: 1, backend: 'native' } as const;
 const tick: Tick = { ...context, now: 5n, instants: 1 };
 const ready = { ...context, devices: [] };
 
@@ -79,7 +79,7 @@ describe('an error names plugin and hook, whatever the tap is called', () => {
 
   test('of one that throws nothing', async () => {
     const hooks = hooksWith((host) => host.hooks.done.tapPromise('x', () => Promise.reject(null)));
-    const summary = { pass: 0, fail: 0, skip: 0, timeout: 0, crash: 0, duration: 0 };
+    const summary = { pass: 0, fail: 0, skip: 0, timeout: 0, crash: 0, known: 0, duration: 0 };
     await expect(hooks.done.promise(summary)).rejects.toMatchObject(message('done', 'null'));
   });
 

@@ -1,5 +1,6 @@
 import type { Duration } from './duration.ts';
 import type { ClockKind } from './hardware.ts';
+import type { BackendName } from './plugin.ts';
 
 /** A plugin in the config: its package's name, its short name or its path, with its options if it takes any. */
 export type PluginEntry = string | readonly [name: string, options: Readonly<Record<string, unknown>>];
@@ -14,7 +15,11 @@ export type Schedule = number | 'free' | `explore=${number}`;
 export interface Config {
   /** Plugins to run, in this order. Names are resolved from the config file's folder. */
   readonly plugins?: readonly PluginEntry[];
-  /** The clock of cases that do not name one. Default `virtual`. */
+  /** What the machines' devices are: the host's own, or those of a QEMU that is started for each case. Default `native`. */
+  readonly backend?: Exclude<BackendName, 'v86'>;
+  /** The QEMU of the backend `qemu`: a name on the PATH, or a path from the config file's folder. Default `qemu-system-x86_64`. */
+  readonly qemu?: string;
+  /** The clock of cases that do not name one. Default `virtual`, and `realtime` on a backend that has no virtual clock. */
   readonly clock?: ClockKind;
   /** Wall time a case may take. Default 30 s. */
   readonly timeout?: Duration;

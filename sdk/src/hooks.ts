@@ -1,5 +1,6 @@
 import type { DeviceInfo, ClockKind } from './hardware.ts';
 import type { MachineBuilder } from './machine.ts';
+import type { BackendName } from './plugin.ts';
 
 /** A hook that a plugin taps. The host calls it; a plugin cannot. Structurally a tapable hook. */
 export interface SyncTap<Args extends readonly unknown[]> {
@@ -18,6 +19,7 @@ export interface MachineContext {
   readonly machine: number;
   readonly clock: ClockKind;
   readonly vcpus: number;
+  readonly backend: BackendName;
 }
 
 export interface MachineReady extends MachineContext {
@@ -61,7 +63,8 @@ export interface CaseStart extends MachineContext {
   readonly skip: (reason: string) => void;
 }
 
-export type CaseStatus = 'pass' | 'fail' | 'skip' | 'timeout' | 'crash';
+/** `known`: it failed, as its `expect` says of this backend. */
+export type CaseStatus = 'pass' | 'fail' | 'skip' | 'timeout' | 'crash' | 'known';
 
 export interface CaseEnd extends MachineContext {
   readonly case: string;
@@ -81,6 +84,7 @@ export interface RunSummary {
   readonly skip: number;
   readonly timeout: number;
   readonly crash: number;
+  readonly known: number;
   /** Wall time in milliseconds. */
   readonly duration: number;
 }

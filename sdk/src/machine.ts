@@ -75,6 +75,12 @@ export interface MachineBuilder {
   connect(from: PinRef, to: PinRef, options?: { readonly shared?: boolean }): void;
   /** Has an output reset the machine (`warm`) when it rises, as one does of itself that its schema marks `reset: true`. */
   resetOn(output: PinRef): void;
+  /**
+   * For the backend `qemu` alone: what cannot be told from the devices.
+   * @param options.args appended to QEMU's command line.
+   * @param options.provides devices that these arguments stand for; without them QEMU is taken not to have a device that it does not know.
+   */
+  qemu(options: { readonly args?: readonly string[]; readonly provides?: readonly DeviceRef[] }): void;
   /** The normal machine: what a plugin without `init()` gets. A PC of 440FX and PIIX3. */
   pc(options?: PcOptions): PcMachine;
   /** A PC without PCI. */

@@ -38,6 +38,9 @@ export interface CaseContext<O = unknown> {
 /** What a backend or a run may lack. A case that requires it is skipped there, with the reason. */
 export type Capability = 'virtual-clock' | 'realtime-clock' | 'interrupt-acknowledge' | 'snapshot' | 'multi-vcpu';
 
+/** What a VCPU's accesses reach: this host's own devices, or an emulator's. */
+export type BackendName = 'native' | 'qemu' | 'v86';
+
 /** A case: it passes when it returns. What it returns, if anything, is kept in the report as its measurements; it must be cloneable. */
 export type CaseFunction<O = unknown> = (context: CaseContext<O>) => unknown;
 
@@ -52,6 +55,11 @@ export interface CaseSpec<O = unknown> {
   readonly timeout?: Duration;
   /** VCPUs that execute it, from 1 to 8; by default as many as the plugin says. */
   readonly vcpus?: number;
+  /**
+   * Known differences: the backends on which it fails, each with what is different there and its source. It is expected to fail there,
+   * is reported as `known`, and fails when it passes.
+   */
+  readonly expect?: Readonly<Partial<Record<BackendName, string>>>;
 }
 
 /** One case, or cases by name; a name is a path (`alarm/wildcard/hour`). */

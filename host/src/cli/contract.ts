@@ -132,7 +132,7 @@ async function runAll(cases: readonly Check[], reporter: Reporter, io: Io): Prom
   const interrupt = catchInterrupts(io);
   const { signal } = interrupt;
   const started = performance.now();
-  const counts: Record<CaseStatus, number> = { pass: 0, fail: 0, skip: 0, timeout: 0, crash: 0 };
+  const counts: Record<CaseStatus, number> = { pass: 0, fail: 0, skip: 0, timeout: 0, crash: 0, known: 0 };
   const report = (result: CaseResult): void => {
     counts[result.status]++;
     reporter.caseEnd(result);

@@ -1,4 +1,4 @@
-import type { ClockKind } from '@qtest/sdk';
+import type { BackendName, ClockKind } from '@qtest/sdk';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 
 import { MAX_JOBS } from '../config/check.ts';
@@ -11,6 +11,9 @@ export interface CliOptions {
   readonly plugin: readonly string[];
   /** Patterns of cases. */
   readonly test: readonly string[];
+  readonly backend?: Exclude<BackendName, 'v86'>;
+  /** Name or path of the QEMU. */
+  readonly qemu?: string;
   readonly clock?: ClockKind;
   /** In nanoseconds. */
   readonly timeout?: bigint;
@@ -47,6 +50,13 @@ export function addOptions(program: Command): void {
         .argParser(collect)
         .default([], 'all'),
     )
+    .addOption(
+      new Option('--backend <name>', "the machines' devices: the host's own, or those of a QEMU").choices([
+        'native',
+        'qemu',
+      ]),
+    )
+    .option('--qemu <path>', 'the QEMU of the backend qemu (default: qemu-system-x86_64)')
     .addOption(
       new Option('--clock <kind>', 'clock of the machines; cases that need the other one are skipped').choices([
         'virtual',

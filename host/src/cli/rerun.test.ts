@@ -20,6 +20,10 @@ test('with what changes how the case runs', () => {
   expect(rerunCommand({ ...selected, name: "it's" }, { options, specs, extensions: ['trace'] })).toBe(
     `npx qtest --plugin './my trace.ts' --plugin @qtest/qtest-rtc -t 'it'\\''s' --config ci.ts --clock realtime --timeout 5ns`,
   );
+  const onQemu = { plugin: [], test: [], backend: 'qemu', qemu: './my qemu' } as const;
+  expect(rerunCommand(selected, { options: onQemu, specs, extensions: [] })).toMatch(
+    / -t periodic\/drift --backend qemu --qemu '\.\/my qemu'$/,
+  );
   expect(rerunCommand({ ...selected, schedule: 17 }, { options, specs, extensions: [] })).toMatch(/ --schedule 17$/);
   expect(rerunCommand({ ...selected, schedule: 'free' }, { options, specs, extensions: [] })).toMatch(
     / --schedule free$/,

@@ -25,6 +25,8 @@ export function rerunCommand(
   const words = ['npx', 'qtest', ...plugins.flatMap((spec) => ['--plugin', spec]), '-t', name];
   if (options.config === false) words.push('--no-config');
   else if (options.config !== undefined) words.push('--config', options.config);
+  if (options.backend !== undefined) words.push('--backend', options.backend);
+  if (options.qemu !== undefined) words.push('--qemu', options.qemu);
   if (options.clock !== undefined) words.push('--clock', options.clock);
   if (options.timeout !== undefined) words.push('--timeout', durationText(options.timeout));
   // Whatever the config and the command said: the seed that this is about.

@@ -1,7 +1,8 @@
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 
 import type { RunSummary } from '@qtest/sdk';
 
+import type { Backend } from '../backends/backend.ts';
 import { settingsOf, type Settings } from '../config/settings.ts';
 import type { HookSet } from '../hooks.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';
@@ -25,10 +26,12 @@ async function loadRunner(): Promise<RunCases> {
 export async function run(options: CliOptions, io: Io, runner: () => Promise<RunCases> = loadRunner): Promise<number> {
   const prepared = await prepare(options, io);
   const settings = settingsOf(prepared.config, options);
+  const backend = await backendOf(settings, prepared, options, io);
   const selection = await selectCases(prepared.plugins, {
     patterns: options.test,
     clock: options.clock,
     defaultClock: settings.clock,
+    backend,
   });
   const hooks = await tappedHooks(prepared.plugins);
   await hooks.configResolved.promise({
@@ -40,19 +43,23 @@ export async function run(options: CliOptions, io: Io, runner: () => Promise<Run
   });
   const reporter = await makeReporter(options, io, prepared);
   for (const pattern of selection.unmatched) reporter.warning?.(`-t '${pattern}' matched no case`);
-  return await runAll({ prepared, settings, selection, hooks, reporter, runCases: await runner() }, io);
+  return await runAll({ prepared, settings, backend, selection, hooks, reporter, runCases: await runner() }, io);
 }
 
 interface Run {
   readonly prepared: Prepared;
   readonly settings: Settings;
+  readonly backend: Backend;
   readonly selection: Selection;
   readonly hooks: HookSet;
   readonly reporter: Reporter;
   readonly runCases: RunCases;
 }
 
-async function runAll({ prepared, settings, selection, hooks, reporter, runCases }: Run, io: Io): Promise<number> {
+async function runAll(
+  { prepared, settings, backend, selection, hooks, reporter, runCases }: Run,
+  io: Io,
+): Promise<number> {
   const interrupt = catchInterrupts(io);
   const strays = catchStrays((message) => reporter.warning?.(message));
   try {
@@ -61,6 +68,7 @@ async function runAll({ prepared, settings, selection, hooks, reporter, runCases
     const { signal } = interrupt;
     const summary = await runCases({
       ...settings,
+      backend,
       plugins: prepared.plugins,
       selected,
       skipped,
@@ -77,6 +85,20 @@ async function runAll({ prepared, settings, selection, hooks, reporter, runCases
     strays.release();
     interrupt.release();
   }
+}
+
+/** The backend of a run. Each is loaded when it is asked for. */
+async function backendOf(
+  { backend, qemu }: Settings,
+  { file }: Prepared,
+  options: CliOptions,
+  { cwd }: Io,
+): Promise<Backend> {
+  if (backend === 'native') return (await import('../vcpu/lane.ts')).native;
+  const { qemuBackend } = await import('../backends/qemu/backend.ts');
+  // A path of the config's is relative to the config, a name is looked for on the PATH.
+  const from = options.qemu !== undefined || file === undefined ? cwd : dirname(file);
+  return await qemuBackend(qemu.includes('/') ? resolve(from, qemu) : qemu);
 }
 
 /** The hooks, tapped by the plugins. tapable is loaded here, as `qtest list` does without. */

@@ -92,3 +92,27 @@ test('when nothing matches, the nearest names are told', async () => {
     'no cases: the plugins that were loaded (trace) have none',
   );
 });
+
+test('on a backend, what it lacks is a reason, and the clock that it has goes for cases that name none', async () => {
+  const plugins = [
+    loaded('rtc', {
+      any: {},
+      virtual: { clock: 'virtual' },
+      stepped: { requires: ['virtual-clock'] },
+      vector: { requires: ['interrupt-acknowledge'] },
+      pair: { vcpus: 2 },
+    }),
+  ];
+  const backend = {
+    clocks: ['realtime'] as const,
+    lacks: (capability: string) => (capability === 'realtime-clock' ? undefined : `no ${capability}`),
+  };
+  const { selected, skipped } = await selectCases(plugins, { patterns: [], defaultClock: 'virtual', backend });
+  expect(brief(selected)).toEqual(['rtc any realtime']);
+  expect(skipped.map(({ case: { name }, reason }) => [name, reason])).toEqual([
+    ['virtual', 'no virtual-clock'],
+    ['stepped', 'no virtual-clock'],
+    ['vector', 'no interrupt-acknowledge'],
+    ['pair', 'no multi-vcpu'],
+  ]);
+});

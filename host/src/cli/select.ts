@@ -1,5 +1,6 @@
 import type { Capability, ClockKind } from '@qtest/sdk';
 
+import type { Backend } from '../backends/backend.ts';
 import { hostError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
 import type { LoadedPlugin, PluginCase } from '../plugins/types.ts';
@@ -13,6 +14,8 @@ export interface SelectOptions {
   readonly clock?: ClockKind | undefined;
   /** The clock of cases that name none, when the command line doesn't either. */
   readonly defaultClock: ClockKind;
+  /** What the cases are to run on; without it, on what can do everything. */
+  readonly backend?: Pick<Backend, 'clocks' | 'lacks'>;
 }
 
 export interface Selection {
@@ -33,7 +36,11 @@ const EVERYTHING = { test: () => true, unmatched: [] };
  * @throws NO_CASES when there is none.
  */
 export async function selectCases(plugins: readonly LoadedPlugin[], options: SelectOptions): Promise<Selection> {
-  const { patterns, clock, defaultClock } = options;
+  const { patterns, clock, backend } = options;
+  const { defaultClock } = options;
+  // On a backend without the default clock, a case that names none runs on the one that there is.
+  const [instead = defaultClock] = backend?.clocks ?? [];
+  const usual = backend?.clocks.includes(defaultClock) === false ? instead : defaultClock;
   const all = plugins.flatMap((plugin) => plugin.cases.map((found) => ({ plugin: plugin.name, found })));
   const names = all.map(({ found }) => found.name);
   const match = patterns.length === 0 ? EVERYTHING : await (await import('./patterns.ts')).matcher(patterns, names);
@@ -41,8 +48,8 @@ export async function selectCases(plugins: readonly LoadedPlugin[], options: Sel
     .filter(({ found }) => match.test(found.name))
     .map(({ plugin, found }) => {
       const { name, vcpus } = found;
-      const selected: SelectedCase = { plugin, name, clock: clock ?? found.clock ?? defaultClock, vcpus };
-      return { selected, reason: reasonToSkip(found, selected.clock) };
+      const selected: SelectedCase = { plugin, name, clock: clock ?? found.clock ?? usual, vcpus };
+      return { selected, reason: reasonOf(backend, found, selected) ?? reasonToSkip(found, selected.clock) };
     });
   if (chosen.length === 0) throw noCases(plugins, patterns, names);
   return {
@@ -58,6 +65,20 @@ function reasonToSkip({ clock: pinned, requires }: PluginCase, clock: ClockKind)
   const lacking: Capability = clock === 'virtual' ? 'realtime-clock' : 'virtual-clock';
   const needed = clock === 'virtual' ? 'realtime' : 'virtual';
   return pinned === needed || requires.includes(lacking) ? `needs the ${needed} clock (--clock ${needed})` : undefined;
+}
+
+/** Why a case can't be run on a backend; undefined when it can. */
+function reasonOf(
+  backend: SelectOptions['backend'],
+  { requires }: PluginCase,
+  { clock, vcpus }: SelectedCase,
+): string | undefined {
+  const needs: readonly Capability[] = [
+    clock === 'virtual' ? 'virtual-clock' : 'realtime-clock',
+    ...requires,
+    ...(vcpus > 1 ? (['multi-vcpu'] as const) : []),
+  ];
+  return needs.map((capability) => backend?.lacks(capability)).find((reason) => reason !== undefined);
 }
 
 function noCases(plugins: readonly LoadedPlugin[], patterns: readonly string[], names: readonly string[]): Error {

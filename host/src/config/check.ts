@@ -23,6 +23,14 @@ const RULES: { readonly [K in keyof Required<Config>]: Rule } = {
     expected: `a list of plugins, each a name, a path or [name, options]`,
     test: Array.isArray,
   },
+  backend: {
+    expected: `'native' or 'qemu'`,
+    test: (value) => value === 'native' || value === 'qemu',
+  },
+  qemu: {
+    expected: `the name or path of a QEMU, such as 'qemu-system-x86_64'`,
+    test: (value) => typeof value === 'string' && value.trim() !== '',
+  },
   clock: {
     expected: `'virtual' or 'realtime'`,
     test: (value) => value === 'virtual' || value === 'realtime',

@@ -1,10 +1,13 @@
-import type { ClockKind, Config } from '@qtest/sdk';
+import type { BackendName, ClockKind, Config } from '@qtest/sdk';
 
 import { timeoutNanoseconds } from './duration.ts';
 import { scheduleOf, type Schedule } from './schedule.ts';
 
 /** A config with its defaults filled in. */
 export interface Settings {
+  readonly backend: Exclude<BackendName, 'v86'>;
+  /** Name or path of the QEMU, as it was written. */
+  readonly qemu: string;
   readonly clock: ClockKind;
   /** Wall time a case may take, in nanoseconds. */
   readonly timeout: bigint;
@@ -18,6 +21,8 @@ export interface Settings {
 /** Fills in the defaults of a checked config. What the command line says goes before it. */
 export function settingsOf(config: Config, given: Partial<Settings> = {}): Settings {
   return {
+    backend: given.backend ?? config.backend ?? 'native',
+    qemu: given.qemu ?? config.qemu ?? 'qemu-system-x86_64',
     clock: given.clock ?? config.clock ?? 'virtual',
     timeout: given.timeout ?? timeoutNanoseconds(config.timeout) ?? 30_000_000_000n,
     jobs: given.jobs ?? config.jobs ?? 1,

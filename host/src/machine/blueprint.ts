@@ -17,6 +17,8 @@ export interface Blueprint {
   readonly controllers: readonly number[];
   /** Indices of the lines that reset the machine when they rise. */
   readonly resets: readonly number[];
+  /** For QEMU: arguments, and indices of the devices that they stand for. */
+  readonly qemu: { readonly args: readonly string[]; readonly provides: readonly number[] };
 }
 
 export interface DeviceBlueprint {

@@ -37,6 +37,7 @@ export class Builder implements MachineBuilder {
   readonly #devices: Added[] = [];
   readonly #wiring = new Wiring(this.#devices);
   readonly #memory = new MemoryPlan();
+  readonly #qemu = { args: new Array<string>(), provides: new Array<Added>() };
   #sealed = false;
 
   /** @param vcpus the most that a case of the plugin has: the CPUs of a `pc()` that does not say. */
@@ -152,6 +153,14 @@ export class Builder implements MachineBuilder {
     this.#wiring.resetOn(this.#added(output.device), output);
   }
 
+  qemu({ args = [], provides = [] }: { args?: readonly string[]; provides?: readonly DeviceRef[] }): void {
+    this.#open('qemu()');
+    if (!(Array.isArray(args) && args.every((arg) => typeof arg === 'string')))
+      fail(`qemu(): 'args' is ${inspect(args)}; expected a list of words, such as ['-device', 'lamp']`);
+    this.#qemu.args.push(...args);
+    this.#qemu.provides.push(...provides.map((ref) => this.#added(ref)));
+  }
+
   pc(options: PcOptions = {}): PcMachine {
     return buildPc(this, { cpus: this.#vcpus, ...options });
   }
@@ -202,6 +211,10 @@ export class Builder implements MachineBuilder {
         layout: layout.layout,
         resets: this.#wiring.resets,
         ...wiring,
+        qemu: {
+          args: this.#qemu.args,
+          provides: this.#qemu.provides.map((device) => this.#devices.indexOf(device)),
+        },
       },
       contents: this.#memory.contents,
     };

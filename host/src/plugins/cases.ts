@@ -14,6 +14,7 @@ export function collectCases(plugin: Plugin): readonly PluginCase[] {
       clock,
       timeout,
       vcpus = plugin.vcpus ?? 1,
+      expect,
     }: Omit<CaseSpec, 'run'> = typeof given === 'function' ? {} : given;
     return {
       name,
@@ -22,6 +23,7 @@ export function collectCases(plugin: Plugin): readonly PluginCase[] {
       ...(clock !== undefined && { clock }),
       ...(timeout !== undefined && { timeout: nanoseconds(timeout) }),
       vcpus,
+      ...(expect !== undefined && { expect }),
     };
   });
 }

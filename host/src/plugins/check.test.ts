@@ -14,7 +14,14 @@ test('a plugin with everything has no problem', () => {
     init: nothing,
     run: {
       'periodic/drift 2 Hz': nothing,
-      b: { run: nothing, requires: ['virtual-clock'], clock: 'virtual', timeout: 5n, description: '' },
+      b: {
+        run: nothing,
+        requires: ['virtual-clock'],
+        clock: 'virtual',
+        timeout: 5n,
+        description: '',
+        expect: { qemu: 'x' },
+      },
     },
     vcpus: 8,
     devices: [device],
@@ -55,6 +62,15 @@ test.each([
     "run['a'].clock: expected 'virtual' or 'realtime', but found 'wall'",
   ],
   [{ run: { a: { run: nothing, timeout: '10' } } }, "run['a'].timeout: expected a duration above zero"],
+  [
+    { run: { a: { run: nothing, expect: 'qemu' } } },
+    "run['a'].expect: expected an object of known differences by backend",
+  ],
+  [{ run: { a: { run: nothing, expect: { qmu: 'x' } } } }, "run['a'].expect.qmu: unknown key. Did you mean 'qemu'?"],
+  [
+    { run: { a: { run: nothing, expect: { qemu: true } } } },
+    "run['a'].expect.qemu: expected a sentence that says what is different there, but found true",
+  ],
   [{ vcpus: 0 }, 'vcpus: expected an integer from 1 to 8, but found 0'],
   [{ vcpus: 9 }, 'vcpus: expected an integer from 1 to 8, but found 9'],
   [{ run: { a: { run: nothing, vcpus: 9 } } }, "run['a'].vcpus: expected an integer from 1 to 8, but found 9"],

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 
-import { isDeviceDefinition, type Capability, type CaseSpec, type Plugin } from '@qtest/sdk';
+import { isDeviceDefinition, type BackendName, type Capability, type CaseSpec, type Plugin } from '@qtest/sdk';
 
 import { TIMEOUT_EXPECTED, timeoutNanoseconds } from '../config/duration.ts';
 import { didYouMean } from '../nearest.ts';
@@ -27,6 +27,7 @@ const CASE_KEYS: readonly string[] = Object.keys({
   clock: true,
   timeout: true,
   vcpus: true,
+  expect: true,
 } satisfies Record<keyof CaseSpec, true>);
 
 const CAPABILITIES: readonly string[] = Object.keys({
@@ -36,6 +37,11 @@ const CAPABILITIES: readonly string[] = Object.keys({
   snapshot: true,
   'multi-vcpu': true,
 } satisfies Record<Capability, true>);
+
+const BACKENDS: readonly string[] = Object.keys({ native: true, qemu: true, v86: true } satisfies Record<
+  BackendName,
+  true
+>);
 
 /**
  * What is wrong with the shape of a plugin: one that is written in JavaScript, or made by another version of the SDK,
@@ -103,7 +109,7 @@ function* caseProblems(name: string, given: unknown): Iterable<string> {
     yield wrong(path, 'a function, or an object with run', given);
     return;
   }
-  const { run, description, requires, clock, timeout, vcpus } = given;
+  const { run, description, requires, clock, timeout, vcpus, expect } = given;
   yield* vcpusProblem(`${path}.vcpus`, vcpus);
   yield* unknownKeys(`${path}.`, given, CASE_KEYS);
   if (typeof run !== 'function') yield wrong(`${path}.run`, 'a function', run);
@@ -118,6 +124,20 @@ function* caseProblems(name: string, given: unknown): Iterable<string> {
   }
   if (timeout !== undefined && timeoutNanoseconds(timeout) === undefined) {
     yield wrong(`${path}.timeout`, TIMEOUT_EXPECTED, timeout);
+  }
+  yield* expectProblems(`${path}.expect`, expect);
+}
+
+function* expectProblems(path: string, expect: unknown): Iterable<string> {
+  if (expect === undefined) return;
+  if (!isRecord(expect)) {
+    yield wrong(path, `an object of known differences by backend, as { qemu: 'PF is set only with PIE' }`, expect);
+    return;
+  }
+  yield* unknownKeys(`${path}.`, expect, BACKENDS);
+  for (const [backend, reason] of Object.entries(expect)) {
+    if (typeof reason !== 'string' || reason.trim() === '')
+      yield wrong(`${path}.${backend}`, 'a sentence that says what is different there', reason);
   }
 }
 

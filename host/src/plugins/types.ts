@@ -1,4 +1,4 @@
-import type { Capability, ClockKind, Plugin } from '@qtest/sdk';
+import type { BackendName, Capability, ClockKind, Plugin } from '@qtest/sdk';
 
 /** A case of a plugin, as its definition gives it. */
 export interface PluginCase {
@@ -10,6 +10,8 @@ export interface PluginCase {
   /** Wall time that it may take, in nanoseconds. */
   readonly timeout?: bigint;
   readonly vcpus: number;
+  /** Backends on which it is known to fail, and why. */
+  readonly expect?: Readonly<Partial<Record<BackendName, string>>>;
 }
 
 /** A plugin, loaded and checked. */

@@ -45,7 +45,7 @@ export interface CaseResult extends SelectedCase {
   readonly schedule?: number | 'free';
   /** Seeds that have been tried, of which `schedule` is the last; all before it passed. */
   readonly attempts?: number;
-  /** Why it was skipped. */
+  /** Why it was skipped; of a known difference, what is different. */
   readonly reason?: string;
   /** What the case returned. */
   readonly value?: unknown;

@@ -21,7 +21,7 @@ test('one document, with every field of every case', () => {
   reporter.warning('slow');
   reporter.caseEnd(result);
   expect(output.read()).toBeNull();
-  const summary = { pass: 1, fail: 0, skip: 0, timeout: 0, crash: 0, duration: 3 };
+  const summary = { pass: 1, fail: 0, skip: 0, timeout: 0, crash: 0, known: 0, duration: 3 };
   reporter.done(summary, { interrupted: true });
   expect(JSON.parse(String(output.read()))).toEqual({
     version: 1,

@@ -31,7 +31,7 @@ const result = (name: string, fields: Partial<CaseResult> = {}): CaseResult => (
   ...fields,
 });
 
-const counts = { pass: 0, fail: 0, skip: 0, timeout: 0, crash: 0, duration: 1234 };
+const counts = { pass: 0, fail: 0, skip: 0, timeout: 0, crash: 0, known: 0, duration: 1234 };
 
 const report = (cases: readonly SelectedCase[], tty = false): { reporter: SpecReporter; text: () => string } => {
   const output = Object.assign(
@@ -179,7 +179,7 @@ describe('what failed outside the plugin’s own code', () => {
     reporter.caseEnd(
       result('c', { status: 'fail', failures: [{ ...failure, location: { file: '/gone/x.ts', line: 1, column: 1 } }] }),
     );
-    reporter.done({ ...counts, crash: 1, timeout: 1, fail: 1 }, { interrupted: false });
+    reporter.done({ ...counts, crash: 1, known: 0, timeout: 1, fail: 1 }, { interrupted: false });
     expect(text()).toContain('  ✗ a  crashed, 2 ms\n  ✗ b  timed out, 2 ms\n');
     expect(text()).toContain('\n    boom\n      at f (x.ts:1:2)\n      at g\n');
     expect(text()).toContain('2) rtc › b\n\n    timed out\n');

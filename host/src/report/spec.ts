@@ -24,6 +24,7 @@ const MARKS = {
   timeout: { mark: '✗', colour: 'red', word: 'timed out' },
   crash: { mark: '✗', colour: 'red', word: 'crashed' },
   skip: { mark: '↓', colour: 'yellow', word: 'skipped' },
+  known: { mark: '≠', colour: 'yellow', word: 'known to differ' },
 } as const satisfies Record<CaseStatus, { mark: string; colour: 'green' | 'red' | 'yellow'; word: string }>;
 
 /**
@@ -87,13 +88,14 @@ export class SpecReporter implements Reporter {
       ...(result.clock === 'realtime' ? ['realtime'] : []),
       ...(plain ? [] : [result.status === 'skip' ? (result.reason ?? word) : word]),
       ...(result.attempts === undefined ? [] : [count(result.attempts, 'seed')]),
+      ...(result.status === 'known' && result.reason !== undefined ? [result.reason] : []),
       ...(result.status === 'skip' ? [] : [formatDuration(result.duration)]),
     ];
     lines.push(
       `${indent(path.length - 1)}${style(colour, mark)} ${path.at(-1) ?? ''}  ${style('dim', remarks.join(', '))}`,
     );
     for (const line of result.log) lines.push(...indented(line, inner).map((text) => style('dim', text)));
-    if (result.status === 'pass' || result.status === 'skip') {
+    if (result.status === 'pass' || result.status === 'skip' || result.status === 'known') {
       for (const note of result.notes)
         lines.push(...indented(`note: ${note}`, inner).map((text) => style('yellow', text)));
     } else {
@@ -147,7 +149,7 @@ export class SpecReporter implements Reporter {
 }
 
 function statuses(): readonly CaseStatus[] {
-  return ['pass', 'fail', 'timeout', 'crash', 'skip'];
+  return ['pass', 'fail', 'timeout', 'crash', 'known', 'skip'];
 }
 
 function titleOf({ plugin, name }: SelectedCase): string {

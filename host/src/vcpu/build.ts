@@ -1,9 +1,10 @@
-import type { ClockKind, MachineContext } from '@qtest/sdk';
+import type { BackendName, ClockKind, MachineContext } from '@qtest/sdk';
 import { hostError } from '../errors.ts';
 import type { HookSet } from '../hooks.ts';
-import type { Registry } from '../machine/bound-machine.ts';
+import type { BoundMachine, Registry } from '../machine/bound-machine.ts';
 import { Builder, type KnownDevice } from '../machine/builder.ts';
 import { knownDevices } from '../machine/builtin.ts';
+import { createMachine } from '../machine/create.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';
 import { messageOf } from '../thrown.ts';
 import { within } from '../within.ts';
@@ -46,10 +47,25 @@ export async function build(
   return builder;
 }
 
+/** Builds a plugin's machine and powers it on. */
+export async function powerOn(
+  plugin: LoadedPlugin,
+  { known, hooks, context }: { known: ReadonlyMap<string, KnownDevice>; hooks: HookSet; context: MachineContext },
+): Promise<BoundMachine> {
+  const builder = await build(plugin, { known, hooks, context });
+  const machine = createMachine(builder, registryOf(known));
+  const { fault } = machine.bus;
+  if (fault === undefined) return machine;
+  const cause = Object.assign(new Error(fault.message), { stack: fault.stack });
+  throw hostError('DEVICE', `plugin '${plugin.name}': device '${fault.device}' threw at power-on: ${fault.message}`, {
+    cause,
+  });
+}
+
 let machines = 0;
 
 /** What the hooks are told of a new machine of a plugin. */
-export function contextFor(plugin: LoadedPlugin, clock: ClockKind): MachineContext {
+export function contextFor(plugin: LoadedPlugin, clock: ClockKind, backend: BackendName = 'native'): MachineContext {
   const vcpus = Math.max(1, ...plugin.cases.map((item) => item.vcpus));
-  return { plugin: plugin.name, machine: ++machines, clock, vcpus };
+  return { plugin: plugin.name, machine: ++machines, clock, vcpus, backend };
 }

@@ -10,10 +10,24 @@ const SUFFIX: Readonly<Record<number, string>> = { 1: 'b', 2: 'w', 4: 'l' };
 /**
  * Turns a VCPU's last accesses into lines for a reader, by the register tables: `outb 0x71 ← 0x42   rtc0.B {PIE, 24H}`. What lies behind
  * an index/data pair is told from the index written before; until one has been seen, only the data port is named.
+ * @param nobody what to say where no device of the machine is known to answer.
  */
-export function decodeTrace(machine: BoundMachine, registry: Registry, entries: readonly TraceEntry[]): string[] {
+export function decodeTrace(
+  machine: BoundMachine,
+  registry: Registry,
+  entries: readonly TraceEntry[],
+  nobody = '   no device',
+): string[] {
   const indices = new Map<string, number>();
-  return entries.map((entry) => decodeEntry(machine, registry, indices, entry));
+  return entries.map((entry) => decodeEntry(machine, registry, indices, entry) ?? describeAccess(entry) + nobody);
+}
+
+/** An access in itself. */
+function describeAccess({ op, size, address, value }: TraceEntry): string {
+  const io = op === OP.IN || op === OP.OUT;
+  const writes = op === OP.OUT || op === OP.WRITE;
+  const name = `${io ? (writes ? 'out' : 'in') : writes ? 'write' : 'read'}${SUFFIX[size] ?? ''}`;
+  return `${name} ${hex(address, io ? 2 : 8)} ${writes ? '←' : '→'} ${hex(value, size * 2)}`;
 }
 
 function decodeEntry(
@@ -21,7 +35,7 @@ function decodeEntry(
   registry: Registry,
   indices: Map<string, number>,
   entry: TraceEntry,
-): string {
+): string | undefined {
   const { op, size, address, value } = entry;
   switch (op) {
     case OP.STEP:
@@ -33,12 +47,10 @@ function decodeEntry(
   }
   const io = op === OP.IN || op === OP.OUT;
   const writes = op === OP.OUT || op === OP.WRITE;
-  const name = `${io ? (writes ? 'out' : 'in') : writes ? 'write' : 'read'}${SUFFIX[size] ?? ''}`;
-  const text = `${name} ${hex(address, io ? 2 : 8)} ${writes ? '←' : '→'} ${hex(value, size * 2)}`;
   const target = io ? portTarget(machine, address, size) : machine.bus.memory.find(address).target;
-  if (target === undefined || target.device < 0) return `${text}   no device`;
+  if (target === undefined || target.device < 0) return undefined;
   const what = describe(machine, registry, indices, target, { offset: address - target.base, value, writes });
-  return `${text.padEnd(24)} ${what}`;
+  return `${describeAccess(entry).padEnd(24)} ${what}`;
 }
 
 /** Who answers at a port: not a region that lets the access through. */

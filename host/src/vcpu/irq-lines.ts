@@ -1,5 +1,6 @@
 import type { IrqLine, IrqSource } from '@qtest/sdk';
 import { hostError } from '../errors.ts';
+import type { Blueprint } from '../machine/blueprint.ts';
 import type { BoundMachine } from '../machine/bound-machine.ts';
 
 /** An IRQ line of a machine in shared memory. */
@@ -26,22 +27,30 @@ export class NativeIrqLine implements IrqLine {
 /** The index of a line that a test names: by a handle of `machine.irq()`, or by number on the ISA bus, or else the only bus with IRQ lines. */
 export function lineIndex(machine: BoundMachine, source: IrqSource): number {
   if (source instanceof NativeIrqLine) return source.line;
-  if (typeof source !== 'number')
-    throw new TypeError(`an IRQ is a number on the ISA bus or a line of machine.irq(), not ${typeof source}`);
-  const all = machine.blueprint.devices.filter((device) => device.busLines > 0);
+  if (typeof source === 'number') return busLine(machine.blueprint, source);
+  throw noLine(source);
+}
+
+export function noLine(source: unknown): TypeError {
+  return new TypeError(`an IRQ is a number on the ISA bus or a line of machine.irq(), not ${typeof source}`);
+}
+
+/** The index of an IRQ line by its number on the ISA bus, or else on the only bus with IRQ lines. */
+export function busLine({ devices }: Blueprint, irq: number): number {
+  const all = devices.filter((device) => device.busLines > 0);
   const isa = all.filter(({ busName }) => busName === 'isa');
   const buses = isa.length > 0 ? isa : all;
   const [bus] = buses;
   if (bus === undefined || buses.length > 1) {
     throw hostError(
       'MACHINE',
-      `IRQ ${source}: the machine has ${buses.length} buses with IRQ lines; say which with machine.irq(bus, ${source})`,
+      `IRQ ${irq}: the machine has ${buses.length} buses with IRQ lines; say which with machine.irq(bus, ${irq})`,
     );
   }
-  if (!(Number.isInteger(source) && source >= 0 && source < bus.busLines)) {
-    throw new RangeError(`IRQ ${source}: the bus '${bus.id}' has the IRQs 0 to ${bus.busLines - 1}`);
+  if (!(Number.isInteger(irq) && irq >= 0 && irq < bus.busLines)) {
+    throw new RangeError(`IRQ ${irq}: the bus '${bus.id}' has the IRQs 0 to ${bus.busLines - 1}`);
   }
-  return bus.busLine + source;
+  return bus.busLine + irq;
 }
 
 /** The line of `machine.irq(id, …)`. */
@@ -49,13 +58,18 @@ export function findLine(
   machine: BoundMachine,
   id: string,
   output: string | number | undefined,
-  pin = 0,
+  pin?: number,
 ): NativeIrqLine {
-  const device = machine.blueprint.devices.find((candidate) => candidate.id === id);
+  return new NativeIrqLine(machine, outputLine(machine.blueprint, id, output, pin));
+}
+
+/** The index of the line of `machine.irq(id, …)`. */
+export function outputLine({ devices }: Blueprint, id: string, output: string | number | undefined, pin = 0): number {
+  const device = devices.find((candidate) => candidate.id === id);
   if (device === undefined) {
     throw hostError(
       'MACHINE',
-      `machine.irq('${id}'): there is no such device; the machine has ${machine.devices.map((d) => d.id).join(', ')}`,
+      `machine.irq('${id}'): there is no such device; the machine has ${devices.map((d) => d.id).join(', ')}`,
     );
   }
   const number = typeof output === 'number' ? output : pin;
@@ -73,5 +87,5 @@ export function findLine(
       `machine.irq('${id}', ${String(output ?? 0)}): '${id}' has no such line; it has ${has || 'none'}`,
     );
   }
-  return new NativeIrqLine(machine, first + number);
+  return first + number;
 }

@@ -1,25 +1,29 @@
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import type { ClockKind, MachineContext } from '@qtest/sdk';
+import type { MachineContext } from '@qtest/sdk';
 import { Piscina } from 'piscina';
 import { hostError } from '../errors.ts';
+import type { Backend, CaseLane, LaneOptions, Observation } from '../backends/backend.ts';
 import type { HookSet } from '../hooks.ts';
 import type { BoundMachine, Registry } from '../machine/bound-machine.ts';
-import type { KnownDevice } from '../machine/builder.ts';
-import { WORD } from '../machine/control.ts';
-import { createMachine } from '../machine/create.ts';
+import { LONG, MAX_VCPUS, VCPU_STATUS, WORD } from '../machine/control.ts';
 import { poison } from '../machine/lock.ts';
-import { rouseAll } from '../machine/waiters.ts';
-import type { LoadedPlugin } from '../plugins/types.ts';
-import { build, contextFor, registryOf } from './build.ts';
-import type { VcpuThreadData } from './task.ts';
+import { restorePristine } from '../machine/snapshot.ts';
+import { rouseAll, setStatus } from '../machine/waiters.ts';
+import type { Failure, SelectedCase } from '../report/events.ts';
+import { contextFor, powerOn, registryOf } from './build.ts';
+import { decodeTrace } from './decode.ts';
+import { describeFailure } from './failure.ts';
+import { Observer } from './observer.ts';
+import { destroyPool, EXIT_BOUND, exitOf, exitsOf, settles } from './pool.ts';
+import type { VcpuOutcome, VcpuTask, VcpuThreadData } from './task.ts';
+import { TraceRing, traceEntries } from './trace.ts';
+import { seedTurns } from './turns.ts';
 
 /** How long the lock may take to be had before a VCPU is killed, ms. */
 export const LOCK_BOUND = 100;
 /** How long the I/O thread may take to end by itself, ms: longer than it sleeps. */
 const IO_BOUND = 250;
-/** How long a thread that is being terminated is waited for, ms. One that sleeps in the operating system does not hear of it. */
-const EXIT_BOUND = 2000;
 /** Heap of a VCPU's thread, MiB: a case that eats memory is to fail before the machine does. */
 const HEAP = 512;
 
@@ -27,19 +31,16 @@ const HEAP = 512;
 const sibling = (name: string): URL =>
   new URL(`${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
-/** What lanes are made from. */
-export interface LaneOptions {
-  readonly plugin: LoadedPlugin;
-  readonly clock: ClockKind;
-  readonly hooks: HookSet;
-  readonly known: ReadonlyMap<string, KnownDevice>;
-  readonly stallLimit: number;
-  /** Several VCPUs in virtual time: one at a time by the seeded scheduler, which is the default, or all at once. */
-  readonly schedule?: 'seeded' | 'free';
-}
+/** This host's own devices: everything that a case can ask for. */
+export const native: Backend = {
+  name: 'native',
+  clocks: ['virtual', 'realtime'],
+  lacks: () => undefined,
+  createLane: (options) => Lane.create(options),
+};
 
 /** A machine of a plugin, and the threads of its VCPUs. */
-export class Lane {
+export class Lane implements CaseLane {
   readonly context: MachineContext;
   readonly machine: BoundMachine;
   readonly registry: Registry;
@@ -61,21 +62,10 @@ export class Lane {
   /** Builds the machine: `init()` or the normal machine init, then the hooks `machineInit` and `machineReady`. */
   static async create({ plugin, clock, hooks, known, stallLimit, schedule = 'seeded' }: LaneOptions): Promise<Lane> {
     const context = contextFor(plugin, clock);
-    const builder = await build(plugin, { known, hooks, context });
-    const registry = registryOf(known);
-    const machine = createMachine(builder, registry);
-    const { fault } = machine.bus;
-    if (fault !== undefined) {
-      const cause = Object.assign(new Error(fault.message), { stack: fault.stack });
-      throw hostError(
-        'DEVICE',
-        `plugin '${plugin.name}': device '${fault.device}' threw at power-on: ${fault.message}`,
-        { cause },
-      );
-    }
+    const machine = await powerOn(plugin, { known, hooks, context });
     await hooks.machineReady.promise({ ...context, devices: machine.devices });
     const { name, url, root, options } = plugin;
-    return new Lane(context, machine, registry, {
+    return new Lane(context, machine, registryOf(known), {
       handle: machine.handle,
       plugin: { name, url, root },
       options,
@@ -108,7 +98,73 @@ export class Lane {
   async retireThreads(): Promise<void> {
     const pool = this.#pool;
     this.#pool = undefined;
-    await Promise.all([this.#stopIoThread(), pool === undefined ? undefined : destroy(pool)]);
+    await Promise.all([this.#stopIoThread(), pool === undefined ? undefined : destroyPool(pool)]);
+  }
+
+  /** Puts the machine into its pristine state, and the control words into those of a case that starts. */
+  prepare({ vcpus }: SelectedCase, seed: number): void {
+    const { machine } = this;
+    const { words } = machine.control;
+    this.locked(() => {
+      if (!this.fresh) restorePristine(machine);
+      this.fresh = false;
+      for (const word of [WORD.ABANDONED, WORD.BARRIER_COUNT, WORD.FAULT, WORD.STARTED]) Atomics.store(words, word, 0);
+      machine.control.longs[LONG.BEGAN] = 0n;
+      words[WORD.VCPUS] = vcpus;
+      seedTurns(machine.control, vcpus, seed);
+      // Those of a case that was refused have never ended.
+      for (let vcpu = vcpus; vcpu < MAX_VCPUS; vcpu++) setStatus(machine.control, vcpu, VCPU_STATUS.OFF);
+      for (let vcpu = 0; vcpu < vcpus; vcpu++) {
+        setStatus(machine.control, vcpu, VCPU_STATUS.READY);
+        new TraceRing(machine.control, vcpu).clear();
+      }
+    });
+  }
+
+  observe(hooks: HookSet): Observation {
+    const observer = new Observer(this, hooks);
+    return {
+      end: () => {
+        Atomics.store(this.machine.control.words, WORD.STARTED, 0);
+        return observer.end();
+      },
+    };
+  }
+
+  taskOf(task: VcpuTask): VcpuTask {
+    return task;
+  }
+
+  get began(): bigint {
+    return this.machine.control.longs[LONG.BEGAN] ?? 0n;
+  }
+
+  abandon(): void {
+    const { control } = this.machine;
+    Atomics.store(control.words, WORD.ABANDONED, 1);
+    rouseAll(control);
+  }
+
+  failures(told: readonly Failure[], outcomes: readonly VcpuOutcome[], root: string): Failure[] {
+    const failures = outcomes.flatMap(({ fault }) => (fault === undefined ? [] : [fault]));
+    const faulted = this.machine.control.words[WORD.FAULT] ?? 0;
+    if (faulted !== 0) this.spent = true;
+    if (faulted !== 0 && failures.length === 0) {
+      const device = this.machine.blueprint.devices[faulted - 1]?.id;
+      const message = `device '${device}' has failed, which is a bug of the device`;
+      failures.push({ name: 'DeviceFault', code: 'DEVICE', message });
+    }
+    if (this.ioError !== undefined) {
+      this.spent = true;
+      failures.push(describeFailure(this.ioError, root));
+    }
+    return [...told, ...failures];
+  }
+
+  accesses(vcpu: number): string[] {
+    const { machine, registry } = this;
+    machine.bus.refresh();
+    return decodeTrace(machine, registry, traceEntries(machine.control, vcpu));
   }
 
   /** Runs something under the machine's lock on the host's thread, which never waits for it longer than a bound. */
@@ -128,10 +184,11 @@ export class Lane {
 
   /**
    * Kills the VCPUs wherever they are; nobody uses the machine afterwards.
-   * @returns whether they let go of the lock: false when one that keeps it makes no access, or hangs in a device.
+   * @returns the VCPU that had the turn and has not let go of the lock: it makes no access, or hangs in a device.
    */
-  async kill(abort: () => void): Promise<boolean> {
+  async kill(abort: () => void): Promise<number | undefined> {
     this.spent = true;
+    const turn = this.machine.control.words[WORD.TURN];
     const { machine } = this;
     const { control, lock } = machine;
     Atomics.store(control.words, WORD.ABANDONED, 1);
@@ -145,7 +202,7 @@ export class Lane {
     await Promise.all([exits, this.retireThreads()]);
     if (locked) lock.release();
     rouseAll(control);
-    return locked;
+    return locked ? undefined : turn;
   }
 
   async dispose(): Promise<void> {
@@ -181,33 +238,5 @@ export class Lane {
     void thread.terminate();
     await settles(exited, EXIT_BOUND);
     thread.unref();
-  }
-}
-
-/** Ends a pool and waits until its threads are gone. */
-async function destroy(pool: Piscina): Promise<void> {
-  await Promise.all([exitsOf(pool), settles(pool.destroy(), EXIT_BOUND)]);
-}
-
-async function exitsOf(pool: Piscina | undefined): Promise<void> {
-  await settles(Promise.all((pool?.threads ?? []).map((thread) => exitOf(thread))), EXIT_BOUND);
-}
-
-/** Settles when the thread is gone, whatever it dies of. */
-async function exitOf(thread: Worker): Promise<void> {
-  if (thread.threadId < 0) return;
-  await new Promise<void>((resolve) => void thread.once('exit', () => resolve()));
-}
-
-/** Whether a promise settles within `ms` milliseconds. */
-async function settles(promise: Promise<unknown>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  try {
-    return await Promise.race([promise.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

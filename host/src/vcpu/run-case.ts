@@ -1,19 +1,14 @@
-import type { CaseStatus } from '@qtest/sdk';
+import type { BackendName, CaseStatus } from '@qtest/sdk';
 import { formatNanoseconds } from '@qtest/sdk';
 import { hostError } from '../errors.ts';
+import type { CaseLane, EndKind } from '../backends/backend.ts';
 import type { HookSet } from '../hooks.ts';
-import { LONG, MAX_VCPUS, VCPU_STATUS, WORD } from '../machine/control.ts';
-import { decodeTrace } from './decode.ts';
-import { restorePristine } from '../machine/snapshot.ts';
-import { rouseAll, setStatus } from '../machine/waiters.ts';
 import type { CaseResult, Failure, SelectedCase } from '../report/events.ts';
 import { codeOf, messageOf } from '../thrown.ts';
 import { describeFailure } from './failure.ts';
-import { LOCK_BOUND, type Lane } from './lane.ts';
-import { Observer, type Observed } from './observer.ts';
-import type { VcpuOutcome, VcpuTask } from './task.ts';
-import { TraceRing, traceEntries } from './trace.ts';
-import { seedTurns } from './turns.ts';
+import { LOCK_BOUND } from './lane.ts';
+import type { Observed } from './observer.ts';
+import type { VcpuOutcome } from './task.ts';
 
 /** Accesses shown for a case that did not pass. */
 const SHOWN_ACCESSES = 12;
@@ -34,6 +29,8 @@ export interface CaseOptions {
   /** Folder of the plugin. */
   readonly root: string;
   readonly signal: AbortSignal;
+  /** The known difference on the lane's backend, if there is one. */
+  readonly expect?: string | undefined;
 }
 
 type Verdict = Pick<CaseResult, 'status' | 'failures' | 'log' | 'notes' | 'accesses'> & {
@@ -42,7 +39,7 @@ type Verdict = Pick<CaseResult, 'status' | 'failures' | 'log' | 'notes' | 'acces
 };
 
 /** Runs one case on a lane's machine. Never rejects: whatever happens is the case's result. */
-export async function runCase(lane: Lane, selected: SelectedCase, options: CaseOptions): Promise<CaseResult> {
+export async function runCase(lane: CaseLane, selected: SelectedCase, options: CaseOptions): Promise<CaseResult> {
   const started = performance.now();
   let verdict: Verdict;
   try {
@@ -55,9 +52,9 @@ export async function runCase(lane: Lane, selected: SelectedCase, options: CaseO
   return { ...selected, duration, ...verdict };
 }
 
-async function attempt(lane: Lane, selected: SelectedCase, options: CaseOptions): Promise<Verdict> {
+async function attempt(lane: CaseLane, selected: SelectedCase, options: CaseOptions): Promise<Verdict> {
   const { hooks } = options;
-  prepare(lane, selected.vcpus, options.seed ?? 0);
+  await lane.prepare(selected, options.seed ?? 0);
   let skipped: string | undefined;
   const skip = (reason: string): void => {
     skipped ??= reason;
@@ -70,77 +67,65 @@ async function attempt(lane: Lane, selected: SelectedCase, options: CaseOptions)
     };
     await hooks.vcpuStart.promise({ ...lane.context, case: selected.name, index, refuse });
   }
-  const observer = new Observer(lane, hooks);
+  const observation = lane.observe(hooks);
   let run: Awaited<ReturnType<typeof runVcpus>>;
   let observed: Observed;
   try {
     run = await runVcpus(lane, selected, options);
   } finally {
-    Atomics.store(lane.machine.control.words, WORD.STARTED, 0);
-    observed = observer.end();
+    observed = observation.end();
   }
   const { outcomes, ended } = run;
   if (outcomes.some(({ leftRunning }) => leftRunning.length > 0) && !lane.spent) await lane.retireThreads();
-  return judge(lane, selected, options, outcomes, ended, observed);
+  return withExpectation(
+    await judge(lane, selected, options, outcomes, ended, observed),
+    options.expect,
+    lane.context.backend,
+  );
 }
 
-/** Puts the machine into its pristine state, and the control words into those of a case that starts. */
-function prepare(lane: Lane, vcpus: number, seed: number): void {
-  const { machine } = lane;
-  const { words } = machine.control;
-  lane.locked(() => {
-    if (!lane.fresh) restorePristine(machine);
-    lane.fresh = false;
-    for (const word of [WORD.ABANDONED, WORD.BARRIER_COUNT, WORD.FAULT, WORD.STARTED]) Atomics.store(words, word, 0);
-    machine.control.longs[LONG.BEGAN] = 0n;
-    words[WORD.VCPUS] = vcpus;
-    seedTurns(machine.control, vcpus, seed);
-    // Those of a case that was refused have never ended.
-    for (let vcpu = vcpus; vcpu < MAX_VCPUS; vcpu++) setStatus(machine.control, vcpu, VCPU_STATUS.OFF);
-    for (let vcpu = 0; vcpu < vcpus; vcpu++) {
-      setStatus(machine.control, vcpu, VCPU_STATUS.READY);
-      new TraceRing(machine.control, vcpu).clear();
-    }
-  });
+/** A case that fails where it is known to fail has shown a known difference; one that passes there has lost it. */
+function withExpectation(verdict: Verdict, expected: string | undefined, backend: BackendName): Verdict {
+  if (expected === undefined) return verdict;
+  if (verdict.status === 'fail') return { ...verdict, status: 'known', reason: expected };
+  if (verdict.status !== 'pass') return verdict;
+  const message = `it passes, although its 'expect' says that on ${backend} it fails: ${expected}. Take '${backend}' out of 'expect'`;
+  return { ...verdict, status: 'fail', failures: [{ name: 'Unexpected', code: 'EXPECT', message }] };
 }
 
 interface Ended {
-  readonly kind: 'done' | 'timeout' | 'interrupted';
+  readonly kind: EndKind;
   /** The VCPU that has kept the turn, and with it the lock, to its end. */
   readonly silent: number | undefined;
 }
 
 /** Hands the case to its VCPUs and waits for all of them; ends them when the time is up or one has failed. */
 async function runVcpus(
-  lane: Lane,
+  lane: CaseLane,
   selected: SelectedCase,
   options: CaseOptions,
 ): Promise<{ outcomes: VcpuOutcome[]; ended: Ended }> {
   const abort = new AbortController();
   const shared = new SharedArrayBuffer(SHARED_BYTES);
   const { pool } = lane;
-  let kill: Promise<boolean> | undefined;
-  let kind: Ended['kind'] = 'done';
-  let turn: number | undefined;
+  let kill: Promise<number | undefined> | undefined;
+  let kind: EndKind = 'done';
   let grace: NodeJS.Timeout | undefined;
-  const end = (why: Ended['kind']): void => {
+  const end = (why: EndKind): void => {
     if (kill !== undefined) return;
     kind = why;
-    turn = lane.machine.control.words[WORD.TURN];
-    kill = lane.kill(() => abort.abort());
+    kill = lane.kill(() => abort.abort(), why);
   };
   const failed = (): void => {
     if (selected.vcpus === 1 || grace !== undefined) return;
-    const { control } = lane.machine;
-    Atomics.store(control.words, WORD.ABANDONED, 1);
-    rouseAll(control);
+    lane.abandon();
     grace = setTimeout(() => end('done'), GRACE);
   };
   const limit = Number(options.timeout) / 1e6;
   let timer: NodeJS.Timeout | undefined;
   // What a thread's start and its imports take is not the case's.
   const look = (): void => {
-    const began = lane.machine.control.longs[LONG.BEGAN] ?? 0n;
+    const { began } = lane;
     const left =
       began === 0n ? START_BOUND - (performance.now() - handed) : limit - Number(process.hrtime.bigint() - began) / 1e6;
     if (left <= 0) end('timeout');
@@ -152,7 +137,7 @@ async function runVcpus(
   options.signal.addEventListener('abort', interrupt, { once: true });
   if (options.signal.aborted) interrupt();
   const parts = Array.from({ length: selected.vcpus }, async (_, index): Promise<VcpuOutcome> => {
-    const task: VcpuTask = { case: selected.name, index, count: selected.vcpus, shared };
+    const task = lane.taskOf({ case: selected.name, index, count: selected.vcpus, shared });
     try {
       const outcome = checked(await pool.run(task, { signal: abort.signal }));
       if (outcome.status === 'fail') failed();
@@ -167,7 +152,8 @@ async function runVcpus(
   clearTimeout(timer);
   clearTimeout(grace);
   options.signal.removeEventListener('abort', interrupt);
-  const silent = (await kill) === false && options.seed !== undefined ? turn : undefined;
+  const last = await kill;
+  const silent = options.seed === undefined ? undefined : last;
   return { outcomes, ended: { kind, silent } };
 }
 
@@ -192,35 +178,19 @@ function died(error: unknown, killed: boolean): VcpuOutcome {
   return { status: 'fail', failures: [{ name: 'Crash', code: 'CRASH', message }], log: [], leftRunning: [] };
 }
 
-function judge(
-  lane: Lane,
+async function judge(
+  lane: CaseLane,
   selected: SelectedCase,
   options: CaseOptions,
   outcomes: readonly VcpuOutcome[],
   ended: Ended,
   observed: Observed,
-): Verdict {
+): Promise<Verdict> {
   const several = selected.vcpus > 1;
-  const failures = outcomes.flatMap((outcome, vcpu) =>
+  const told = outcomes.flatMap((outcome, vcpu) =>
     outcome.failures.map((failure): Failure => (several ? { ...failure, vcpu } : failure)),
   );
-  const faults = outcomes.flatMap(({ fault }) => (fault === undefined ? [] : [fault]));
-  failures.push(...faults);
-  const { words } = lane.machine.control;
-  const faulted = words[WORD.FAULT] ?? 0;
-  if (faulted !== 0) lane.spent = true;
-  if (faulted !== 0 && faults.length === 0) {
-    const device = lane.machine.blueprint.devices[faulted - 1]?.id;
-    failures.push({
-      name: 'DeviceFault',
-      code: 'DEVICE',
-      message: `device '${device}' has failed, which is a bug of the device`,
-    });
-  }
-  if (lane.ioError !== undefined) {
-    lane.spent = true;
-    failures.push(describeFailure(lane.ioError, options.root));
-  }
+  const failures = [...(await lane.failures(told, outcomes, options.root))];
   for (const error of observed.errors) failures.push(describeFailure(error, options.root));
   for (const name of ['guestError', 'unimplemented'] as const) {
     const count = observed.counts[name];
@@ -284,18 +254,16 @@ function notesOf(outcomes: readonly VcpuOutcome[], observed: Observed, passed: b
   return notes;
 }
 
-function lastAccesses(lane: Lane, vcpus: number): string[] {
-  const { machine, registry } = lane;
-  machine.bus.refresh();
+function lastAccesses(lane: CaseLane, vcpus: number): string[] {
   return Array.from({ length: vcpus }, (_, vcpu) => {
     // All that the ring holds is decoded, so that an index written earlier is known; the last ones are shown.
-    const lines = decodeTrace(machine, registry, traceEntries(machine.control, vcpu)).slice(-SHOWN_ACCESSES);
+    const lines = lane.accesses(vcpu).slice(-SHOWN_ACCESSES);
     return vcpus === 1 ? lines : lines.map((line) => `VCPU ${vcpu}: ${line}`);
   }).flat();
 }
 
 async function announceEnd(
-  lane: Lane,
+  lane: CaseLane,
   selected: SelectedCase,
   options: CaseOptions,
   verdict: Verdict,
@@ -324,6 +292,6 @@ async function announceEnd(
   return {
     ...verdict,
     failures,
-    status: verdict.status === 'pass' || verdict.status === 'skip' ? 'fail' : verdict.status,
+    status: ['pass', 'skip', 'known'].includes(verdict.status) ? 'fail' : verdict.status,
   };
 }

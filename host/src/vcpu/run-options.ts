@@ -1,5 +1,6 @@
 import type { RunSummary } from '@qtest/sdk';
 
+import type { Backend } from '../backends/backend.ts';
 import type { Schedule } from '../config/schedule.ts';
 import type { HookSet } from '../hooks.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';
@@ -22,6 +23,7 @@ export interface RunOptions {
   readonly selected: readonly SelectedCase[];
   /** To be reported as skipped. */
   readonly skipped: readonly SkippedCase[];
+  readonly backend: Backend;
   readonly hooks: HookSet;
   readonly reporter: Reporter;
   /** Machines in parallel. */

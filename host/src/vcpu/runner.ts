@@ -1,9 +1,9 @@
 import type { CaseStatus, RunSummary } from '@qtest/sdk';
+import type { CaseLane } from '../backends/backend.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';
 import type { CaseResult, SelectedCase } from '../report/events.ts';
 import { devicesOf } from './build.ts';
 import { describeFailure } from './failure.ts';
-import { Lane } from './lane.ts';
 import type { RunOptions } from './run-options.ts';
 import { runScheduled } from './scheduled.ts';
 
@@ -18,7 +18,7 @@ interface Group {
 /** Runs cases, each on a machine in its pristine state; several machines at once with `jobs`. */
 export async function runCases(options: RunOptions): Promise<RunSummary> {
   const started = performance.now();
-  const counts: Record<CaseStatus, number> = { pass: 0, fail: 0, skip: 0, timeout: 0, crash: 0 };
+  const counts: Record<CaseStatus, number> = { pass: 0, fail: 0, skip: 0, timeout: 0, crash: 0, known: 0 };
   const report = (result: CaseResult): void => {
     counts[result.status]++;
     options.reporter.caseEnd(result);
@@ -27,7 +27,7 @@ export async function runCases(options: RunOptions): Promise<RunSummary> {
   const groups = groupCases(options);
   const known = devicesOf(options.plugins);
   const work = async (): Promise<void> => {
-    let lane: Lane | undefined;
+    let lane: CaseLane | undefined;
     let current: Group | undefined;
     try {
       for (;;) {
@@ -49,7 +49,7 @@ export async function runCases(options: RunOptions): Promise<RunSummary> {
         const { plugin } = group;
         try {
           if (group.broken !== undefined) throw group.broken;
-          lane ??= await Lane.create({
+          lane ??= await options.backend.createLane({
             plugin,
             clock: selected.clock,
             hooks: options.hooks,
@@ -62,9 +62,11 @@ export async function runCases(options: RunOptions): Promise<RunSummary> {
           report({ ...unrun(selected, 'fail'), failures: [describeFailure(error, plugin.root)] });
           continue;
         }
-        const timeout = plugin.cases.find(({ name }) => name === selected.name)?.timeout ?? options.timeout;
+        const found = plugin.cases.find(({ name }) => name === selected.name);
         const { hooks, failOn, signal } = options;
-        const given = { hooks, timeout, failOn, root: plugin.root, signal };
+        const timeout = found?.timeout ?? options.timeout;
+        const expect = found?.expect?.[options.backend.name];
+        const given = { hooks, timeout, failOn, root: plugin.root, signal, expect };
         report(await runScheduled(lane, selected, given, options.schedule));
       }
     } finally {

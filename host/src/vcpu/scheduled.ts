@@ -1,6 +1,6 @@
+import type { CaseLane } from '../backends/backend.ts';
 import type { Schedule } from '../config/schedule.ts';
 import type { CaseResult, SelectedCase } from '../report/events.ts';
-import type { Lane } from './lane.ts';
 import { runCase, type CaseOptions } from './run-case.ts';
 
 /**
@@ -8,7 +8,7 @@ import { runCase, type CaseOptions } from './run-case.ts';
  * seed is a run of the case as it would be by itself, with the hooks and the time-out of one. Gives the last, with the time of all.
  */
 export async function runScheduled(
-  lane: Lane,
+  lane: CaseLane,
   selected: SelectedCase,
   options: Omit<CaseOptions, 'seed'>,
   schedule: Schedule,

@@ -1,0 +1,193 @@
+import { fileURLToPath } from 'node:url';
+import type { MachineContext } from '@qtest/sdk';
+import { Piscina } from 'piscina';
+import type { BoundMachine, Registry } from '../../machine/bound-machine.ts';
+import { PAGE_BYTES } from '../../machine/blueprint.ts';
+import { LONG } from '../../machine/control.ts';
+import type { Failure } from '../../report/events.ts';
+import { contextFor, powerOn, registryOf } from '../../vcpu/build.ts';
+import { decodeTrace } from '../../vcpu/decode.ts';
+import { destroyPool, exitsOf } from '../../vcpu/pool.ts';
+import type { VcpuTask } from '../../vcpu/task.ts';
+import { TraceRing, traceEntries } from '../../vcpu/trace.ts';
+import type { CaseLane, EndKind, LaneOptions, Observation } from '../backend.ts';
+import { mapMachine, type Mapping } from './command-line.ts';
+import type { DetectedQemu } from './detect.ts';
+import { Pending } from './pending.ts';
+import { QemuProcess } from './process.ts';
+import type { QemuTask, QemuThreadData } from './task.ts';
+
+/** Heap of the VCPU's thread, MiB. */
+const HEAP = 512;
+
+// tsc leaves URLs alone: from source, Node strips the types of the .ts file itself.
+const WORKER = new URL(`./worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+
+/** A plugin's machine on QEMU: one QEMU for each case, started when the case is prepared and gone when it has ended. */
+export class QemuLane implements CaseLane {
+  readonly context: MachineContext;
+  readonly #qemu: DetectedQemu;
+  readonly #mapping: Mapping;
+  /** The machine as our devices would make it: what decodes traces, and whose control area keeps them. */
+  readonly #machine: BoundMachine;
+  readonly #registry: Registry;
+  readonly #data: QemuThreadData;
+  readonly #pending: Pending;
+  #pool: Piscina | undefined;
+  #process: QemuProcess | undefined;
+  /** The request that was not answered when the VCPU was killed. */
+  #unanswered = '';
+  #spent = false;
+
+  private constructor(
+    qemu: DetectedQemu,
+    context: MachineContext,
+    machine: BoundMachine,
+    registry: Registry,
+    { plugin: { name, url, root, options } }: LaneOptions,
+  ) {
+    this.context = context;
+    this.#qemu = qemu;
+    this.#machine = machine;
+    this.#registry = registry;
+    this.#mapping = mapMachine(machine.blueprint, registry);
+    const pending = Pending.buffer();
+    this.#pending = new Pending(pending);
+    const { handle } = machine;
+    this.#data = { handle, mapping: this.#mapping, plugin: { name, url, root }, options, pending };
+  }
+
+  static async create(qemu: DetectedQemu, options: LaneOptions): Promise<QemuLane> {
+    const { plugin, clock, hooks, known } = options;
+    const context = contextFor(plugin, clock, 'qemu');
+    const machine = await powerOn(plugin, { known, hooks, context });
+    const lane = new QemuLane(qemu, context, machine, registryOf(known), options);
+    await hooks.machineReady.promise({ ...context, devices: lane.#mapping.devices });
+    return lane;
+  }
+
+  get spent(): boolean {
+    return this.#spent;
+  }
+
+  get began(): bigint {
+    return this.#machine.control.longs[LONG.BEGAN] ?? 0n;
+  }
+
+  get pool(): Piscina {
+    if (this.#pool === undefined) {
+      this.#pool = new Piscina({
+        filename: fileURLToPath(WORKER),
+        minThreads: 1,
+        maxThreads: 1,
+        concurrentTasksPerWorker: 1,
+        idleTimeout: Infinity,
+        workerData: this.#data,
+        resourceLimits: { maxOldGenerationSizeMb: HEAP },
+      });
+      // Errors of a task reject its promise; what a dying thread says besides has been charged to its case by then.
+      this.#pool.on('error', () => {});
+    }
+    return this.#pool;
+  }
+
+  async prepare(): Promise<void> {
+    await this.#endProcess();
+    const { control } = this.#machine;
+    control.longs[LONG.BEGAN] = 0n;
+    new TraceRing(control, 0).clear();
+    this.#pending.set('');
+    this.#unanswered = '';
+    const { args, chardevs } = this.#mapping;
+    this.#process = await QemuProcess.start({
+      command: this.#qemu.command,
+      accelerator: this.context.clock === 'virtual' ? 'qtest' : 'tcg',
+      args,
+      chardevs: chardevs.length,
+    });
+  }
+
+  /** QEMU's own events are in its standard error; its lines are seen by its VCPU alone. */
+  observe(): Observation {
+    return {
+      end: () => ({ errors: [], messages: new Map(), counts: { guestError: 0, unimplemented: 0 }, lost: 0 }),
+    };
+  }
+
+  taskOf(task: VcpuTask): QemuTask {
+    if (this.#process === undefined) throw new Error('prepare() has not started a QEMU');
+    const { qtest, qmp, chardevs } = this.#process;
+    return { ...task, qtest, qmp, chardevs, contents: this.#contents() };
+  }
+
+  abandon(): void {}
+
+  async kill(abort: () => void, why: EndKind): Promise<undefined> {
+    this.#spent = true;
+    if (why === 'timeout') this.#unanswered = this.#pending.get();
+    // A thread that reads from QEMU's pipe hears of nothing but the pipe's end.
+    this.#process?.kill();
+    const exits = exitsOf(this.#pool);
+    abort();
+    await Promise.all([exits, this.retireThreads()]);
+  }
+
+  async failures(told: readonly Failure[]): Promise<Failure[]> {
+    const qemu = this.#process;
+    if (qemu === undefined) return [...told];
+    const endedItself = qemu.hasEnded && !this.#spent;
+    await this.#endProcess();
+    const failures = told.map((failure) =>
+      failure.code === 'QEMU' ? { ...failure, message: qemu.explain(failure.message) } : failure,
+    );
+    const isTold = failures.some(({ code }) => code === 'QEMU');
+    const more = (message: string): Failure => ({ name: 'QtestError', code: 'QEMU', message: qemu.explain(message) });
+    if (this.#unanswered !== '') failures.push(more(`QEMU has not answered '${this.#unanswered}'`));
+    else if (endedItself && !isTold) failures.push(more('QEMU ended while the case ran'));
+    return failures;
+  }
+
+  accesses(vcpu: number): string[] {
+    const machine = this.#machine;
+    // Where BARs are, QEMU alone knows.
+    return decodeTrace(machine, this.#registry, traceEntries(machine.control, vcpu), '');
+  }
+
+  async retireThreads(): Promise<void> {
+    const pool = this.#pool;
+    this.#pool = undefined;
+    if (pool !== undefined) await destroyPool(pool);
+  }
+
+  async dispose(): Promise<void> {
+    await this.#endProcess();
+    await this.retireThreads();
+  }
+
+  /** RAM that is not zero, but for ROMs, which QEMU does not have. */
+  #contents(): QemuTask['contents'] {
+    const { image } = this.#machine.handle;
+    const { layout, ram } = this.#machine.blueprint;
+    return [...image.pages].flatMap((page, index) => {
+      const at = layout.ram + page * PAGE_BYTES;
+      const piece = ram.find(({ kind, offset, size }) => kind === 'ram' && at >= offset && at < offset + size);
+      if (piece === undefined) return [];
+      const address = piece.base + at - piece.offset;
+      if (
+        this.#mapping.holes.some(
+          ({ space, base, size }) => space === 'memory' && address < base + size && base < address + PAGE_BYTES,
+        )
+      )
+        return [];
+      return [{ address, data: image.bytes.slice(index * PAGE_BYTES, (index + 1) * PAGE_BYTES) }];
+    });
+  }
+
+  async #endProcess(): Promise<void> {
+    const qemu = this.#process;
+    this.#process = undefined;
+    if (qemu === undefined) return;
+    await qemu.end();
+    qemu.closeChannels();
+  }
+}

@@ -1,0 +1,155 @@
+import { mkdtempSync, writeFileSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { hostError } from '../../errors.ts';
+import { closeChannel, openChannel, readAvailable, shorten, type Channel } from './channel.ts';
+import { Guarded } from './guard.ts';
+
+/** How long a QEMU may take from its start to its first answer, ms. */
+const START_BOUND = 10_000;
+/** Time between two looks at whether it is ready, ms. */
+const LOOK_EVERY = 2;
+
+/** Keeps the CPU out of the way: `cli; hlt` from the reset vector f000:fff0 on. Stopped by -S, QEMU's clock would stop as well. */
+function parkingRom(): Buffer {
+  const rom = Buffer.alloc(0x1_0000, 0xf4);
+  rom.set([0xfa, 0xf4, 0xeb, 0xfc], 0xfff0);
+  return rom;
+}
+
+/** What every QEMU gets: nothing that it adds by itself, and no word on each request of ours. */
+const ALWAYS = [
+  ...['-nodefaults', '-no-user-config', '-display', 'none'],
+  ...['-machine', 'pc,acpi=off,vmport=off,hpet=off', '-action', 'panic=none'],
+  ...['-d', 'guest_errors,unimp', '-qtest-log', 'none'],
+];
+
+/** What a QEMU is started with. */
+export interface QemuStart {
+  /** Name or path. */
+  readonly command: string;
+  readonly accelerator: 'tcg' | 'qtest';
+  /** The machine. */
+  readonly args: readonly string[];
+  /** How many character backends the arguments refer to, as `serial0` and so on. */
+  readonly chardevs?: number;
+  /** How long it may take to answer, ms. */
+  readonly bound?: number;
+}
+
+/**
+ * A QEMU that answers. What its VCPU's thread uses of it are descriptors, opened here: that thread never waits for a QEMU that does not
+ * open its end. Once both ends are open the FIFOs are removed, so that while it runs there is nothing that could be left behind.
+ */
+export class QemuProcess {
+  readonly qtest: Channel;
+  readonly qmp: Channel;
+  readonly chardevs: readonly Channel[];
+  readonly #guarded: Guarded;
+
+  private constructor(guarded: Guarded, [qtest, qmp, ...chardevs]: readonly [Channel, Channel, ...Channel[]]) {
+    this.qtest = qtest;
+    this.qmp = qmp;
+    this.chardevs = chardevs;
+    this.#guarded = guarded;
+  }
+
+  /** @throws QEMU when it does not answer within the bound: with its command line, its status and what it wrote. */
+  static async start({
+    command,
+    accelerator,
+    args,
+    chardevs = 0,
+    bound = START_BOUND,
+  }: QemuStart): Promise<QemuProcess> {
+    const dir = mkdtempSync(join(tmpdir(), 'qtest-qemu-'));
+    const rom = join(dir, 'park.rom');
+    writeFileSync(rom, parkingRom());
+    const names = ['qtest', 'qmp', ...Array.from({ length: chardevs }, (_, n) => `serial${n}`)];
+    const guarded = new Guarded(
+      command,
+      [
+        ...ALWAYS,
+        ...['-accel', accelerator, '-bios', rom],
+        ...names.flatMap((name) => ['-chardev', `pipe,id=${name},path=${join(dir, name)}`]),
+        ...['-qtest', 'chardev:qtest', '-mon', 'chardev=qmp,mode=control'],
+        ...args,
+      ],
+      { dir, fifos: names },
+    );
+    const opened: Channel[] = [];
+    try {
+      const deadline = performance.now() + bound;
+      const until = async <T>(look: () => T | undefined, late: string): Promise<T> => {
+        for (;;) {
+          const found = look();
+          if (found !== undefined) return found;
+          if (guarded.hasEnded) throw new Error('QEMU has ended at its start');
+          if (performance.now() >= deadline) throw new Error(`QEMU ${late} within ${bound / 1000} s of its start`);
+          await delay(LOOK_EVERY);
+        }
+      };
+      const open = async (name: string): Promise<Channel> => {
+        const channel = await until(() => openChannel(join(dir, name)), `has not opened its pipe '${name}'`);
+        opened.push(channel);
+        return channel;
+      };
+      const [qtest, qmp] = [await open('qtest'), await open('qmp')];
+      const serials: Channel[] = [];
+      for (const name of names.slice(2)) serials.push(await open(name));
+      await greet(qtest, until);
+      guarded.removeFolder();
+      return new QemuProcess(guarded, [{ ...qtest, early: '' }, qmp, ...serials]);
+    } catch (error) {
+      await guarded.end();
+      opened.forEach(closeChannel);
+      if (!(error instanceof Error)) throw error;
+      throw hostError('QEMU', guarded.explain(error.message), { cause: error });
+    }
+  }
+
+  get hasEnded(): boolean {
+    return this.#guarded.hasEnded;
+  }
+
+  /** A message, with its command line, its status and what it wrote to standard error. */
+  explain(message: string): string {
+    return this.#guarded.explain(message);
+  }
+
+  kill(): void {
+    this.#guarded.kill();
+  }
+
+  /** Kills it and waits, within a bound, until it is gone. */
+  async end(): Promise<void> {
+    await this.#guarded.end();
+  }
+
+  /** To be called when no thread uses them any more: their numbers are given to others. */
+  closeChannels(): void {
+    for (const channel of [this.qtest, this.qmp, ...this.chardevs]) closeChannel(channel);
+  }
+}
+
+/** The first request, which shows that it speaks the protocol. Without blocking: this is the host's thread. */
+async function greet(
+  { write, poll, early }: Channel,
+  until: (look: () => string | undefined, late: string) => Promise<string>,
+): Promise<void> {
+  let text = early;
+  writeSync(write, 'endianness\n');
+  const answer = await until(
+    () => {
+      const more = readAvailable(poll);
+      if (more === undefined)
+        throw new Error("QEMU has closed its qtest pipe where its answer to 'endianness' was due");
+      text += more;
+      return text.includes('\n') || text.length > 1000 ? text.trimEnd() : undefined;
+    },
+    `has not answered 'endianness'${text === '' ? '' : ` but '${shorten(text)}'`}`,
+  );
+  if (answer !== 'OK little')
+    throw new Error(`QEMU answered 'endianness' with '${shorten(answer)}', and not with 'OK little'`);
+}
