@@ -1,0 +1,199 @@
+import { readdirSync, mkdirSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { beforeAll, describe, expect, test, vi } from 'vitest';
+
+import { project } from './support/project.ts';
+import { HAS_QEMU, NEEDS_QEMU, processesWith } from './support/qemu.ts';
+import { failureText, jsonReport, resultOf, type Report } from './support/report.ts';
+import { REPOSITORY, type Ended } from './support/run.ts';
+
+/** Cases in which QEMU 7.2 differs from the data sheet, and how. */
+const RTC_DIFFERENCES = [
+  // hw/rtc/mc146818rtc.c takes index 0x37 for the century's, 0x32.
+  ...['ram/walking', 'ram/left-alone', 'century/at'],
+  // Its update flag is set with SET = 1 as well.
+  'set/freezes',
+  // rtc_reset() leaves UIE.
+  ...['reset/clears', 'reset/keeps', 'reset/interrupts-stay-off'],
+  // It has no daylight saving.
+  ...['dse/april', 'dse/october', 'dse/12h'],
+];
+
+const PCI_DIFFERENCES = [
+  // A byte of CONFIG_ADDRESS can be read.
+  'config/mech1/dword-only',
+  // system/memory.c, unassigned_mem_read(): 0, not all ones.
+  ...[
+    'bar/memory/disabled-by-command',
+    'bar/memory/enable',
+    'bar/memory/move',
+    'bar/rom-is-none',
+    'edu/dma/unmapped-memory',
+  ],
+  ...['reset/cf9', 'reset/cf9-soft', 'reset/line', 'bridge/reset/machine', 'random/bar-moves'],
+  // A BAR that is mapped later covers the host bridge's ports.
+  'bar/overlap/host-bridge',
+  // hw/isa/piix3.c keeps bits 6:4 of PIRQRC.
+  'pirq/registers',
+  // hw/intc/i8259.c does not look at the level when ELCR is written.
+  'pirq/edge-loses',
+  // hw/misc/edu.c, edu_check_range(): aborts, for a transfer of the whole buffer too.
+  ...['edu/dma/round-trip', 'edu/dma/out-of-range'],
+  // It takes over what a read gave that was refused.
+  'edu/dma/bus-master-off',
+  // hw/pci/pci_bridge.c lets functions behind it be masters whatever its own bit says; their messages too.
+  'bridge/dma/master-bit',
+  'bridge/dma/nested-master-bit',
+  'bridge/dma/message',
+  // Without KVM its event notifiers count nothing.
+  ...['testdev/mmio', 'testdev/io', 'testdev/counter'],
+  // RAM at 0xa0000 answers with SMRAM closed, and DLCK leaves DOPEN; RAM that PAM has for writes alone is read too.
+  ...['smram/open', 'smram/enable', 'smram/lock', 'pam/dma'],
+  // hw/pci/msi.c lets more messages be enabled than there are.
+  'random/config-writes',
+];
+
+const pc = project('qemu');
+const tmp = join(pc.path, 'tmp');
+mkdirSync(tmp);
+const env = { TMPDIR: tmp };
+
+/** What a QEMU of ours could leave behind: its folder, and itself, whose command line has named that folder. */
+const leftBehind = (): string[] => [
+  ...readdirSync(tmp).filter((name) => name.startsWith('qtest-qemu-')),
+  ...processesWith(join(tmp, 'qtest-qemu-')),
+];
+
+const expectNothingLeft = (): void => expect(leftBehind()).toEqual([]);
+
+describe.skipIf(!HAS_QEMU)(`on a real QEMU (${NEEDS_QEMU})`, () => {
+  describe('a plugin of every kind of case', () => {
+    let report: Report;
+    let text: Ended;
+
+    beforeAll(async () => {
+      const select = ['-t', '!ends/*'];
+      report = jsonReport(await pc.qtest(['--json', '--jobs', '2', ...select], { env, timeout: 120_000 }));
+      text = await pc.qtest(['-t', 'fails/*', '-t', 'skips/*'], { env, timeout: 120_000 });
+    }, 240_000);
+
+    test('what QEMU can do passes', () => {
+      const passed = report.cases.filter(({ name }) => !/^(?:skips|fails)\//.test(name));
+      expect(passed.length).toBeGreaterThan(8);
+      expect(passed.filter(({ status }) => status !== 'pass')).toEqual([]);
+    });
+
+    test.each([
+      ['device', `QEMU cannot offer 'testdev0' (isa-testdev): it knows no such device`],
+      ['port', `QEMU cannot offer 'testdev0' (isa-testdev): it knows no such device`],
+      ['line', `QEMU tells of the ISA bus's IRQs over qtest, and not of the line pci0.irq[1]`],
+      ['vector', `qtest has no interrupt acknowledge cycle: over it, QEMU gives no vector`],
+      ['snapshot', 'QEMU saves its state to a disk image, which its machine has not'],
+      ['vcpus', 'QEMU takes the requests of one VCPU over qtest'],
+    ])('what it cannot is skipped with the reason: %s', (name, reason) => {
+      const { status, reason: found } = resultOf(report, `skips/${name}`);
+      expect(status).toBe('skip');
+      expect(found).toContain(reason);
+    });
+
+    test('a clock that this build lacks is a reason as well', () => {
+      // An upstream build has the accelerator.
+      const { status, reason = '' } = resultOf(report, 'skips/virtual');
+      expect([status, reason.replace(/QEMU \S+/, 'QEMU')]).toEqual([
+        'skip',
+        `needs the virtual clock, and this QEMU has no accelerator 'qtest'`,
+      ]);
+    });
+
+    test('a failure shows what QEMU was asked, and what it answered', () => {
+      expect(failureText(text, 'pc', 'fails/plainly').text).toMatch(/last accesses\n +inb 0x71 → 0x/);
+      expect(failureText(text, 'pc', 'fails/plainly').rerun).toContain('-t fails/plainly');
+    });
+
+    test('a known difference is no failure', () => {
+      const known = resultOf(report, 'fails/as-expected');
+      expect(known).toMatchObject({ status: 'known', reason: expect.stringContaining('reads as 0') });
+      expect(known.failures[0]?.message).toContain('expected 0xffffffff');
+      expect(report.summary.known).toBe(1);
+      expect(text.stdout).toMatch(/≠ as-expected {2}realtime, known to differ, memory where nothing is reads as 0/);
+      expect(text.stdout).toMatch(/, 1 known to differ, \d+ skipped of \d+ cases/);
+    });
+
+    test('one that has gone is a failure', () => {
+      const { status, failures } = resultOf(report, 'fails/no-more');
+      expect(status).toBe('fail');
+      expect(failures.map(({ code, message }) => [code, message])).toEqual([
+        [
+          'EXPECT',
+          `it passes, although its 'expect' says that on qemu it fails: it used to differ. Take 'qemu' out of 'expect'`,
+        ],
+      ]);
+    });
+
+    test('a QEMU that aborts fails the case, with its last words; the next case has another QEMU', () => {
+      expect(failureText(text, 'pc', 'fails/aborting-qemu').text).toMatch(
+        /QEMU has closed its qtest pipe.*\n +command line: qemu-system-x86_64 .*-device edu.*\n +it died of SIGABRT\n +standard error: qemu: hardware error: EDU: DMA range/,
+      );
+      expect(resultOf(report, 'fails/aborting-qemu').status).toBe('fail');
+    });
+
+    test('nothing is left behind', expectNothingLeft);
+  });
+
+  describe('whatever ends the case, QEMU ends', () => {
+    test.each([
+      ['an endless loop', 'ends/loop', 'timeout'],
+      ['a wait on QEMU', 'ends/wait', 'timeout'],
+      ['the end of the thread', 'ends/exit', 'crash'],
+    ])('%s', async (_what, name, status) => {
+      const report = jsonReport(await pc.qtest(['--json', '--timeout', '1s', '-t', name], { env }));
+      expect(resultOf(report, name).status).toBe(status);
+      expectNothingLeft();
+    });
+
+    test('Ctrl-C', async () => {
+      const mark = join(pc.path, 'interrupted');
+      const running = pc.start(['-t', 'ends/wait'], { env: { ...env, MARK: mark } });
+      await vi.waitUntil(() => existsSync(mark), { timeout: 20_000, interval: 10 });
+      expect(processesWith('qemu-system-x86_64').filter((line) => line.includes(tmp))).not.toEqual([]);
+      running.signal('SIGINT');
+      const { code, stdout } = await running.ended;
+      expect(stdout).toMatch(/↓ wait {2}realtime, interrupted\n/);
+      expect(code).toBe(130);
+      expectNothingLeft();
+    });
+
+    test('SIGKILL of the host', async () => {
+      const { code } = await pc.qtest(['-t', 'ends/host'], { env });
+      expect(code).toBeUndefined();
+      // The guard hears of it from its pipe.
+      await vi.waitUntil(() => leftBehind().length === 0, { timeout: 10_000, interval: 10 });
+    });
+  });
+
+  // As `expect` of the cases will say, with the sources.
+  describe('the packages pass or are skipped with a reason, but for true differences', () => {
+    test.each([
+      ['qtest-rtc', RTC_DIFFERENCES],
+      ['qtest-pci', PCI_DIFFERENCES],
+    ])('%s', { timeout: 400_000 }, async (name, differences) => {
+      const run = async (patterns: readonly string[]): Promise<Report> => {
+        const select = patterns.flatMap((pattern) => ['-t', pattern]);
+        const args = ['--json', '--backend', 'qemu', '--plugin', join(REPOSITORY, 'plugins', name), ...select];
+        return jsonReport(await pc.qtest(args, { env, timeout: 300_000 }));
+      };
+      const failedOf = ({ cases }: Report): string[] =>
+        cases.filter(({ status }) => status !== 'pass' && status !== 'skip').map((result) => result.name);
+      const report = await run(['!drift/realtime/*']);
+      let others = failedOf(report).filter((found) => !differences.includes(found));
+      // In real time a busy host is late for some: they get another try.
+      for (let tries = 0; tries < 2 && others.length > 0; tries++) others = failedOf(await run(others));
+      expect(others).toEqual([]);
+      expect(failedOf(report)).toEqual(expect.arrayContaining(differences));
+      expect(report.cases.filter(({ status }) => status === 'pass').length).toBeGreaterThan(40);
+      expect(report.cases.filter(({ status, reason }) => status === 'skip' && (reason ?? '') === '')).toEqual([]);
+      expectNothingLeft();
+    });
+  });
+});
