@@ -75,6 +75,9 @@ const OFFERS: Readonly<Record<string, (given: Properties) => Offer>> = {
   'i440fx-pcihost': onBoard({}, { configAddress: 'qemu' }),
   i440fx: onBoard({ slot: 0, function: 0 }, { smram: 'qemu' }),
   piix3: onBoard({ slot: 1, function: 0 }),
+  ioapic: onBoard({ base: 0xfec0_0000, lapic: 0xfee0_0000 }, { version: 0x20 }),
+  // hw/intc/apic.c, apic_mem_read(): it asks which CPU it is that reads.
+  apic: () => ({ lacks: 'its local APICs answer their own CPUs, and not what comes over qtest' }),
   // hw/rtc/mc146818rtc.c: it answers at both indices of the century.
   mc146818rtc: (given) => {
     const offer = onBoard(
@@ -220,6 +223,7 @@ const SINGLE = new Set([
   'hpet',
   'ib700',
   'piix3',
+  'ioapic',
 ]);
 
 /** `-m` for RAM that begins at 0; what cannot be had so is a hole. */

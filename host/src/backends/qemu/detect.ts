@@ -63,13 +63,7 @@ export async function detectQemu(
 async function ask(command: string, args: readonly string[], bound: number): Promise<string> {
   let text = '';
   const asked = new Guarded(command, args, { output: (more) => (text += more) });
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, bound);
-  });
-  await Promise.race([asked.ended, late]);
-  clearTimeout(timer);
-  const isLate = !asked.hasEnded;
+  const isLate = !(await asked.endsWithin(bound));
   await asked.end();
   if (isLate) throw hostError('BACKEND', asked.explain(`${command} has not ended within ${bound / 1000} s`));
   if (asked.status === 0) return text;

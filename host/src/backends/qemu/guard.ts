@@ -139,15 +139,21 @@ export class Guarded {
     if (this.#dir !== '') rmSync(this.#dir, { recursive: true, force: true });
   }
 
-  /** `kill()`, and waits, within a bound, until it is gone. */
-  async end(): Promise<void> {
-    this.kill();
+  /** Waits until it ends by itself, at most `ms`; gives whether it has. */
+  async endsWithin(ms: number): Promise<boolean> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, END_BOUND);
+      timer = setTimeout(resolve, ms);
     });
     await Promise.race([this.ended, late]);
     clearTimeout(timer);
+    return this.#hasEnded;
+  }
+
+  /** `kill()`, and waits, within a bound, until it is gone. */
+  async end(): Promise<void> {
+    this.kill();
+    await this.endsWithin(END_BOUND);
     this.#child.stdin?.destroy();
     this.#child.stdout?.destroy();
     this.#child.stderr?.destroy();

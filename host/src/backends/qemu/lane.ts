@@ -17,6 +17,8 @@ import { Pending } from './pending.ts';
 import { QemuProcess } from './process.ts';
 import type { QemuTask, QemuThreadData } from './task.ts';
 
+/** How long a QEMU that has closed its pipes may take to die, ms. */
+const DEATH_BOUND = 500;
 /** Heap of the VCPU's thread, MiB. */
 const HEAP = 512;
 
@@ -135,6 +137,8 @@ export class QemuLane implements CaseLane {
   async failures(told: readonly Failure[]): Promise<Failure[]> {
     const qemu = this.#process;
     if (qemu === undefined) return [...told];
+    // A QEMU that dies closes its pipes first, and is heard of a little later.
+    if (told.some(({ code }) => code === 'QEMU') && !this.#spent) await qemu.endsWithin(DEATH_BOUND);
     const endedItself = qemu.hasEnded && !this.#spent;
     await this.#endProcess();
     const failures = told.map((failure) =>

@@ -118,6 +118,11 @@ export class QemuProcess {
     return this.#guarded.explain(message);
   }
 
+  /** Waits until it ends by itself, at most `ms`. */
+  async endsWithin(ms: number): Promise<boolean> {
+    return await this.#guarded.endsWithin(ms);
+  }
+
   kill(): void {
     this.#guarded.kill();
   }
