@@ -464,7 +464,7 @@ describe('bulk', () => {
     expect(target).toEqual(Uint8Array.of(0xff, 0x11, 0x22, 0x33, 0x44, 9));
   });
 
-  test.each([1023, 1024, 65_535, 65_536, 65_537, 200_000])('%i bytes, from the middle of an array', (size) => {
+  test.each([511, 512, 65_535, 65_536, 65_537, 200_000])('%i bytes, from the middle of an array', (size) => {
     const { vcpu } = bench((m) => m.ram(0, 0x4_0000));
     const data = Uint8Array.from({ length: size + 2 }, (_, n) => (n * 7 + (n >> 8)) & 0xff);
     vcpu.fill(0, 0x4_0000, 0xee);

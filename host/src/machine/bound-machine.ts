@@ -69,7 +69,7 @@ export class BoundMachine {
     const now = (): bigint => this.time.now();
     const observers = { events: this.events, now, notice: this.notice };
     this.lines = new Lines(memory, this.control, blueprint, observers);
-    this.bus = new Bus(memory, this.code, this.control, blueprint, observers);
+    this.bus = new Bus(memory, this.control, blueprint, observers);
     const parts: Parts = { memory, bus: this.bus, lines: this.lines, time: this.time };
     this.#bound = blueprint.devices.map((device, index) => {
       const definition = registry.get(device.type);

@@ -7,14 +7,8 @@
  *         (i32.atomic.rmw.cmpxchg (i32.const 0) (i32.const 0) (local.get $owner)))
  *       (func (export "release") (result i32)                         ;; the word before: bit 31 when somebody sleeps
  *         (i32.atomic.rmw.xchg (i32.const 0) (i32.const 0)))
- *       (memory $stage (export "stage") 1 1)
  *       (func (export "copy") (param $to i32) (param $from i32) (param $bytes i32)
- *         (memory.copy (local.get $to) (local.get $from) (local.get $bytes)))
- *       (func (export "unstage") (param $to i32) (param $from i32) (param $bytes i32)
- *         (memory.copy 0 $stage (local.get $to) (local.get $from) (local.get $bytes))))
- *
- * The stage is for bulk writes: V8 writes an array into shared memory word by word, at a quarter of the speed of a copy to memory that is not
- * shared, from where a copy in WebAssembly is as fast.
+ *         (memory.copy (local.get $to) (local.get $from) (local.get $bytes))))
  */
 
 const I32 = 0x7f;
@@ -35,19 +29,13 @@ const BYTES = Uint8Array.from([
   ...section(1, [0x60, 1, I32, 1, I32], [0x60, 0, 1, I32], [0x60, 3, I32, I32, I32, 0]),
   // A shared memory (3) of 1 to 65536 pages (LEB128).
   ...section(2, [...name('m'), ...name('m'), 2, 3, 1, 0x80, 0x80, 0x04]),
-  ...section(3, [0], [1], [2], [2]),
-  ...section(5, [1, 1, 1]),
-  ...section(7, ...['acquire', 'release', 'copy', 'unstage'].map((text, index) => [...name(text), 0, index]), [
-    ...name('stage'),
-    2,
-    1,
-  ]),
+  ...section(3, [0], [1], [2]),
+  ...section(7, [...name('acquire'), 0, 0], [...name('release'), 0, 1], [...name('copy'), 0, 2]),
   ...section(
     10,
     code(...CONST_0, ...CONST_0, 0x20, 0, 0xfe, 0x48, 2, 0),
     code(...CONST_0, ...CONST_0, 0xfe, 0x41, 2, 0),
     code(0x20, 0, 0x20, 1, 0x20, 2, 0xfc, 0x0a, 0, 0),
-    code(0x20, 0, 0x20, 1, 0x20, 2, 0xfc, 0x0a, 0, 1),
   ),
 ]);
 
@@ -57,26 +45,18 @@ export interface LockCode {
   acquire(owner: number): number;
   release(): number;
   copy(to: number, from: number, bytes: number): void;
-  /** 64 KiB of this thread's own, from which `unstage` copies into the machine's memory. */
-  readonly stage: Uint8Array;
-  unstage(to: number, from: number, bytes: number): void;
 }
 
 /** The lock's code, bound to a machine's memory. */
 export function lockCode(memory: WebAssembly.Memory): LockCode {
   compiled ??= new WebAssembly.Module(BYTES);
-  const { acquire, release, copy, unstage, stage } = new WebAssembly.Instance(compiled, { m: { m: memory } }).exports;
-  if (
-    !(typeof acquire === 'function' && typeof release === 'function') ||
-    !(typeof copy === 'function' && typeof unstage === 'function' && stage instanceof WebAssembly.Memory)
-  ) {
+  const { acquire, release, copy } = new WebAssembly.Instance(compiled, { m: { m: memory } }).exports;
+  if (typeof acquire !== 'function' || typeof release !== 'function' || typeof copy !== 'function') {
     throw new TypeError('the lock module lacks an export');
   }
   return {
     acquire: acquire as LockCode['acquire'],
     release: release as LockCode['release'],
     copy: copy as LockCode['copy'],
-    unstage: unstage as LockCode['unstage'],
-    stage: new Uint8Array(stage.buffer),
   };
 }
