@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { first, hex, random, states, statementsIn, statementsOf } from './cases.ts';
+import { first, hex, random, states, statementsIn, statementsOf, withDifferences } from './cases.ts';
 import { definePlugin } from './plugin.ts';
 
 const noop = (): void => {};
@@ -13,6 +13,24 @@ describe('states()', () => {
       requires: ['snapshot'],
       timeout: '1s',
     });
+  });
+});
+
+describe('withDifferences()', () => {
+  const cases = { 'a/b': states('it is so', noop), c: states('and so', noop, { expect: { v86: 'not there' } }) };
+
+  it('tells the cases, and leaves the others', () => {
+    const changed = withDifferences(cases, { qemu: { 'a/b': 'late; hw/x.c', c: 'early' }, v86: {} });
+    expect(Object.keys(changed)).toEqual(['a/b', 'c']);
+    expect(changed['a/b']).toEqual({ ...cases['a/b'], expect: { qemu: 'late; hw/x.c' } });
+    expect(changed['c']?.expect).toEqual({ qemu: 'early', v86: 'not there' });
+    expect(cases['a/b']).not.toHaveProperty('expect');
+  });
+
+  it('refuses a case that is not there', () => {
+    expect(() => withDifferences(cases, { qemu: { 'a/c': 'so' } })).toThrow(
+      "a difference is known of the case 'a/c', which is not there",
+    );
   });
 });
 

@@ -1,4 +1,4 @@
-import type { CaseFunction, CaseSpec, Run } from './plugin.ts';
+import type { BackendName, CaseFunction, CaseSpec, Run } from './plugin.ts';
 
 /**
  * What packages of cases have in common: a case that says which statement of a datasheet it checks, a table of them in the
@@ -12,6 +12,28 @@ export function states<O>(
   more: Omit<CaseSpec<O>, 'run' | 'description'> = {},
 ): CaseSpec<O> {
   return { description: statement, run, ...more };
+}
+
+/** What is known to differ, by case: what it is, and its source. */
+export type Differences = Readonly<Record<string, string>>;
+
+/**
+ * Cases of which some are known to fail on other backends: they say so in their `expect`.
+ * @throws RangeError for a difference of a case that is not there.
+ */
+export function withDifferences<O>(
+  cases: Readonly<Record<string, CaseSpec<O>>>,
+  known: Readonly<Partial<Record<BackendName, Differences>>>,
+): Readonly<Record<string, CaseSpec<O>>> {
+  const changed: Record<string, CaseSpec<O>> = { ...cases };
+  for (const [backend, differences] of Object.entries(known)) {
+    for (const [name, difference] of Object.entries(differences)) {
+      const spec = changed[name];
+      if (spec === undefined) throw new RangeError(`a difference is known of the case '${name}', which is not there`);
+      changed[name] = { ...spec, expect: { ...spec.expect, [backend]: difference } };
+    }
+  }
+  return changed;
 }
 
 /** For a case that speaks of exact instants, or that would take long in real time. */

@@ -1,10 +1,11 @@
-import { definePlugin } from '@qtest/sdk';
+import { definePlugin, withDifferences } from '@qtest/sdk';
 import { apic } from './apic.ts';
 import { cmos } from './cmos.ts';
+import { QEMU } from './differences.ts';
 import { fwCfgCases } from './fw-cfg.ts';
 import { hpetCases } from './hpet.ts';
-import { keyboard } from './keyboard.ts';
 import { kbc } from './kbc.ts';
+import { keyboard } from './keyboard.ts';
 import { pic } from './pic.ts';
 import { pit } from './pit.ts';
 import { small } from './small.ts';
@@ -33,17 +34,20 @@ export default definePlugin({
       if (action !== 'reset') machine.add('ib700', { id: action, bus: isa, ioBase: 0x800 + 0x10 * n, action });
   },
 
-  run: {
-    ...pic,
-    ...apic,
-    ...pit,
-    ...uart,
-    ...kbc,
-    ...keyboard,
-    ...fwCfgCases,
-    ...hpetCases,
-    ...watchdog,
-    ...small,
-    ...cmos,
-  },
+  run: withDifferences(
+    {
+      ...pic,
+      ...apic,
+      ...pit,
+      ...uart,
+      ...kbc,
+      ...keyboard,
+      ...fwCfgCases,
+      ...hpetCases,
+      ...watchdog,
+      ...small,
+      ...cmos,
+    },
+    { qemu: QEMU },
+  ),
 });

@@ -1,13 +1,14 @@
-import { definePlugin } from '@qtest/sdk';
+import { definePlugin, withDifferences } from '@qtest/sdk';
 import { bar } from './bar.ts';
 import { bridges } from './bridge.ts';
 import { config } from './config.ts';
+import { QEMU } from './differences.ts';
 import { eduCases } from './edu.ts';
 import { header } from './header.ts';
 import { interrupts } from './interrupts.ts';
 import { messages } from './messages.ts';
-import { pam } from './pam.ts';
 import { options, type PciOptions } from './options.ts';
+import { pam } from './pam.ts';
 import { smp } from './smp.ts';
 import { system } from './system.ts';
 import { testdev } from './testdev.ts';
@@ -47,20 +48,23 @@ export default definePlugin({
     machine.add(testfn, { bus: deeper, slot: 17 });
   },
 
-  run: {
-    ...config,
-    ...header,
-    ...bar,
-    ...wide,
-    ...interrupts,
-    ...messages,
-    ...bridges,
-    ...eduCases,
-    ...testdev,
-    ...system,
-    ...pam,
-    ...smp,
-  },
+  run: withDifferences(
+    {
+      ...config,
+      ...header,
+      ...bar,
+      ...wide,
+      ...interrupts,
+      ...messages,
+      ...bridges,
+      ...eduCases,
+      ...testdev,
+      ...system,
+      ...pam,
+      ...smp,
+    },
+    { qemu: QEMU },
+  ),
 });
 
 /** A ROM for the PAM registers to hide: 64 KiB, each dword its own offset and its complement. */

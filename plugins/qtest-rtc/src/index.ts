@@ -1,6 +1,7 @@
-import { definePlugin } from '@qtest/sdk';
+import { definePlugin, withDifferences } from '@qtest/sdk';
 import { alarm } from './alarm.ts';
 import { calendar } from './calendar.ts';
+import { QEMU } from './differences.ts';
 import { drift } from './drift.ts';
 import { dse } from './dse.ts';
 import { interrupts } from './interrupts.ts';
@@ -57,17 +58,20 @@ export default definePlugin({
     machine.add('mc146818rtc', { id: 'no-century', bus, ioBase: 0x178, irq: 15, epoch, centuryByte: 0 });
   },
 
-  run: {
-    ...ports,
-    ...registers,
-    ...time,
-    ...calendar,
-    ...update,
-    ...alarm,
-    ...periodic,
-    ...interrupts,
-    ...reset,
-    ...dse,
-    ...drift,
-  },
+  run: withDifferences(
+    {
+      ...ports,
+      ...registers,
+      ...time,
+      ...calendar,
+      ...update,
+      ...alarm,
+      ...periodic,
+      ...interrupts,
+      ...reset,
+      ...dse,
+      ...drift,
+    },
+    { qemu: QEMU },
+  ),
 });
