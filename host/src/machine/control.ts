@@ -55,6 +55,8 @@ export const WORD = {
   RESET: 24,
   /** The seeded scheduler switches VCPUs where these bits of a random number are 0. */
   SWITCH_MASK: 25,
+  /** Threads that want the lock and have lost a race for it, or have a bound: whoever takes it for each access gives way to them. */
+  URGENT: 26,
 } as const;
 
 /** Bits of `WORD.TAPS`. */

@@ -59,14 +59,14 @@ export class Lock {
     this.release();
   }
 
-  /** Lets those who claim a kept lock have it, and takes it back. */
-  yield(): void {
+  /** Lets those who claim a kept lock have it, or those alone for whom it is urgent, and takes it back. */
+  yield(to: typeof WORD.CLAIMS | typeof WORD.URGENT = WORD.CLAIMS): void {
     const depth = this.#depth;
     this.#depth = 1;
     this.release();
-    for (let claims; (claims = Atomics.load(this.#words, WORD.CLAIMS)) > 0;) {
+    for (let claims; (claims = Atomics.load(this.#words, to)) > 0;) {
       if (Atomics.load(this.#words, WORD.POISONED) !== 0) break;
-      Atomics.wait(this.#words, WORD.CLAIMS, claims, RECHECK);
+      Atomics.wait(this.#words, to, claims, RECHECK);
     }
     this.acquire();
     this.#depth = depth;
@@ -76,9 +76,12 @@ export class Lock {
     const words = this.#words;
     const end = ms === Number.POSITIVE_INFINITY ? ms : performance.now() + ms;
     Atomics.add(words, WORD.CLAIMS, 1);
+    // A thread that takes the lock for each access mostly has it again before a sleeper has woken.
+    let urgent = ms !== Number.POSITIVE_INFINITY;
+    if (urgent) Atomics.add(words, WORD.URGENT, 1);
     Atomics.add(words, WORD.ATTENTION, 1);
     try {
-      for (;;) {
+      for (let tries = 0; ; tries++) {
         if (Atomics.load(words, WORD.POISONED) !== 0) {
           this.#depth--;
           throw poisoned();
@@ -92,6 +95,11 @@ export class Lock {
           this.#depth--;
           return false;
         }
+        if (tries > 0 && !urgent) {
+          urgent = true;
+          Atomics.add(words, WORD.URGENT, 1);
+          Atomics.add(words, WORD.ATTENTION, 1);
+        }
         const marked = word | CONTENDED;
         if (word === marked || Atomics.compareExchange(words, WORD.LOCK, word, marked) === word) {
           Atomics.wait(words, WORD.LOCK, marked, Math.min(left, RECHECK));
@@ -100,6 +108,10 @@ export class Lock {
     } finally {
       Atomics.sub(words, WORD.CLAIMS, 1);
       Atomics.notify(words, WORD.CLAIMS);
+      if (urgent) {
+        Atomics.sub(words, WORD.URGENT, 1);
+        Atomics.notify(words, WORD.URGENT);
+      }
     }
   }
 }
@@ -116,4 +128,5 @@ export function poison(control: Control): void {
   Atomics.store(words, WORD.LOCK, 0);
   Atomics.notify(words, WORD.LOCK);
   Atomics.notify(words, WORD.CLAIMS);
+  Atomics.notify(words, WORD.URGENT);
 }

@@ -62,7 +62,7 @@ export function rouseAll(control: Control): void {
   Atomics.add(words, WORD.ATTENTION, 1);
   for (let vcpu = 0; vcpu < MAX_VCPUS; vcpu++) rouse(control, vcpu);
   Atomics.add(words, WORD.IO_WAKE, 1);
-  for (const word of [WORD.IO_WAKE, WORD.TICKS_SEEN, WORD.LOCK, WORD.CLAIMS]) Atomics.notify(words, word);
+  for (const word of [WORD.IO_WAKE, WORD.TICKS_SEEN, WORD.LOCK, WORD.CLAIMS, WORD.URGENT]) Atomics.notify(words, word);
 }
 
 /** Real time: a timer has been armed for earlier than those who sleep know. */

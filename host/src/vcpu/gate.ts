@@ -152,7 +152,8 @@ export class Gate {
       this.exit();
       throw abandoned();
     }
-    if (!this.locks && Atomics.load(words, WORD.CLAIMS) > 0) this.#machine.lock.yield();
+    const claims = this.locks ? WORD.URGENT : WORD.CLAIMS;
+    if (Atomics.load(words, claims) > 0) this.#machine.lock.yield(claims);
     this.#machine.resetIfAsked();
     this.#machine.bus.refresh();
     this.onAttend();

@@ -86,7 +86,7 @@ describe('a device that hangs in a timer', () => {
     let starts = 0;
     // Longer than the timer of the case before.
     hooks.caseStart.tapPromise({ name: 'slow', plugin: 'test' }, async () => {
-      if (starts++ > 0) await new Promise((resolve) => setTimeout(resolve, 60));
+      if (starts++ > 0) await new Promise((resolve) => setTimeout(resolve, 500));
     });
     await using run = await PluginRun.load('kill-in-a-timer', { clock: 'realtime', hooks });
     const lane = await run.lane();

@@ -36,7 +36,7 @@ export default definePlugin({
       vcpu.outl(0x100, 1_000_000);
       clock.step('10ms');
     },
-    /** Ends at once, and leaves the timer armed. */
-    'left-armed': ({ vcpu }) => vcpu.outl(0x100, 20_000_000),
+    /** Ends at once, and leaves the timer armed, for longer than a busy host takes to end it. */
+    'left-armed': ({ vcpu }) => vcpu.outl(0x100, 400_000_000),
   },
 });
