@@ -42,7 +42,7 @@ describe.skipIf(!HAS_QEMU)(`on a real QEMU (${NEEDS_QEMU})`, () => {
     test.each([
       ['device', `QEMU cannot offer 'testdev0' (isa-testdev): it knows no such device`],
       ['port', `QEMU cannot offer 'testdev0' (isa-testdev): it knows no such device`],
-      ['line', `QEMU tells of the ISA bus's IRQs over qtest, and not of the line pci0.irq[1]`],
+      ['line', `QEMU tells of the ISA bus's IRQs, and not of the line pci0.irq[1]`],
       ['vector', `qtest has no interrupt acknowledge cycle: over it, QEMU gives no vector`],
       ['snapshot', 'QEMU saves its state to a disk image, which its machine has not'],
       ['vcpus', 'QEMU takes the requests of one VCPU over qtest'],

@@ -133,13 +133,7 @@ export class Interrupts {
     if (vector === undefined) return false;
     const handler = this.#vectors.get(vector);
     this.#trace.add(OP.INTERRUPT, 0, vector, 0);
-    if (handler === undefined) {
-      const known = [...this.#vectors.keys()].map((key) => `0x${key.toString(16)}`).join(', ');
-      throw hostError(
-        'MACHINE',
-        `the interrupt controller delivered vector 0x${vector.toString(16)}, and no handler is set for it; there are ${known}`,
-      );
-    }
+    if (handler === undefined) throw unhandled(vector, [...this.#vectors.keys()]);
     this.handled++;
     handler();
     return true;
@@ -153,4 +147,13 @@ export class Interrupts {
   #update(): void {
     this.#active = this.#watches.length > 0 || this.#vectors.size > 0;
   }
+}
+
+/** The error of a vector that nobody has asked for. */
+export function unhandled(vector: number, known: readonly number[]): Error {
+  const handlers = known.map((key) => `0x${key.toString(16)}`).join(', ');
+  return hostError(
+    'MACHINE',
+    `the interrupt controller delivered vector 0x${vector.toString(16)}, and no handler is set for it; there are ${handlers}`,
+  );
 }

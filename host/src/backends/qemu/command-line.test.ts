@@ -3,18 +3,18 @@ import { describe, expect, it } from 'vitest';
 import { Builder } from '../../machine/builder.ts';
 import { knownDevices } from '../../machine/builtin.ts';
 import { registryOf } from '../../vcpu/build.ts';
-import { mapMachine, type Mapping } from './command-line.ts';
-import { pinOf } from './irqs.ts';
+import { mapMachine, type QemuMapping } from './command-line.ts';
+import { pinOf } from '../irqs.ts';
 
 const known = knownDevices([]);
 
-function map(init: (machine: MachineBuilder) => void): Mapping {
+function map(init: (machine: MachineBuilder) => void): QemuMapping {
   const builder = new Builder('realtime', known);
   init(builder);
   return mapMachine(builder.seal().blueprint, registryOf(known));
 }
 
-const words = ({ args }: Mapping): string => args.join(' ');
+const words = ({ args }: QemuMapping): string => args.join(' ');
 
 describe('a machine', () => {
   it('is what QEMU has on its board, as far as it goes', () => {

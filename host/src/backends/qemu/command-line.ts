@@ -1,38 +1,26 @@
-import {
-  resolveProperties,
-  type AnyDeviceDefinition,
-  type DeviceInfo,
-  type PropertyValue,
-  type RegionSpec,
-} from '@qtest/sdk';
+import type { AnyDeviceDefinition } from '@qtest/sdk';
 import type { Blueprint, DeviceBlueprint } from '../../machine/blueprint.ts';
+import {
+  mapDevices,
+  misplaced,
+  NO_SERIAL_PORT,
+  serialPort,
+  show,
+  type Hole,
+  type Mapping,
+  type Properties,
+} from '../offers.ts';
 
 /**
  * Maps a machine to QEMU's command line, device by device. The machine is always `pc`: on `isapc` there is no I/O APIC, whose pins are
  * the one place where all ISA IRQs can be seen over qtest. What a `pc` cannot leave out is there beside what was asked for.
  */
-export interface Mapping {
+export interface QemuMapping extends Mapping {
   /** After those that every QEMU gets. */
   readonly args: readonly string[];
-  /** Devices that QEMU has, with the properties that they have there. */
-  readonly devices: readonly DeviceInfo[];
-  /** Devices that it does not have, by id, and why. */
-  readonly missing: Readonly<Record<string, string>>;
-  /** Where something of ours is that QEMU does not have. */
-  readonly holes: readonly Hole[];
   /** Devices with a character backend, in the order of QEMU's `-serial`. */
   readonly chardevs: readonly string[];
 }
-
-/** A range in which an access would reach something else than in our machine. */
-export interface Hole {
-  readonly space: 'io' | 'memory';
-  readonly base: number;
-  readonly size: number;
-  readonly reason: string;
-}
-
-type Properties = Readonly<Record<string, PropertyValue>>;
 
 /** How QEMU has a device: words for its command line, and what its properties are there. Or why it has not. */
 type Offer = { readonly args?: readonly string[]; readonly properties?: Properties } | { readonly lacks: string };
@@ -41,13 +29,8 @@ type Offer = { readonly args?: readonly string[]; readonly properties?: Properti
 const onBoard =
   (place: Properties, properties: Properties = {}) =>
   (given: Properties): Offer => {
-    for (const [name, value] of Object.entries(place)) {
-      const wanted = given[name];
-      // −1: the machine wires the pin itself.
-      if (wanted === undefined || wanted === value || wanted === -1) continue;
-      return { lacks: `QEMU's pc has it with ${name} ${show(value)}, not ${show(wanted)}` };
-    }
-    return { properties };
+    const lacks = misplaced('QEMU', place, given);
+    return lacks === undefined ? { properties } : { lacks };
   };
 
 /** A device that is added by `-device`. */
@@ -115,10 +98,6 @@ const OFFERS: Readonly<Record<string, (given: Properties) => Offer>> = {
   'pvpanic-pci': (given) => pciFunction('pvpanic-pci', given, { events: given['events'] ?? 7 }),
 };
 
-/** Ports of COM1 to COM4, which `-serial` counts. */
-const SERIAL = [0x3f8, 0x2f8, 0x3e8, 0x2e8];
-const SERIAL_IRQS = [4, 3, 4, 3];
-
 const MIB = 2 ** 20;
 /** On a PC there is no RAM between them. */
 const LOW_RAM = 0xa_0000;
@@ -126,27 +105,15 @@ const EXTENDED = 0x10_0000;
 /** Where QEMU's i440FX machine ends its RAM below 4 GiB. */
 const TOP_OF_RAM = 0xc000_0000;
 
-export function mapMachine(blueprint: Blueprint, registry: ReadonlyMap<string, AnyDeviceDefinition>): Mapping {
+export function mapMachine(blueprint: Blueprint, registry: ReadonlyMap<string, AnyDeviceDefinition>): QemuMapping {
   const args: string[] = [];
-  const devices: DeviceInfo[] = [];
-  const missing: Record<string, string> = {};
-  const holes: Hole[] = [];
-  const taken = new Set<string>();
-  const serials = new Map<number, string>();
-  for (const [index, device] of blueprint.devices.entries()) {
-    const offer = blueprint.qemu.provides.includes(index)
-      ? {}
-      : offerOf(device, { blueprint, missing, taken, serials });
-    if ('lacks' in offer) {
-      const reason = `QEMU cannot offer '${device.id}' (${device.type}): ${offer.lacks}`;
-      missing[device.id] = reason;
-      holes.push(...rangesOf(device, registry).map((range) => ({ ...range, reason })));
-      continue;
-    }
-    args.push(...(offer.args ?? []));
-    const { id, type } = device;
-    devices.push({ id, type, properties: { ...device.properties, ...offer.properties } });
-  }
+  const mapped: Mapped = { blueprint, taken: new Set(), serials: new Map() };
+  const { devices, missing, holes } = mapDevices(blueprint, registry, 'QEMU', (device, index) => {
+    const offer: Offer = blueprint.qemu.provides.includes(index) ? {} : offerOf(device, mapped);
+    if (!('lacks' in offer)) args.push(...(offer.args ?? []));
+    return offer;
+  });
+  const { serials } = mapped;
   const chardevs: string[] = [];
   for (let com = 0; com <= Math.max(-1, ...serials.keys()); com++) {
     const id = serials.get(com);
@@ -166,26 +133,28 @@ export function mapMachine(blueprint: Blueprint, registry: ReadonlyMap<string, A
 /** What has been mapped so far. */
 interface Mapped {
   readonly blueprint: Blueprint;
-  readonly missing: Readonly<Record<string, string>>;
   /** Types of which QEMU has one, and it is taken. */
   readonly taken: Set<string>;
-  /** Serial ports by their number. */
+  /** Serial ports by their number, which `-serial` counts. */
   readonly serials: Map<number, string>;
 }
 
-function offerOf(device: DeviceBlueprint, mapped: Mapped): Offer {
+function offerOf(device: DeviceBlueprint, { blueprint, taken, serials }: Mapped): Offer {
   const { type, properties, bus } = device;
-  const parent = mapped.blueprint.devices[bus];
-  if (parent !== undefined && mapped.missing[parent.id] !== undefined)
-    return { lacks: `it is on '${parent.id}', which QEMU does not have either` };
-  if (type === 'ns16550a') return serialPort(device, mapped);
+  const parent = blueprint.devices[bus];
+  if (type === 'ns16550a') {
+    const com = serialPort(device, blueprint);
+    if (com === undefined || serials.has(com)) return { lacks: NO_SERIAL_PORT };
+    serials.set(com, device.id);
+    return { properties: { irqGate: 'none' } };
+  }
   const offer = OFFERS[type]?.(properties) ?? { lacks: 'it knows no such device' };
   if ('lacks' in offer) return offer;
   if (parent?.busName === 'pci' && offer.args !== undefined)
     return { ...offer, args: onBus(offer.args, device, parent) };
   if (!SINGLE.has(type)) return offer;
-  if (mapped.taken.has(type)) return { lacks: 'its pc has one of them' };
-  mapped.taken.add(type);
+  if (taken.has(type)) return { lacks: 'its pc has one of them' };
+  taken.add(type);
   return offer;
 }
 
@@ -194,21 +163,6 @@ function onBus(args: readonly string[], { id, type }: DeviceBlueprint, parent: D
   const bus = parent.type === 'pci-bridge' ? parent.id : 'pci.0';
   const bridge = type === 'pci-bridge' ? `,id=${id},chassis_nr=${Number(/\d+$/.exec(id)?.[0] ?? 0) + 1}` : '';
   return args.map((word, index) => (index === 1 ? `${word},bus=${bus}${bridge}` : word));
-}
-
-function serialPort(device: DeviceBlueprint, { blueprint, serials }: Mapped): Offer {
-  const com = SERIAL.indexOf(Number(device.properties['ioBase'] ?? 0x3f8));
-  if (com < 0 || irqOf(device, blueprint) !== SERIAL_IRQS[com] || serials.has(com))
-    return { lacks: 'its serial ports are COM1 to COM4, at 0x3f8 (IRQ 4), 0x2f8 (3), 0x3e8 (4) and 0x2e8 (3)' };
-  serials.set(com, device.id);
-  return { properties: { irqGate: 'none' } };
-}
-
-/** The ISA IRQ that a device drives, whether by its property or wired by the machine. */
-function irqOf({ outputs }: DeviceBlueprint, { devices, lines }: Blueprint): number | undefined {
-  const isa = devices.find(({ busName }) => busName === 'isa');
-  const line = lines[outputs['irq']?.line ?? -1]?.feeds[0];
-  return isa === undefined || line === undefined ? undefined : line - isa.busLine;
 }
 
 /** Devices of which a pc has one. */
@@ -246,21 +200,4 @@ function mapMemory({ ram, devices }: Blueprint): { args: string[]; holes: Hole[]
     hole(Math.max(base, size), top, `QEMU's pc has RAM below ${show(size)} alone`);
   }
   return { args: ['-m', `${size / MIB}M`], holes };
-}
-
-/** Where a device's regions are, as far as that does not depend on its state. */
-function rangesOf(
-  { type, properties }: DeviceBlueprint,
-  registry: ReadonlyMap<string, AnyDeviceDefinition>,
-): Omit<Hole, 'reason'>[] {
-  const { schema } = registry.get(type) ?? {};
-  const regions: Readonly<Record<string, RegionSpec>> =
-    schema?.regions?.(resolveProperties(schema.properties ?? {}, properties)) ?? {};
-  return Object.values(regions).flatMap(({ space, base, size }) =>
-    base === undefined || space === 'config' ? [] : [{ space, base, size }],
-  );
-}
-
-function show(value: PropertyValue): string {
-  return typeof value === 'number' ? `0x${value.toString(16)}` : String(value);
 }

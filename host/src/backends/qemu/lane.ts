@@ -2,7 +2,6 @@ import { fileURLToPath } from 'node:url';
 import type { MachineContext } from '@qtest/sdk';
 import { Piscina } from 'piscina';
 import type { BoundMachine, Registry } from '../../machine/bound-machine.ts';
-import { PAGE_BYTES } from '../../machine/blueprint.ts';
 import { LONG } from '../../machine/control.ts';
 import type { Failure } from '../../report/events.ts';
 import { contextFor, powerOn, registryOf } from '../../vcpu/build.ts';
@@ -10,8 +9,9 @@ import { decodeTrace } from '../../vcpu/decode.ts';
 import { destroyPool, exitsOf } from '../../vcpu/pool.ts';
 import type { VcpuTask } from '../../vcpu/task.ts';
 import { TraceRing, traceEntries } from '../../vcpu/trace.ts';
+import { contentsOf } from '../contents.ts';
 import type { CaseLane, EndKind, LaneOptions, Observation } from '../backend.ts';
-import { mapMachine, type Mapping } from './command-line.ts';
+import { mapMachine, type QemuMapping } from './command-line.ts';
 import type { DetectedQemu } from './detect.ts';
 import { Pending } from './pending.ts';
 import { QemuProcess } from './process.ts';
@@ -29,7 +29,7 @@ const WORKER = new URL(`./worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js
 export class QemuLane implements CaseLane {
   readonly context: MachineContext;
   readonly #qemu: DetectedQemu;
-  readonly #mapping: Mapping;
+  readonly #mapping: QemuMapping;
   /** The machine as our devices would make it: what decodes traces, and whose control area keeps them. */
   readonly #machine: BoundMachine;
   readonly #registry: Registry;
@@ -119,7 +119,7 @@ export class QemuLane implements CaseLane {
   taskOf(task: VcpuTask): QemuTask {
     if (this.#process === undefined) throw new Error('prepare() has not started a QEMU');
     const { qtest, qmp, chardevs } = this.#process;
-    return { ...task, qtest, qmp, chardevs, contents: this.#contents() };
+    return { ...task, qtest, qmp, chardevs, contents: contentsOf(this.#machine, this.#mapping.holes) };
   }
 
   abandon(): void {}
@@ -166,25 +166,6 @@ export class QemuLane implements CaseLane {
   async dispose(): Promise<void> {
     await this.#endProcess();
     await this.retireThreads();
-  }
-
-  /** RAM that is not zero, but for ROMs, which QEMU does not have. */
-  #contents(): QemuTask['contents'] {
-    const { image } = this.#machine.handle;
-    const { layout, ram } = this.#machine.blueprint;
-    return [...image.pages].flatMap((page, index) => {
-      const at = layout.ram + page * PAGE_BYTES;
-      const piece = ram.find(({ kind, offset, size }) => kind === 'ram' && at >= offset && at < offset + size);
-      if (piece === undefined) return [];
-      const address = piece.base + at - piece.offset;
-      if (
-        this.#mapping.holes.some(
-          ({ space, base, size }) => space === 'memory' && address < base + size && base < address + PAGE_BYTES,
-        )
-      )
-        return [];
-      return [{ address, data: image.bytes.slice(index * PAGE_BYTES, (index + 1) * PAGE_BYTES) }];
-    });
   }
 
   async #endProcess(): Promise<void> {

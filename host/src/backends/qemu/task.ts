@@ -1,13 +1,14 @@
 import type { MachineHandle } from '../../machine/blueprint.ts';
 import type { VcpuTask } from '../../vcpu/task.ts';
+import type { Content } from '../contents.ts';
 import type { Channel } from './channel.ts';
-import type { Mapping } from './command-line.ts';
+import type { QemuMapping } from './command-line.ts';
 
 /** What a VCPU's thread is given when it starts. */
 export interface QemuThreadData {
   /** Of the machine as our devices would make it: its wiring, and its control area for the trace. */
   readonly handle: MachineHandle;
-  readonly mapping: Mapping;
+  readonly mapping: QemuMapping;
   readonly plugin: { readonly name: string; readonly url: string; readonly root: string };
   readonly options: unknown;
   /** Of `Pending`. */
@@ -20,5 +21,5 @@ export interface QemuTask extends VcpuTask {
   readonly qmp: Channel;
   readonly chardevs: readonly Channel[];
   /** What RAM holds at first. */
-  readonly contents: readonly { readonly address: number; readonly data: Uint8Array }[];
+  readonly contents: readonly Content[];
 }

@@ -3,9 +3,9 @@ import { peer } from '../../../testing/qemu-peer.ts';
 import { controlOf } from '../../machine/control.ts';
 import { TraceRing } from '../../vcpu/trace.ts';
 import { Lines } from './channel.ts';
-import { Irqs, QemuIrqLine } from './irqs.ts';
+import { EmulatedIrqLine, Irqs } from '../irqs.ts';
 import { Qtest } from './protocol.ts';
-import { QemuVcpu } from './vcpu.ts';
+import { qemuVcpu } from './vcpu.ts';
 
 /** A VCPU in virtual time, which no QEMU of Debian's has: on a peer that has been given the answers. */
 function vcpu() {
@@ -17,7 +17,7 @@ function vcpu() {
     (pin, level) => irqs.change(pin, level),
     () => {},
   );
-  const made = new QemuVcpu({
+  const made = qemuVcpu({
     qtest,
     irqs,
     clock: 'virtual',
@@ -26,7 +26,7 @@ function vcpu() {
       { space: 'io', base: 0x300, size: 2, reason: 'no lamp' },
       { space: 'memory', base: 0x1000, size: 16, reason: 'no lamp there' },
     ],
-    isaLine: (irq) => new QemuIrqLine(`isa0.irq[${irq}]`, irq, irqs, () => qtest.poll()),
+    isaLine: (irq) => new EmulatedIrqLine(`isa0.irq[${irq}]`, irq, irqs, () => qtest.poll()),
   });
   return { vcpu: made, ...qemu };
 }

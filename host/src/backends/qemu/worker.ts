@@ -11,14 +11,15 @@ import { busLine } from '../../vcpu/irq-lines.ts';
 import { Leftovers } from '../../vcpu/leftovers.ts';
 import type { VcpuOutcome } from '../../vcpu/task.ts';
 import { OP, TraceRing } from '../../vcpu/trace.ts';
+import { EmulatedClock } from '../emulated-machine.ts';
+import { Irqs } from '../irqs.ts';
 import { Lines } from './channel.ts';
-import { Irqs } from './irqs.ts';
-import { QemuClock, QemuMachine } from './machine.ts';
+import { qemuMachine } from './machine.ts';
 import { Pending } from './pending.ts';
 import { Qtest } from './protocol.ts';
 import { Qmp } from './qmp.ts';
 import type { QemuTask, QemuThreadData } from './task.ts';
-import { QemuVcpu } from './vcpu.ts';
+import { qemuVcpu } from './vcpu.ts';
 
 /** The thread of QEMU's VCPU: a piscina worker, which gets another QEMU for each case. */
 
@@ -58,14 +59,14 @@ async function runCase({ plugin, leftovers }: Attached, task: QemuTask): Promise
   const trace = new TraceRing(control, task.index);
   const pending = new Pending(data.pending);
   const isaBus = blueprint.devices.find(({ busName }) => busName === 'isa')?.busLine ?? -1;
-  const irqs = new Irqs((pin) => trace.add(OP.IRQ, 0, isaBus + pin, 0));
+  const irqs = new Irqs((_kind, pin) => trace.add(OP.IRQ, 0, isaBus + pin, 0));
   const qtest = new Qtest(
     new Lines(task.qtest, 'qtest'),
     (pin, level) => irqs.change(pin, level),
     (request) => pending.set(request),
   );
   qtest.ask('irq_intercept_in ioapic');
-  const machine = new QemuMachine({
+  const machine = qemuMachine({
     blueprint,
     mapping,
     qtest,
@@ -73,7 +74,7 @@ async function runCase({ plugin, leftovers }: Attached, task: QemuTask): Promise
     irqs,
     chardevs: task.chardevs,
   });
-  const vcpu = new QemuVcpu({
+  const vcpu = qemuVcpu({
     qtest,
     irqs,
     clock: blueprint.clock,
@@ -85,7 +86,7 @@ async function runCase({ plugin, leftovers }: Attached, task: QemuTask): Promise
   const { context, lines } = caseContext({
     vcpu,
     machine,
-    clock: new QemuClock(blueprint.clock, vcpu),
+    clock: new EmulatedClock(blueprint.clock, vcpu),
     options: data.options,
     shared: task.shared,
     root: data.plugin.root,

@@ -3,7 +3,7 @@ import { Irqs } from './irqs.ts';
 
 it('counts rises, since the reset and for its watchers', () => {
   const handled: number[] = [];
-  const irqs = new Irqs((pin) => handled.push(pin));
+  const irqs = new Irqs((_kind, pin) => handled.push(pin));
   const stop = irqs.watch(8, () => {
     // A handler during a handler waits.
     if (irqs.handled === 1) irqs.change(9, true);

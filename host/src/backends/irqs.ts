@@ -1,11 +1,14 @@
 import type { IrqLine } from '@qtest/sdk';
-import type { Blueprint } from '../../machine/blueprint.ts';
-import { Skipped } from '../../vcpu/case-context.ts';
+import type { Blueprint } from '../machine/blueprint.ts';
+import { unhandled } from '../vcpu/interrupts.ts';
 
-/** Pins of the I/O APIC. */
+/** Pins of an I/O APIC; a pair of 8259As has the first 16 of them. */
 const PINS = 24;
 
-/** The pin of the I/O APIC that shows a line of the machine: ISA IRQ n is pin n (IRQ 0 too, though the PIT is wired to pin 2). */
+/**
+ * The pin that shows a line of the machine: ISA IRQ n is pin n. Of QEMU's I/O APIC too, where IRQ 0 is told of as pin 0 although the PIT is wired
+ * to pin 2.
+ */
 export function pinOf({ devices, lines }: Blueprint, line: number): number | undefined {
   const isa = devices.find(({ busName }) => busName === 'isa');
   if (isa === undefined) return undefined;
@@ -33,8 +36,10 @@ interface Watch {
   seen: number;
 }
 
-/** Levels and rises of the I/O APIC's pins, as QEMU tells of them, and the handlers of those that are watched. */
+/** Levels and rises of an emulator's ISA IRQs, as it tells of them, and the handlers of those that are watched. */
 export class Irqs {
+  /** IF, of cli and sti. */
+  enabled = true;
   /** Handlers that have been run. */
   handled = 0;
   readonly #levels = Array.from({ length: PINS }, () => false);
@@ -42,17 +47,32 @@ export class Irqs {
   readonly #rises = Array.from({ length: PINS }, () => 0);
   readonly #atReset = Array.from({ length: PINS }, () => 0);
   readonly #watches: Watch[] = [];
-  readonly #handling: (pin: number) => void;
+  readonly #vectors = new Map<number, () => void>();
+  readonly #handling: (kind: 'irq' | 'vector', number: number) => void;
+  readonly #acknowledge: () => number | undefined;
   #taking = false;
 
-  /** @param handling is told of each handler before it runs. */
-  constructor(handling: (pin: number) => void) {
+  /**
+   * @param handling is told of each handler before it runs, with the pin or the vector.
+   * @param acknowledge an interrupt acknowledge cycle, where the emulator has one: the vector, or undefined for none.
+   */
+  constructor(
+    handling: (kind: 'irq' | 'vector', number: number) => void,
+    acknowledge: () => number | undefined = () => undefined,
+  ) {
     this.#handling = handling;
+    this.#acknowledge = acknowledge;
   }
 
   change(pin: number, level: boolean): void {
     if (level && this.#levels[pin] !== true) this.#rises[pin] = this.rises(pin) + 1;
     this.#levels[pin] = level;
+  }
+
+  /** For an emulator that counts the rises itself: what they are now. */
+  update(pin: number, level: boolean, rises: number): void {
+    this.#levels[pin] = level;
+    this.#rises[pin] = rises;
   }
 
   level(pin: number): boolean {
@@ -81,26 +101,49 @@ export class Irqs {
     };
   }
 
+  onVector(vector: number, handler: () => void): () => void {
+    this.#vectors.set(vector, handler);
+    this.take();
+    return () => {
+      if (this.#vectors.get(vector) === handler) this.#vectors.delete(vector);
+    };
+  }
+
   /** Runs the handlers of what has risen. They do not nest. */
   take(): void {
-    if (this.#taking || this.#watches.length === 0) return;
+    if (this.#taking || (this.#watches.length === 0 && this.#vectors.size === 0)) return;
     this.#taking = true;
     try {
-      for (let again = true; again;) {
-        again = false;
-        for (const watch of this.#watches.slice()) {
-          const rises = this.rises(watch.pin);
-          if (rises === watch.seen) continue;
-          watch.seen = rises;
-          again = true;
-          this.handled++;
-          this.#handling(watch.pin);
-          watch.handler();
-        }
-      }
+      while (this.#takeWatches() || this.#takeInterrupt());
     } finally {
       this.#taking = false;
     }
+  }
+
+  #takeWatches(): boolean {
+    let any = false;
+    for (const watch of this.#watches.slice()) {
+      const rises = this.rises(watch.pin);
+      if (rises === watch.seen) continue;
+      watch.seen = rises;
+      any = true;
+      this.handled++;
+      this.#handling('irq', watch.pin);
+      watch.handler();
+    }
+    return any;
+  }
+
+  #takeInterrupt(): boolean {
+    if (!this.enabled || this.#vectors.size === 0) return false;
+    const vector = this.#acknowledge();
+    if (vector === undefined) return false;
+    const handler = this.#vectors.get(vector);
+    this.#handling('vector', vector);
+    if (handler === undefined) throw unhandled(vector, [...this.#vectors.keys()]);
+    this.handled++;
+    handler();
+    return true;
   }
 
   /** After a reset: counts anew, and forgets what has risen and was not handled. */
@@ -110,8 +153,8 @@ export class Irqs {
   }
 }
 
-/** A line of the machine that is a pin of QEMU's I/O APIC. */
-export class QemuIrqLine implements IrqLine {
+/** A line of the machine that is an ISA IRQ of the emulator's. */
+export class EmulatedIrqLine implements IrqLine {
   readonly name: string;
   readonly pin: number;
   readonly #irqs: Irqs;
@@ -133,9 +176,4 @@ export class QemuIrqLine implements IrqLine {
     this.#poll();
     return this.#irqs.edges(this.pin);
   }
-}
-
-/** Ends the case: QEMU shows no such line. */
-export function hiddenLine(name: string): Skipped {
-  return new Skipped(`QEMU tells of the ISA bus's IRQs over qtest, and not of the line ${name}`);
 }

@@ -1,0 +1,104 @@
+import type { Chardev, Clock, ClockKind, DeviceInfo, Duration, IrqLine, Machine, Snapshot } from '@qtest/sdk';
+import { nanoseconds } from '@qtest/sdk';
+import { hostError } from '../errors.ts';
+import type { Blueprint } from '../machine/blueprint.ts';
+import { Skipped } from '../vcpu/case-context.ts';
+import { outputLine } from '../vcpu/irq-lines.ts';
+import type { EmulatedVcpu } from './emulated-vcpu.ts';
+import { EmulatedIrqLine, pinOf, type Irqs } from './irqs.ts';
+import type { Mapping } from './offers.ts';
+
+export interface EmulatedMachineOptions {
+  readonly blueprint: Blueprint;
+  readonly mapping: Mapping;
+  readonly irqs: Irqs;
+  /** Takes in what the emulator has told meanwhile. */
+  readonly look: () => void;
+  /** As errors call the emulator. */
+  readonly emulator: string;
+  /** Why a case that takes snapshots cannot run. */
+  readonly noSnapshot: string;
+  /** A device's character backend; undefined when it has none. */
+  readonly chardev: (device: DeviceInfo) => Chardev | undefined;
+  readonly reset: (kind: 'cold' | 'warm') => void;
+}
+
+/** An emulator's machine as a case sees it: the devices of the plugin's machine that the emulator has. */
+export class EmulatedMachine implements Machine {
+  readonly devices: readonly DeviceInfo[];
+  readonly #options: EmulatedMachineOptions;
+
+  constructor(options: EmulatedMachineOptions) {
+    this.devices = options.mapping.devices;
+    this.#options = options;
+  }
+
+  get(id: string): DeviceInfo {
+    const device = this.devices.find((candidate) => candidate.id === id);
+    if (device !== undefined) return device;
+    this.#checkMissing(id);
+    throw hostError(
+      'MACHINE',
+      `machine.get('${id}'): there is no such device; the machine has ${this.devices.map((d) => d.id).join(', ') || 'none'}`,
+    );
+  }
+
+  readonly irq = (id: string, output?: string | number, pin?: number): IrqLine => {
+    this.#checkMissing(id);
+    return this.line(outputLine(this.#options.blueprint, id, output, pin));
+  };
+
+  /** The line of an index; the case is skipped when the emulator does not show it. */
+  line(index: number): EmulatedIrqLine {
+    const { blueprint, irqs, look, emulator } = this.#options;
+    const name = blueprint.lines[index]?.name ?? '?';
+    const pin = pinOf(blueprint, index);
+    if (pin === undefined) throw new Skipped(`${emulator} tells of the ISA bus's IRQs, and not of the line ${name}`);
+    return new EmulatedIrqLine(name, pin, irqs, look);
+  }
+
+  chardev(id: string): Chardev {
+    const found = this.#options.chardev(this.get(id));
+    if (found !== undefined) return found;
+    throw hostError('MACHINE', `machine.chardev('${id}'): this device has no character backend`);
+  }
+
+  reset(kind: 'cold' | 'warm' = 'warm'): void {
+    this.#options.reset(kind);
+    this.#options.irqs.forget();
+  }
+
+  snapshot(): Snapshot {
+    throw new Skipped(this.#options.noSnapshot);
+  }
+
+  restore(): void {
+    throw new Skipped(this.#options.noSnapshot);
+  }
+
+  #checkMissing(id: string): void {
+    const reason = this.#options.mapping.missing[id];
+    if (reason !== undefined) throw new Skipped(reason);
+  }
+}
+
+/** An emulator's clock as a case sees it. */
+export class EmulatedClock implements Clock {
+  readonly kind: ClockKind;
+  /** No emulator tells it. */
+  readonly deadline = undefined;
+  readonly #vcpu: EmulatedVcpu;
+
+  constructor(kind: ClockKind, vcpu: EmulatedVcpu) {
+    this.kind = kind;
+    this.#vcpu = vcpu;
+  }
+
+  get now(): bigint {
+    return this.#vcpu.now();
+  }
+
+  step(duration?: Duration): bigint {
+    return this.#vcpu.step(duration === undefined ? undefined : nanoseconds(duration));
+  }
+}
