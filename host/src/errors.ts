@@ -20,6 +20,7 @@ export const ERRORS = {
   MACHINE: { exit: 1 },
   DEVICE: { exit: 1 },
   QEMU: { exit: 1 },
+  V86: { exit: 1 },
   TIMEOUT: { exit: 1 },
   STALLED: { exit: 1 },
   DEADLOCK: { exit: 1 },

@@ -15,8 +15,8 @@ export type Schedule = number | 'free' | `explore=${number}`;
 export interface Config {
   /** Plugins to run, in this order. Names are resolved from the config file's folder. */
   readonly plugins?: readonly PluginEntry[];
-  /** What the machines' devices are: the host's own, or those of a QEMU that is started for each case. Default `native`. */
-  readonly backend?: Exclude<BackendName, 'v86'>;
+  /** What the machines' devices are: the host's own, those of a QEMU that is started for each case, or those of v86. Default `native`. */
+  readonly backend?: BackendName;
   /** The QEMU of the backend `qemu`: a name on the PATH, or a path from the config file's folder. Default `qemu-system-x86_64`. */
   readonly qemu?: string;
   /** The clock of cases that do not name one. Default `virtual`, and `realtime` on a backend that has no virtual clock. */

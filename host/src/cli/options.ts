@@ -1,6 +1,7 @@
 import type { BackendName, ClockKind } from '@qtest/sdk';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 
+import { BACKENDS } from '../backends/names.ts';
 import { MAX_JOBS } from '../config/check.ts';
 import { timeoutNanoseconds } from '../config/duration.ts';
 import { parseSchedule, SCHEDULE_EXPECTED, type Schedule } from '../config/schedule.ts';
@@ -11,7 +12,7 @@ export interface CliOptions {
   readonly plugin: readonly string[];
   /** Patterns of cases. */
   readonly test: readonly string[];
-  readonly backend?: Exclude<BackendName, 'v86'>;
+  readonly backend?: BackendName;
   /** Name or path of the QEMU. */
   readonly qemu?: string;
   readonly clock?: ClockKind;
@@ -51,10 +52,9 @@ export function addOptions(program: Command): void {
         .default([], 'all'),
     )
     .addOption(
-      new Option('--backend <name>', "the machines' devices: the host's own, or those of a QEMU").choices([
-        'native',
-        'qemu',
-      ]),
+      new Option('--backend <name>', "the machines' devices: the host's own, those of a QEMU, or v86's").choices(
+        BACKENDS,
+      ),
     )
     .option('--qemu <path>', 'the QEMU of the backend qemu (default: qemu-system-x86_64)')
     .addOption(

@@ -95,6 +95,10 @@ async function backendOf(
   { cwd }: Io,
 ): Promise<Backend> {
   if (backend === 'native') return (await import('../vcpu/lane.ts')).native;
+  if (backend === 'v86') {
+    const { v86Backend } = await import('../backends/v86/backend.ts');
+    return await v86Backend(file === undefined ? cwd : dirname(file));
+  }
   const { qemuBackend } = await import('../backends/qemu/backend.ts');
   // A path of the config's is relative to the config, a name is looked for on the PATH.
   const from = options.qemu !== undefined || file === undefined ? cwd : dirname(file);

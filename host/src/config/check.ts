@@ -6,6 +6,7 @@ import { hostError } from '../errors.ts';
 import { didYouMean } from '../nearest.ts';
 import { SCHEDULE_EXPECTED, scheduleOf } from './schedule.ts';
 import { TIMEOUT_EXPECTED, timeoutNanoseconds } from './duration.ts';
+import { BACKENDS } from '../backends/names.ts';
 
 /** Most machines in parallel. */
 export const MAX_JOBS = 64;
@@ -24,8 +25,8 @@ const RULES: { readonly [K in keyof Required<Config>]: Rule } = {
     test: Array.isArray,
   },
   backend: {
-    expected: `'native' or 'qemu'`,
-    test: (value) => value === 'native' || value === 'qemu',
+    expected: `'native', 'qemu' or 'v86'`,
+    test: (value) => BACKENDS.some((name) => name === value),
   },
   qemu: {
     expected: `the name or path of a QEMU, such as 'qemu-system-x86_64'`,

@@ -5,7 +5,7 @@ import { scheduleOf, type Schedule } from './schedule.ts';
 
 /** A config with its defaults filled in. */
 export interface Settings {
-  readonly backend: Exclude<BackendName, 'v86'>;
+  readonly backend: BackendName;
   /** Name or path of the QEMU, as it was written. */
   readonly qemu: string;
   readonly clock: ClockKind;

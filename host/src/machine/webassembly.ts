@@ -11,6 +11,8 @@ declare global {
     class Module {
       constructor(bytes: Uint8Array);
     }
+    type Imports = Record<string, Record<string, unknown>>;
+    function instantiate(module: Module, imports: Imports): Promise<Instance>;
     class Instance {
       constructor(module: Module, imports: Record<string, Record<string, Memory>>);
       readonly exports: Record<string, unknown>;

@@ -1,7 +1,8 @@
 import { inspect } from 'node:util';
 
-import { isDeviceDefinition, type BackendName, type Capability, type CaseSpec, type Plugin } from '@qtest/sdk';
+import { isDeviceDefinition, type Capability, type CaseSpec, type Plugin } from '@qtest/sdk';
 
+import { BACKENDS } from '../backends/names.ts';
 import { TIMEOUT_EXPECTED, timeoutNanoseconds } from '../config/duration.ts';
 import { didYouMean } from '../nearest.ts';
 
@@ -37,11 +38,6 @@ const CAPABILITIES: readonly string[] = Object.keys({
   snapshot: true,
   'multi-vcpu': true,
 } satisfies Record<Capability, true>);
-
-const BACKENDS: readonly string[] = Object.keys({ native: true, qemu: true, v86: true } satisfies Record<
-  BackendName,
-  true
->);
 
 /**
  * What is wrong with the shape of a plugin: one that is written in JavaScript, or made by another version of the SDK,

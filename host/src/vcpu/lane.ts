@@ -1,7 +1,6 @@
-import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { MachineContext } from '@qtest/sdk';
-import { Piscina } from 'piscina';
+import type { Piscina } from 'piscina';
 import { hostError } from '../errors.ts';
 import type { Backend, CaseLane, LaneOptions, Observation } from '../backends/backend.ts';
 import type { HookSet } from '../hooks.ts';
@@ -15,7 +14,7 @@ import { contextFor, powerOn, registryOf } from './build.ts';
 import { decodeTrace } from './decode.ts';
 import { describeFailure } from './failure.ts';
 import { Observer } from './observer.ts';
-import { destroyPool, EXIT_BOUND, exitOf, exitsOf, settles } from './pool.ts';
+import { destroyPool, EXIT_BOUND, exitOf, exitsOf, settles, vcpuPool } from './pool.ts';
 import type { VcpuOutcome, VcpuTask, VcpuThreadData } from './task.ts';
 import { TraceRing, traceEntries } from './trace.ts';
 import { seedTurns } from './turns.ts';
@@ -24,8 +23,6 @@ import { seedTurns } from './turns.ts';
 export const LOCK_BOUND = 100;
 /** How long the I/O thread may take to end by itself, ms: longer than it sleeps. */
 const IO_BOUND = 250;
-/** Heap of a VCPU's thread, MiB: a case that eats memory is to fail before the machine does. */
-const HEAP = 512;
 
 // tsc leaves URLs alone: from source, Node strips the types of the .ts file itself.
 const sibling = (name: string): URL =>
@@ -74,21 +71,11 @@ export class Lane implements CaseLane {
     });
   }
 
-  /** The VCPUs' threads: as many as VCPUs, for each must have one at once; one starts when the first case needs it. */
+  /** The VCPUs' threads. */
   get pool(): Piscina {
     if (this.#pool === undefined) {
       const { vcpus, clock } = this.context;
-      this.#pool = new Piscina({
-        filename: fileURLToPath(sibling('./worker')),
-        minThreads: 0,
-        maxThreads: vcpus,
-        concurrentTasksPerWorker: 1,
-        idleTimeout: Infinity,
-        workerData: this.#data,
-        resourceLimits: { maxOldGenerationSizeMb: HEAP },
-      });
-      // Errors of a task reject its promise; what a dying thread says besides has been charged to its case by then.
-      this.#pool.on('error', () => {});
+      this.#pool = vcpuPool(sibling('./worker'), this.#data, vcpus);
       if (clock === 'realtime') this.#startIoThread();
     }
     return this.#pool;

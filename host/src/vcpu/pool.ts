@@ -1,8 +1,28 @@
+import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
-import type { Piscina } from 'piscina';
+import { Piscina } from 'piscina';
+
+/** Heap of a VCPU's thread, MiB: a case that eats memory is to fail before the machine does. */
+const HEAP = 512;
 
 /** How long a thread that is being terminated is waited for, ms. One that sleeps in the operating system does not hear of it. */
 export const EXIT_BOUND = 2000;
+
+/** The threads of a machine's VCPUs: as many as VCPUs, for each must have one at once; one starts when the first case needs it. */
+export function vcpuPool(file: URL, workerData: unknown, vcpus: number): Piscina {
+  const pool = new Piscina({
+    filename: fileURLToPath(file),
+    minThreads: 0,
+    maxThreads: vcpus,
+    concurrentTasksPerWorker: 1,
+    idleTimeout: Infinity,
+    workerData,
+    resourceLimits: { maxOldGenerationSizeMb: HEAP },
+  });
+  // Errors of a task reject its promise; what a dying thread says besides has been charged to its case by then.
+  pool.on('error', () => {});
+  return pool;
+}
 
 /** Ends a pool and waits until its threads are gone. */
 export async function destroyPool(pool: Piscina): Promise<void> {

@@ -1,12 +1,11 @@
-import { fileURLToPath } from 'node:url';
 import type { MachineContext } from '@qtest/sdk';
-import { Piscina } from 'piscina';
+import type { Piscina } from 'piscina';
 import type { BoundMachine, Registry } from '../../machine/bound-machine.ts';
 import { LONG } from '../../machine/control.ts';
 import type { Failure } from '../../report/events.ts';
 import { contextFor, powerOn, registryOf } from '../../vcpu/build.ts';
 import { decodeTrace } from '../../vcpu/decode.ts';
-import { destroyPool, exitsOf } from '../../vcpu/pool.ts';
+import { destroyPool, exitsOf, vcpuPool } from '../../vcpu/pool.ts';
 import type { VcpuTask } from '../../vcpu/task.ts';
 import { TraceRing, traceEntries } from '../../vcpu/trace.ts';
 import { contentsOf } from '../contents.ts';
@@ -19,9 +18,6 @@ import type { QemuTask, QemuThreadData } from './task.ts';
 
 /** How long a QEMU that has closed its pipes may take to die, ms. */
 const DEATH_BOUND = 500;
-/** Heap of the VCPU's thread, MiB. */
-const HEAP = 512;
-
 // tsc leaves URLs alone: from source, Node strips the types of the .ts file itself.
 const WORKER = new URL(`./worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
@@ -77,19 +73,7 @@ export class QemuLane implements CaseLane {
   }
 
   get pool(): Piscina {
-    if (this.#pool === undefined) {
-      this.#pool = new Piscina({
-        filename: fileURLToPath(WORKER),
-        minThreads: 1,
-        maxThreads: 1,
-        concurrentTasksPerWorker: 1,
-        idleTimeout: Infinity,
-        workerData: this.#data,
-        resourceLimits: { maxOldGenerationSizeMb: HEAP },
-      });
-      // Errors of a task reject its promise; what a dying thread says besides has been charged to its case by then.
-      this.#pool.on('error', () => {});
-    }
+    this.#pool ??= vcpuPool(WORKER, this.#data, 1);
     return this.#pool;
   }
 
