@@ -6,6 +6,7 @@ import type { LoadedPlugin } from '../plugins/types.ts';
 import type { Failure, SelectedCase } from '../report/events.ts';
 import type { Observed } from '../vcpu/observer.ts';
 import type { VcpuOutcome, VcpuTask } from '../vcpu/task.ts';
+import type { TraceEntry } from '../vcpu/trace.ts';
 
 /** What lanes are made from. */
 export interface LaneOptions {
@@ -21,6 +22,8 @@ export interface LaneOptions {
 /** What a VCPU's accesses reach: it makes the lane and the VCPUs for a plugin's machine. */
 export interface Backend {
   readonly name: BackendName;
+  /** The emulator's version; undefined for this host itself. */
+  readonly version?: string;
   /** The clocks that its machines can have; the first is that of cases that name none. */
   readonly clocks: readonly ClockKind[];
   /** Why a case that needs this cannot run on it; undefined when it can. */
@@ -62,6 +65,8 @@ export interface CaseLane {
   ): Promise<readonly Failure[]> | readonly Failure[];
   /** The last things a VCPU did, decoded, oldest first. */
   accesses(vcpu: number): string[];
+  /** Accesses as a reader wants them, by the register tables of the machine's devices. */
+  decode(entries: readonly TraceEntry[]): string[];
   /** Ends the VCPUs' threads; the machine remains. */
   retireThreads(): Promise<void>;
   dispose(): Promise<void>;

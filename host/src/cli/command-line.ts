@@ -12,6 +12,7 @@ const ACTIONS: Readonly<Record<CommandName, () => Promise<Action>>> = {
   run: async () => (await import('./run.ts')).run,
   list: async () => (await import('./list.ts')).list,
   machine: async () => (await import('./machine.ts')).machine,
+  compat: async () => (await import('./compat.ts')).compat,
   contract: async () => (await import('./contract.ts')).contract,
 };
 

@@ -4,6 +4,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { BACKENDS } from '../backends/names.ts';
 import { MAX_JOBS } from '../config/check.ts';
 import { timeoutNanoseconds } from '../config/duration.ts';
+import { didYouMean } from '../nearest.ts';
 import { parseSchedule, SCHEDULE_EXPECTED, type Schedule } from '../config/schedule.ts';
 
 /** The options of the command line. Those that were not given are undefined. */
@@ -13,6 +14,8 @@ export interface CliOptions {
   /** Patterns of cases. */
   readonly test: readonly string[];
   readonly backend?: BackendName;
+  /** `qtest compat` alone, in place of `backend`: several. */
+  readonly backends?: readonly BackendName[];
   /** Name or path of the QEMU. */
   readonly qemu?: string;
   readonly clock?: ClockKind;
@@ -25,6 +28,10 @@ export interface CliOptions {
   readonly json?: boolean;
   /** `qtest machine` alone: one of the host's machines, in place of the plugins'. */
   readonly machine?: MachineName;
+  /** `qtest compat` alone: whether to write Markdown. */
+  readonly markdown?: boolean;
+  /** `qtest compat` alone: the README to put the matrix into. */
+  readonly into?: string;
   /** `qtest contract` alone: types of devices; empty for those of the plugins. */
   readonly device?: readonly string[];
   /** `qtest contract` alone: decides all that is random. */
@@ -52,9 +59,10 @@ export function addOptions(program: Command): void {
         .default([], 'all'),
     )
     .addOption(
-      new Option('--backend <name>', "the machines' devices: the host's own, those of a QEMU, or v86's").choices(
-        BACKENDS,
-      ),
+      new Option(
+        '--backend <name>',
+        `the machines' devices: native, the host's own; qemu; v86. For compat several, with commas`,
+      ).argParser(parseBackends),
     )
     .option('--qemu <path>', 'the QEMU of the backend qemu (default: qemu-system-x86_64)')
     .addOption(
@@ -79,6 +87,17 @@ export function addOptions(program: Command): void {
 export function collect(value: string, earlier: readonly string[]): readonly string[] {
   if (value.trim() === '') throw new InvalidArgumentError('It is empty.');
   return [...earlier, value];
+}
+
+function parseBackends(value: string): readonly BackendName[] {
+  const named = value.split(',').map((word) => {
+    const name = BACKENDS.find((candidate) => candidate === word.trim());
+    if (name !== undefined) return name;
+    throw new InvalidArgumentError(
+      `There is no backend '${word.trim()}'; there are ${BACKENDS.join(', ')}.${didYouMean(word, BACKENDS)}`,
+    );
+  });
+  return [...new Set(named)];
 }
 
 function parseTimeout(value: string): bigint {

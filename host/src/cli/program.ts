@@ -1,12 +1,15 @@
 import { readFileSync } from 'node:fs';
 
+import type { BackendName } from '@qtest/sdk';
 import { Command, Option } from 'commander';
 
 import { didYouMean } from '../nearest.ts';
 import type { Io } from './io.ts';
 import { addOptions, collect, MACHINES, parseSeed, type CliOptions } from './options.ts';
 
-export type CommandName = 'run' | 'list' | 'machine' | 'contract';
+export type CommandName = 'run' | 'list' | 'machine' | 'contract' | 'compat';
+
+type Backends = readonly BackendName[];
 
 const EXAMPLES = `
 Examples:
@@ -19,6 +22,7 @@ Examples:
   qtest machine --plugin rtc                  the devices, regions and IRQ wiring that rtc's cases run on
   qtest machine --machine pc                  those of the normal machine
   qtest contract --plugin @org/qtest-rtc      its devices, held to the contract of all devices
+  qtest compat --plugin rtc                   its cases on every backend, and where these differ
   qtest --plugin '?'                          the plugins of the config
 
 Exit codes:
@@ -64,11 +68,21 @@ export function createProgram(
         .default([], 'those of the plugins'),
     )
     .addOption(new Option('--seed <n>', 'decides all that is random').argParser(parseSeed).default(1));
+  add('compat', 'run the cases on several backends, and show where they differ')
+    .option('--markdown', 'write the matrix as Markdown')
+    .option('--into <readme>', `put the matrix into a README, between the lines that mark its place`);
   return program;
 
   function add(name: CommandName, description: string): Command {
     const command = program.command(name, { isDefault: name === 'run' }).description(description);
-    return command.action((own: object) => run(name, { ...program.opts<CliOptions>(), ...own }));
+    return command.action((own: object) => {
+      const { backend: backends, ...shared } = program.opts<Omit<CliOptions, 'backend'> & { backend?: Backends }>();
+      if (name === 'compat') return run(name, { ...shared, ...own, ...(backends !== undefined && { backends }) });
+      const [backend, ...others] = backends ?? [];
+      if (others.length > 0)
+        program.error(`--backend ${backends?.join(',')}: '${name}' runs on one; several are for 'qtest compat'`);
+      return run(name, { ...shared, ...own, ...(backend !== undefined && { backend }) });
+    });
   }
 }
 

@@ -1,14 +1,14 @@
-import { dirname, resolve } from 'node:path';
+import { dirname } from 'node:path';
 
 import type { RunSummary } from '@qtest/sdk';
 
 import type { Backend } from '../backends/backend.ts';
 import { settingsOf, type Settings } from '../config/settings.ts';
 import type { HookSet } from '../hooks.ts';
-import type { LoadedPlugin } from '../plugins/types.ts';
 import type { Reporter } from '../report/events.ts';
 import { messageOf } from '../thrown.ts';
 import type { RunCases } from '../vcpu/run-options.ts';
+import { backendNamed, tappedHooks } from './backends.ts';
 import { catchInterrupts, INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
@@ -26,7 +26,7 @@ async function loadRunner(): Promise<RunCases> {
 export async function run(options: CliOptions, io: Io, runner: () => Promise<RunCases> = loadRunner): Promise<number> {
   const prepared = await prepare(options, io);
   const settings = settingsOf(prepared.config, options);
-  const backend = await backendOf(settings, prepared, options, io);
+  const backend = await backendNamed(settings.backend, settings, prepared, options, io);
   const selection = await selectCases(prepared.plugins, {
     patterns: options.test,
     clock: options.clock,
@@ -85,32 +85,6 @@ async function runAll(
     strays.release();
     interrupt.release();
   }
-}
-
-/** The backend of a run. Each is loaded when it is asked for. */
-async function backendOf(
-  { backend, qemu }: Settings,
-  { file }: Prepared,
-  options: CliOptions,
-  { cwd }: Io,
-): Promise<Backend> {
-  if (backend === 'native') return (await import('../vcpu/lane.ts')).native;
-  if (backend === 'v86') {
-    const { v86Backend } = await import('../backends/v86/backend.ts');
-    return await v86Backend(file === undefined ? cwd : dirname(file));
-  }
-  const { qemuBackend } = await import('../backends/qemu/backend.ts');
-  // A path of the config's is relative to the config, a name is looked for on the PATH.
-  const from = options.qemu !== undefined || file === undefined ? cwd : dirname(file);
-  return await qemuBackend(qemu.includes('/') ? resolve(from, qemu) : qemu);
-}
-
-/** The hooks, tapped by the plugins. tapable is loaded here, as `qtest list` does without. */
-async function tappedHooks(plugins: readonly LoadedPlugin[]): Promise<HookSet> {
-  const { applyPlugin, createHooks } = await import('../hooks.ts');
-  const hooks = createHooks();
-  for (const plugin of plugins) applyPlugin(hooks, plugin);
-  return hooks;
 }
 
 /** Calls the hook `done`; an error of it is a warning, and makes the command fail. */

@@ -44,6 +44,10 @@ function decodeEntry(
       return `IRQ handler of ${machine.blueprint.lines[address]?.name ?? address}`;
     case OP.INTERRUPT:
       return `interrupt ${hex(address, 2)}`;
+    case OP.READ_BLOCK:
+      return `read ${hex(address, 8)}, ${size} bytes → checksum ${hex(value, 8)}`;
+    case OP.WRITE_BLOCK:
+      return `write ${hex(address, 8)}, ${size} bytes ← checksum ${hex(value, 8)}`;
   }
   const io = op === OP.IN || op === OP.OUT;
   const writes = op === OP.OUT || op === OP.WRITE;

@@ -16,7 +16,7 @@ import { describeFailure } from './failure.ts';
 import { Observer } from './observer.ts';
 import { destroyPool, EXIT_BOUND, exitOf, exitsOf, settles, vcpuPool } from './pool.ts';
 import type { VcpuOutcome, VcpuTask, VcpuThreadData } from './task.ts';
-import { TraceRing, traceEntries } from './trace.ts';
+import { TraceRing, traceEntries, type TraceEntry } from './trace.ts';
 import { seedTurns } from './turns.ts';
 
 /** How long the lock may take to be had before a VCPU is killed, ms. */
@@ -149,9 +149,12 @@ export class Lane implements CaseLane {
   }
 
   accesses(vcpu: number): string[] {
-    const { machine, registry } = this;
-    machine.bus.refresh();
-    return decodeTrace(machine, registry, traceEntries(machine.control, vcpu));
+    return this.decode(traceEntries(this.machine.control, vcpu));
+  }
+
+  decode(entries: readonly TraceEntry[]): string[] {
+    this.machine.bus.refresh();
+    return decodeTrace(this.machine, this.registry, entries);
   }
 
   /** Runs something under the machine's lock on the host's thread, which never waits for it longer than a bound. */

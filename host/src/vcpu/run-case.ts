@@ -31,6 +31,8 @@ export interface CaseOptions {
   readonly signal: AbortSignal;
   /** The known difference on the lane's backend, if there is one. */
   readonly expect?: string | undefined;
+  /** Of a `Recording`: where all accesses of VCPU 0 are kept. */
+  readonly record?: SharedArrayBuffer;
 }
 
 type Verdict = Pick<CaseResult, 'status' | 'failures' | 'log' | 'notes' | 'accesses'> & {
@@ -137,7 +139,10 @@ async function runVcpus(
   options.signal.addEventListener('abort', interrupt, { once: true });
   if (options.signal.aborted) interrupt();
   const parts = Array.from({ length: selected.vcpus }, async (_, index): Promise<VcpuOutcome> => {
-    const task = lane.taskOf({ case: selected.name, index, count: selected.vcpus, shared });
+    const task = lane.taskOf({
+      ...{ case: selected.name, index, count: selected.vcpus, shared },
+      ...(index === 0 && options.record !== undefined && { record: options.record }),
+    });
     try {
       const outcome = checked(await pool.run(task, { signal: abort.signal }));
       if (outcome.status === 'fail') failed();

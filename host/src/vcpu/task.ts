@@ -20,6 +20,8 @@ export interface VcpuTask {
   readonly count: number;
   /** What the VCPUs of the case share. */
   readonly shared: SharedArrayBuffer;
+  /** Of a `Recording`, when all its accesses are to be kept. */
+  readonly record?: SharedArrayBuffer;
 }
 
 /** How it ended, as plain data: errors lose their class and fields on the way between threads. */

@@ -16,6 +16,9 @@ export const OP = {
   OUT_BYTE: 9,
   READ_LOW: 10,
   WRITE_LOW: 11,
+  /** Of a recording alone: a bulk access, whose value is a checksum (CRC-32), or what memory was filled with. */
+  READ_BLOCK: 12,
+  WRITE_BLOCK: 13,
 } as const;
 
 /** One entry: an access, a move of the clock (`value` ns, their upper half in `address`), a handled IRQ (`address` is the line) or vector. */

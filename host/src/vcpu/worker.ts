@@ -15,6 +15,7 @@ import { describeFailure, locate } from './failure.ts';
 import { Leftovers } from './leftovers.ts';
 import { NativeClock, NativeMachine } from './native-machine.ts';
 import { NativeVcpu } from './native-vcpu.ts';
+import { recorded } from './recording.ts';
 import type { VcpuOutcome, VcpuTask, VcpuThreadData } from './task.ts';
 
 /**
@@ -66,7 +67,7 @@ async function runCase({ machine, plugin, leftovers }: Attached, task: VcpuTask)
     announceTick: () => void Atomics.notify(machine.control.words, WORD.TICKS),
   });
   const { context, lines } = caseContext({
-    vcpu,
+    vcpu: recorded(vcpu, task.record),
     machine: new NativeMachine(machine, vcpu),
     clock: new NativeClock(machine.time.kind, vcpu),
     options: data.options,

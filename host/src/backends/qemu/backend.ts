@@ -14,6 +14,7 @@ export async function qemuBackend(command: string): Promise<Backend> {
   const detected = await detectQemu(command);
   return {
     name: 'qemu',
+    version: detected.version,
     clocks: clocksOf(detected),
     lacks: (capability) => lacks(detected, capability),
     createLane: (options) => QemuLane.create(detected, options),

@@ -7,7 +7,7 @@ import { contextFor, powerOn, registryOf } from '../../vcpu/build.ts';
 import { decodeTrace } from '../../vcpu/decode.ts';
 import { destroyPool, exitsOf, vcpuPool } from '../../vcpu/pool.ts';
 import type { VcpuTask } from '../../vcpu/task.ts';
-import { TraceRing, traceEntries } from '../../vcpu/trace.ts';
+import { TraceRing, traceEntries, type TraceEntry } from '../../vcpu/trace.ts';
 import { contentsOf } from '../contents.ts';
 import type { CaseLane, EndKind, LaneOptions, Observation } from '../backend.ts';
 import { mapMachine, type QemuMapping } from './command-line.ts';
@@ -136,9 +136,12 @@ export class QemuLane implements CaseLane {
   }
 
   accesses(vcpu: number): string[] {
-    const machine = this.#machine;
+    return this.decode(traceEntries(this.#machine.control, vcpu));
+  }
+
+  decode(entries: readonly TraceEntry[]): string[] {
     // Where BARs are, QEMU alone knows.
-    return decodeTrace(machine, this.#registry, traceEntries(machine.control, vcpu), '');
+    return decodeTrace(this.#machine, this.#registry, entries, '');
   }
 
   async retireThreads(): Promise<void> {

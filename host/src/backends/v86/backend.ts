@@ -13,6 +13,7 @@ export async function v86Backend(from: string): Promise<Backend> {
   const v86 = await findV86(from);
   return {
     name: 'v86',
+    version: v86.version,
     clocks: ['realtime'],
     lacks: (capability) => LACKS[capability],
     createLane: (options) => V86Lane.create(v86, options),

@@ -42,7 +42,7 @@ export async function findV86(from: string): Promise<V86Package> {
   const dir = dirname(join(dirname(manifest), main));
   try {
     const wasm = new WebAssembly.Module(await readFile(join(dir, 'v86.wasm')));
-    return { version, entry: pathToFileURL(join(dirname(manifest), main)).href, wasm };
+    return { version: version.replace(/\+.*/, ''), entry: pathToFileURL(join(dirname(manifest), main)).href, wasm };
   } catch (error) {
     throw hostError('BACKEND', `${join(dir, 'v86.wasm')}: ${messageOf(error)}. ${INSTALL}`, { cause: error });
   }

@@ -9,6 +9,7 @@ import { caseContext } from '../../vcpu/case-context.ts';
 import { describeFailure } from '../../vcpu/failure.ts';
 import { busLine } from '../../vcpu/irq-lines.ts';
 import { Leftovers } from '../../vcpu/leftovers.ts';
+import { recorded } from '../../vcpu/recording.ts';
 import type { VcpuOutcome } from '../../vcpu/task.ts';
 import { OP, TraceRing } from '../../vcpu/trace.ts';
 import { EmulatedClock } from '../emulated-machine.ts';
@@ -74,7 +75,7 @@ async function runCase({ plugin, leftovers }: Attached, task: V86Task): Promise<
   });
   for (const { address, data: bytes } of task.contents) vcpu.write(address, bytes);
   const { context, lines } = caseContext({
-    vcpu,
+    vcpu: recorded(vcpu, task.record),
     machine,
     clock: new EmulatedClock('realtime', vcpu),
     options: data.options,

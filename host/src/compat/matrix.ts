@@ -1,0 +1,102 @@
+import type { BackendName, CaseStatus, ClockKind } from '@qtest/sdk';
+
+import type { CaseResult, SelectedCase } from '../report/events.ts';
+
+/** How a case ended on one backend. */
+export interface Cell {
+  readonly status: CaseStatus;
+  readonly clock: ClockKind;
+  /** Why it was skipped; of a known difference, what is different. */
+  readonly reason?: string;
+  /** Its first failure, of whatever kind. */
+  readonly message?: string;
+  /** Runs that it took: in real time a case that fails gets another try. */
+  readonly attempts: number;
+}
+
+/** What two backends answered differently. */
+export interface Difference {
+  readonly reference: BackendName;
+  readonly other: BackendName;
+  /** Accesses that were the same before. */
+  readonly same: number;
+  /** The last of these, and then what each side did, decoded; undefined where it ended. */
+  readonly before: readonly string[];
+  readonly onReference?: string;
+  readonly onOther?: string;
+}
+
+/** One case on every backend. */
+export interface Row {
+  readonly plugin: string;
+  readonly name: string;
+  readonly cells: Readonly<Partial<Record<BackendName, Cell>>>;
+  /** One for each backend that does otherwise than the reference. */
+  readonly differences: readonly Difference[];
+}
+
+export interface Column {
+  readonly name: BackendName;
+  readonly version?: string;
+}
+
+/** A backend, with its version. */
+export function titleOf({ name, version }: Column): string {
+  return version === undefined ? name : `${name} ${version}`;
+}
+
+/** How it is shown. */
+export const MARK: Readonly<Record<CaseStatus, string>> = {
+  pass: '✓',
+  fail: '✗',
+  timeout: '✗',
+  crash: '✗',
+  known: '≠',
+  skip: '–',
+};
+
+/** Whether a case ended as it should not have. */
+export const isUnexpected = ({ status }: Pick<Cell, 'status'>): boolean => !['pass', 'skip', 'known'].includes(status);
+
+export function cellOf({ status, clock, reason, failures }: CaseResult, attempts: number): Cell {
+  const [failure] = failures;
+  return {
+    status,
+    clock,
+    ...(reason !== undefined && { reason }),
+    ...(failure !== undefined && { message: failure.message }),
+    attempts,
+  };
+}
+
+/** Keys of cases, which plugins may name alike. */
+export const keyOf = ({ plugin, name }: Pick<SelectedCase, 'plugin' | 'name'>): string => `${plugin} ${name}`;
+
+/** The backends on which a case does otherwise than on the first one that ran it: one passes, and the other does not. */
+export function differing(
+  cells: Row['cells'],
+  columns: readonly Column[],
+): readonly { readonly reference: BackendName; readonly other: BackendName }[] {
+  const ran = columns
+    .map(({ name }) => name)
+    .filter((name) => cells[name] !== undefined && cells[name].status !== 'skip');
+  const [reference, ...others] = ran;
+  if (reference === undefined) return [];
+  const passes = (name: BackendName): boolean => cells[name]?.status === 'pass';
+  return others.filter((other) => passes(other) !== passes(reference)).map((other) => ({ reference, other }));
+}
+
+/** What a case was skipped for on a backend, and how many were, the most first. */
+export function skipsOf(
+  rows: readonly Row[],
+  name: BackendName,
+): readonly (readonly [reason: string, cases: number])[] {
+  const counts = new Map<string, number>();
+  for (const { cells } of rows) {
+    const cell = cells[name];
+    if (cell?.status !== 'skip') continue;
+    const reason = cell.reason ?? 'for no reason';
+    counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  }
+  return [...counts].toSorted(([, a], [, b]) => b - a);
+}
