@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Capability } from '@qtest/sdk';
 import type { Backend } from '../backend.ts';
 import { V86Lane } from './lane.ts';
@@ -10,7 +12,7 @@ import { findV86 } from './package.ts';
  * @throws BACKEND when there is none that can be used.
  */
 export async function v86Backend(from: string): Promise<Backend> {
-  const v86 = await findV86(from);
+  const v86 = await findV86([import.meta.url, pathToFileURL(join(from, 'package.json')).href]);
   return {
     name: 'v86',
     version: v86.version,

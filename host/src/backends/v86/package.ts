@@ -21,15 +21,15 @@ const RANGE = '^0.5.462';
 const INSTALL = `Install it: npm install --save-dev 'v86@${RANGE}'`;
 
 /**
- * Finds v86: that of the host's own installation, or that of a folder's.
+ * Finds v86 where one of these modules, URLs, would find it.
  * @throws BACKEND when there is none, when it is of another version, or when it cannot be loaded.
  */
-export async function findV86(from: string): Promise<V86Package> {
-  const manifest = manifestOf(import.meta.url) ?? manifestOf(pathToFileURL(join(from, 'package.json')).href);
+export async function findV86(from: readonly string[]): Promise<V86Package> {
+  const manifest = from.map(manifestOf).find((found) => found !== undefined);
   if (manifest === undefined) {
     throw hostError(
       'BACKEND',
-      `the backend v86 needs the npm package 'v86', which is installed neither beside @qtest/host nor in ${from}. ${INSTALL}`,
+      `the backend v86 needs the npm package 'v86', which is installed neither beside @qtest/host nor in the project. ${INSTALL}`,
     );
   }
   const { version, main } = await read(manifest);
