@@ -2,8 +2,8 @@ import type { CaseLane } from '../backends/backend.ts';
 import type { SelectedCase } from '../report/events.ts';
 import { Recording } from '../vcpu/recording.ts';
 import { runCase, type CaseOptions } from '../vcpu/run-case.ts';
-import type { TraceEntry } from '../vcpu/trace.ts';
-import type { Difference } from './matrix.ts';
+import { OP, type TraceEntry } from '../vcpu/trace.ts';
+import type { Difference, Sides } from './matrix.ts';
 
 /** Accesses shown before a difference. */
 const SHOWN = 4;
@@ -24,19 +24,21 @@ export async function explain(
 ): Promise<Difference> {
   const ours = await recordingOf(reference, options);
   const theirs = await recordingOf(other, options);
-  const same = firstDifference(ours, theirs);
-  const before = decoded(reference, ours, same);
+  const { same, last } = compare(ours, theirs);
+  const sides = (at: number): Sides => sidesOf(decoded(reference, ours, at).at(-1), decoded(other, theirs, at).at(-1));
   return {
     reference: reference.lane.context.backend,
     other: other.lane.context.backend,
     same,
-    before: before.lines,
-    ...(before.last !== undefined && { onReference: before.last }),
-    ...withOther(decoded(other, theirs, same).last),
+    before: decoded(reference, ours, same - 1).slice(-SHOWN),
+    ...sides(same),
+    ...(last !== undefined && { last: sides(last) }),
   };
 }
 
-const withOther = (last: string | undefined): { onOther?: string } => (last === undefined ? {} : { onOther: last });
+function sidesOf(onReference: string | undefined, onOther: string | undefined): Sides {
+  return { ...(onReference !== undefined && { onReference }), ...(onOther !== undefined && { onOther }) };
+}
 
 async function recordingOf({ lane, selected }: Side, options: Omit<CaseOptions, 'record'>): Promise<TraceEntry[]> {
   const record = Recording.buffer();
@@ -44,25 +46,31 @@ async function recordingOf({ lane, selected }: Side, options: Omit<CaseOptions, 
   return new Recording(record).entries();
 }
 
-/** How many entries two recordings have in common from the start. */
-export function firstDifference(ours: readonly TraceEntry[], theirs: readonly TraceEntry[]): number {
+/**
+ * How many entries two recordings have in common from the start. And, if the sides go on with the same accesses after another answer, the
+ * last one that was answered differently.
+ */
+export function compare(
+  ours: readonly TraceEntry[],
+  theirs: readonly TraceEntry[],
+): { readonly same: number; readonly last?: number } {
   const least = Math.min(ours.length, theirs.length);
-  for (let n = 0; n < least; n++) if (!isSame(ours[n], theirs[n])) return n;
-  return least;
+  let same: number | undefined;
+  let last: number | undefined;
+  for (let n = 0; n < least; n++) {
+    const [a, b] = [ours[n], theirs[n]];
+    const isAlike = a?.op === b?.op && a?.size === b?.size && a?.address === b?.address;
+    if (isAlike && a?.value === b?.value) continue;
+    if (!isAlike || !READS.has(a?.op ?? 0)) return { same: same ?? n, ...(last !== undefined && { last }) };
+    if (same === undefined) same = n;
+    else last = n;
+  }
+  return { same: same ?? least, ...(last !== undefined && { last }) };
 }
 
-function isSame(a: TraceEntry | undefined, b: TraceEntry | undefined): boolean {
-  return a?.op === b?.op && a?.size === b?.size && a?.address === b?.address && a?.value === b?.value;
-}
+const READS = new Set<number>([OP.IN, OP.READ, OP.READ_BLOCK]);
 
-/** The access at `at`, if there is one, and the last before it. */
-function decoded(
-  { lane }: Side,
-  entries: readonly TraceEntry[],
-  at: number,
-): { lines: readonly string[]; last: string | undefined } {
-  const first = Math.max(0, at - DECODED);
-  const lines = lane.decode(entries.slice(first, at + 1));
-  const before = lines.slice(0, at - first);
-  return { lines: before.slice(-SHOWN), last: lines[at - first] };
+/** The last accesses up to the one at `at`, which is the last line; none when there is no such access. */
+function decoded({ lane }: Side, entries: readonly TraceEntry[], at: number): readonly string[] {
+  return at < entries.length ? lane.decode(entries.slice(Math.max(0, at - DECODED), at + 1)) : [];
 }

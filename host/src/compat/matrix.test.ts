@@ -52,6 +52,11 @@ describe('what differs', () => {
     if (atAll === undefined || ended === undefined) throw new Error('the rows have changed');
     expect(differenceLines(atAll)).toEqual(['outb', 'native  inb → 8', 'qemu    inb → 7']);
     expect(differenceLines(ended)).toEqual(['outb', 'native  inb → 8', 'v86     ends']);
+    expect(differenceLines({ ...atAll, last: { onReference: 'inb → 1' } }).slice(3)).toEqual([
+      '… and at last',
+      'native  inb → 1',
+      'qemu    ends',
+    ]);
     expect(differenceLines({ reference: 'native', other: 'v86', same: 3, before: [] })).toEqual([
       'all 3 accesses and answers are the same: it differs in time, or in an IRQ',
     ]);

@@ -14,16 +14,21 @@ export interface Cell {
   readonly attempts: number;
 }
 
-/** What two backends answered differently. */
-export interface Difference {
-  readonly reference: BackendName;
-  readonly other: BackendName;
-  /** Accesses that were the same before. */
-  readonly same: number;
-  /** The last of these, and then what each side did, decoded; undefined where it ended. */
-  readonly before: readonly string[];
+/** What each side did at one place in a case, decoded; undefined where it had ended. */
+export interface Sides {
   readonly onReference?: string;
   readonly onOther?: string;
+}
+
+/** What two backends answered differently. */
+export interface Difference extends Sides {
+  readonly reference: BackendName;
+  readonly other: BackendName;
+  /** Accesses that were the same before, and the last of them, decoded. */
+  readonly same: number;
+  readonly before: readonly string[];
+  /** The last answer that differed while both made the same accesses, if it is another one: it is the nearest to the failure. */
+  readonly last?: Sides;
 }
 
 /** One case on every backend. */

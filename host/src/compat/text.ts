@@ -2,7 +2,17 @@ import type { Writable } from 'node:stream';
 
 import type { Style } from '../report/style.ts';
 import { indented } from '../report/format.ts';
-import { isUnexpected, MARK, skipsOf, titleOf, type Cell, type Column, type Difference, type Row } from './matrix.ts';
+import {
+  isUnexpected,
+  MARK,
+  skipsOf,
+  titleOf,
+  type Cell,
+  type Column,
+  type Difference,
+  type Row,
+  type Sides,
+} from './matrix.ts';
 
 const COLOUR = { pass: 'green', known: 'yellow', skip: 'dim', fail: 'red', timeout: 'red', crash: 'red' } as const;
 
@@ -64,15 +74,15 @@ function rowLines({ plugin, name, cells, differences }: Row, columns: readonly C
 }
 
 /** The accesses that led to a difference, and both sides of it. */
-export function differenceLines({ reference, other, same, before, onReference, onOther }: Difference): string[] {
-  if (onReference === undefined && onOther === undefined)
+export function differenceLines({ reference, other, same, before, last, ...first }: Difference): string[] {
+  if (first.onReference === undefined && first.onOther === undefined)
     return [`all ${same} accesses and answers are the same: it differs in time, or in an IRQ`];
   const width = Math.max(reference.length, other.length);
-  return [
-    ...before,
-    `${reference.padEnd(width)}  ${onReference ?? 'ends'}`,
-    `${other.padEnd(width)}  ${onOther ?? 'ends'}`,
+  const both = ({ onReference = 'ends', onOther = 'ends' }: Sides): string[] => [
+    `${reference.padEnd(width)}  ${onReference}`,
+    `${other.padEnd(width)}  ${onOther}`,
   ];
+  return [...before, ...both(first), ...(last === undefined ? [] : ['… and at last', ...both(last)])];
 }
 
 function summaryLine(rows: readonly Row[], column: Column): string {
