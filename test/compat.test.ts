@@ -3,8 +3,11 @@ import { join } from 'node:path';
 
 import { beforeAll, describe, expect, test } from 'vitest';
 
+import pcPackage from '../plugins/qtest-pc/src/index.ts';
+import pciPackage from '../plugins/qtest-pci/src/index.ts';
+import rtcPackage from '../plugins/qtest-rtc/src/index.ts';
 import { project } from './support/project.ts';
-import type { Ended } from './support/run.ts';
+import { REPOSITORY, type Ended } from './support/run.ts';
 
 const app = project('compat', { 'README.md': '# clock\n\n<!-- qtest compat -->\n<!-- /qtest compat -->\n\nEnd.\n' });
 const compat = (...args: string[]): Promise<Ended> => app.qtest(['compat', '--plugin', './clock.ts', ...args]);
@@ -149,4 +152,54 @@ test('several backends are for compat alone', async () => {
   const { code, stderr } = await app.qtest(['--plugin', './clock.ts', ...both]);
   expect(stderr).toContain(`--backend native,v86: 'run' runs on one; several are for 'qtest compat'`);
   expect(code).toBe(2);
+});
+
+/** What a README says of a package's cases on other emulators. */
+function matrixIn(readme: string): {
+  readonly backends: readonly string[];
+  readonly marks: ReadonlyMap<string, readonly string[]>;
+  readonly differences: readonly string[];
+} {
+  const [, matrix = ''] = /<!-- qtest compat -->([^]*)<!-- \/qtest compat -->/.exec(readme) ?? [];
+  const rows = [...matrix.matchAll(/^\| (\S+) \|(.*)\|$/gm)].map(
+    ([, name = '', cells = '']) => [name, cells.split('|').map((cell) => cell.trim())] as const,
+  );
+  const [[, backends] = ['', []], ...cases] = rows;
+  return {
+    backends,
+    marks: new Map(cases),
+    differences: [...matrix.matchAll(/^- (\S+), (qemu|v86): (.*)$/gm)].map(
+      ([, name = '', backend = '', reason = '']) => `${name} on ${backend}: ${reason.replace(/\\(.)/g, '$1')}`,
+    ),
+  };
+}
+
+// Not by running it again, in which a busy host would have a say: by what the package says of its cases.
+test.each([
+  ['qtest-rtc', rtcPackage],
+  ['qtest-pci', pciPackage],
+  ['qtest-pc', pcPackage],
+])('the README of %s has a matrix of all its cases, and the differences that these know of', (name, { run = {} }) => {
+  const { backends, marks, differences } = matrixIn(
+    readFileSync(join(REPOSITORY, 'plugins', name, 'README.md'), 'utf8'),
+  );
+  const cases = Object.entries(run);
+  expect(backends).toEqual(['native', 'qemu', 'v86']);
+  expect([...marks.keys()]).toEqual(cases.map(([item]) => item));
+  const known = cases.flatMap(([item, spec]) => {
+    const expected: Readonly<Record<string, string>> = 'expect' in spec ? (spec.expect ?? {}) : {};
+    return Object.entries(expected).map(([backend, reason]) => ({ item, backend, reason }));
+  });
+  expect(known.length).toBeGreaterThan(10);
+  const markOf = (item: string, backend: string): string =>
+    `${item} on ${backend}: ${marks.get(item)?.[backends.indexOf(backend)]}`;
+  // On a host that is too busy to tell, a case may skip itself.
+  expect(known.map(({ item, backend }) => markOf(item, backend)).filter((mark) => !/: [≠–]$/.test(mark))).toEqual([]);
+  const shown = known.filter(({ item, backend }) => markOf(item, backend).endsWith('≠'));
+  expect(differences.toSorted()).toEqual(
+    shown.map(({ item, backend, reason }) => `${item} on ${backend}: ${reason}`).toSorted(),
+  );
+  const all = cases.flatMap(([item]) => backends.map((backend) => markOf(item, backend)));
+  expect(all.filter((mark) => !/: [✓≠–]$/.test(mark))).toEqual([]);
+  expect(all.filter((mark) => mark.endsWith(' on native: ≠'))).toEqual([]);
 });

@@ -27,3 +27,39 @@ it('counts rises, since the reset and for its watchers', () => {
   irqs.take();
   expect(handled).toHaveLength(2);
 });
+
+it('takes vectors where the emulator acknowledges, one after another, unless interrupts are off', () => {
+  const pending = [0x70, 0x71];
+  const told: [string, number][] = [];
+  const irqs = new Irqs(
+    (kind, number) => told.push([kind, number]),
+    () => pending.shift(),
+  );
+  irqs.take();
+  expect(pending, 'nobody has asked for any').toHaveLength(2);
+  irqs.enabled = false;
+  irqs.onVector(0x70, () => irqs.take());
+  const stop = irqs.onVector(0x71, () => {});
+  expect(pending).toHaveLength(2);
+  irqs.enabled = true;
+  irqs.take();
+  expect(told).toEqual([
+    ['vector', 0x70],
+    ['vector', 0x71],
+  ]);
+  expect(irqs.handled).toBe(2);
+  stop();
+  pending.push(0x71);
+  expect(() => irqs.take()).toThrow('delivered vector 0x71, and no handler is set for it; there are 0x70');
+});
+
+it('takes what an emulator has counted itself', () => {
+  let handled = 0;
+  const irqs = new Irqs(() => {});
+  irqs.watch(8, () => handled++);
+  irqs.update(8, false, 3);
+  irqs.take();
+  expect([handled, irqs.level(8), irqs.edges(8)]).toEqual([1, false, 3]);
+  irqs.forget();
+  expect(irqs.edges(8)).toBe(0);
+});

@@ -51,3 +51,14 @@ test('of --config and --no-config the last one counts', async () => {
   expect((await parse('--config', 'c.ts', '--no-config')).options?.config).toBe(false);
   expect((await parse('--no-config', '--config', 'c.ts')).options?.config).toBe('c.ts');
 });
+
+test('backends: one, or for compat several, each once', async () => {
+  expect((await parse('--backend', 'v86')).options).toEqual({ plugin: [], test: [], backend: 'v86' });
+  expect(await parse('compat', '--backend', 'native,v86, native', '--into', 'README.md', '--markdown')).toEqual({
+    name: 'compat',
+    options: { plugin: [], test: [], backends: ['native', 'v86'], into: 'README.md', markdown: true },
+  });
+  expect((await parse('compat')).options).toEqual({ plugin: [], test: [] });
+  await expect(parse('--backend', 'native,v86')).rejects.toThrow("'run' runs on one; several are for 'qtest compat'");
+  await expect(parse('--backend', 'native,')).rejects.toThrow("There is no backend ''; there are native, qemu, v86.");
+});

@@ -1,7 +1,7 @@
 import { definePlugin, withDifferences } from '@qtest/sdk';
 import { apic } from './apic.ts';
 import { cmos } from './cmos.ts';
-import { QEMU } from './differences.ts';
+import { QEMU, V86 } from './differences.ts';
 import { fwCfgCases } from './fw-cfg.ts';
 import { hpetCases } from './hpet.ts';
 import { kbc } from './kbc.ts';
@@ -48,6 +48,6 @@ export default definePlugin({
       ...small,
       ...cmos,
     },
-    { qemu: QEMU },
+    { qemu: QEMU, v86: V86 },
   ),
 });

@@ -35,3 +35,21 @@ export const QEMU: Differences = {
   'smram/enable': 'DOPEN opens without G_SMRAME; hw/pci-host/i440fx.c, i440fx_update_memory_mappings',
   'smram/lock': 'DLCK locks nothing; hw/pci-host/i440fx.c',
 };
+
+/** What is known to differ on v86 (tried with 0.5.462), and where its source says so. */
+export const V86: Differences = {
+  'config/mech1/dword-only': 'bytes of CONFIG_ADDRESS can be written and read; src/pci.js, PCI()',
+  'config/mech1/absent-function': 'a write to a function that is not there throws; src/pci.js, pci_write8()',
+  'config/header/read-only':
+    'bytes and words that are written to the header are kept, all of them; src/pci.js, pci_write8()',
+  'config/header/reserved':
+    'bytes and words that are written to the header are kept, all of them; src/pci.js, pci_write8()',
+  'config/header/status-w1c':
+    'bytes and words that are written to the header are kept, all of them; src/pci.js, pci_write8()',
+  'pirq/registers': 'bytes and words that are written to the header are kept, all of them; src/pci.js, pci_write8()',
+  'random/config-writes':
+    'bytes and words that are written to the header are kept, all of them; src/pci.js, pci_write8()',
+  'smram/open': 'the memory of its VGA answers at 0xa0000, whatever SMRAM says; src/vga.js',
+  'smram/enable': 'the memory of its VGA answers at 0xa0000, whatever SMRAM says; src/vga.js',
+  'smram/lock': 'SMRAM is a byte as any other, and DLCK locks nothing; src/pci.js, pci_write8()',
+};

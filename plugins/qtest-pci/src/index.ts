@@ -2,7 +2,7 @@ import { definePlugin, withDifferences } from '@qtest/sdk';
 import { bar } from './bar.ts';
 import { bridges } from './bridge.ts';
 import { config } from './config.ts';
-import { QEMU } from './differences.ts';
+import { QEMU, V86 } from './differences.ts';
 import { eduCases } from './edu.ts';
 import { header } from './header.ts';
 import { interrupts } from './interrupts.ts';
@@ -63,7 +63,7 @@ export default definePlugin({
       ...pam,
       ...smp,
     },
-    { qemu: QEMU },
+    { qemu: QEMU, v86: V86 },
   ),
 });
 

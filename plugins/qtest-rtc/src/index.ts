@@ -1,7 +1,7 @@
 import { definePlugin, withDifferences } from '@qtest/sdk';
 import { alarm } from './alarm.ts';
 import { calendar } from './calendar.ts';
-import { QEMU } from './differences.ts';
+import { QEMU, V86 } from './differences.ts';
 import { drift } from './drift.ts';
 import { dse } from './dse.ts';
 import { interrupts } from './interrupts.ts';
@@ -72,6 +72,6 @@ export default definePlugin({
       ...dse,
       ...drift,
     },
-    { qemu: QEMU },
+    { qemu: QEMU, v86: V86 },
   ),
 });

@@ -75,6 +75,16 @@ const CODE: Readonly<Record<string, { readonly at: number; readonly bytes: reado
   out2: { at: 0x40, bytes: [0xef, 0xf4] },
   out4: { at: 0x50, bytes: [0x66, 0xef, 0xf4] },
 };
+/** Ports of its UARTs, the offset of the modem status register, and the inputs in it as v86 names them. */
+const SERIAL = [0x3f8, 0x2f8, 0x3e8, 0x2e8];
+const MSR = 6;
+const MODEM_INPUTS = [
+  [7, 'carrier-detect'],
+  [6, 'ring-indicator'],
+  [5, 'data-set-ready'],
+  [4, 'clear-to-send'],
+] as const;
+
 /** Where in the hidden page return addresses are pushed to. */
 const STACK = 0xf000;
 
@@ -134,12 +144,17 @@ export class Emulator {
       vga_memory_size: 2 ** 20,
       disable_speaker: true,
       disable_jit: true,
-      uart1: serial.includes(1),
-      uart2: serial.includes(2),
-      uart3: serial.includes(3),
+      ...Object.fromEntries(serial.map(({ port }) => [`uart${port}`, true])),
     });
     await new Promise((resolve) => emulator.add_listener('emulator-ready', resolve));
-    return new Emulator(emulator, checked(emulator.v86.cpu), ram, drive);
+    const cpu = checked(emulator.v86.cpu);
+    for (const { port, inputs } of serial) {
+      for (const [bit, name] of MODEM_INPUTS)
+        emulator.bus.send(`serial${port}-${name}-input`, (inputs & (1 << bit)) !== 0);
+      // They have always been as they are: no delta is told of.
+      cpu.io.port_read8((SERIAL[port] ?? 0) + MSR);
+    }
+    return new Emulator(emulator, cpu, ram, drive);
   }
 
   /** The case begins: the RTC shows its epoch, ms since 1970. */

@@ -18,7 +18,7 @@ describe('a machine', () => {
     const { devices, missing, settings, serials } = map(
       (machine) => void machine.pc({ ram: 2 ** 25, rtc: { epoch: '2011-11-11T00:00:00Z' } }),
     );
-    expect(settings).toEqual({ ram: 2 ** 25, serial: [0], epoch: Date.UTC(2011, 10, 11) });
+    expect(settings).toEqual({ ram: 2 ** 25, serial: [{ port: 0, inputs: 0xb0 }], epoch: Date.UTC(2011, 10, 11) });
     expect(serials).toEqual({ uart0: 0 });
     expect(Object.keys(missing)).toEqual(['apic0', 'ioapic0']);
     expect(devices.find(({ id }) => id === 'rtc0')?.properties).toMatchObject({ calendar: 'gregorian' });

@@ -48,7 +48,6 @@ const OFFERS: Readonly<Record<string, (given: Properties) => Offer>> = {
   ),
 };
 
-/** Devices of which it has one: all of them, but serial ports. */
 const MAP_UNIT = 0x2_0000;
 const LEAST_RAM = 2 ** 20;
 /** More cannot be asked of v86, with the page behind it that it is driven from. */
@@ -61,12 +60,14 @@ const NO_END = 2 ** 53;
 export function mapMachine(blueprint: Blueprint, registry: ReadonlyMap<string, AnyDeviceDefinition>): V86Mapping {
   const taken = new Set<string>();
   const serials: Record<string, number> = {};
+  const serial: V86Settings['serial'][number][] = [];
   const offerOf = (device: DeviceBlueprint): Offer => {
     const { id, type, properties } = device;
     if (type === 'ns16550a') {
       const com = serialPort(device, blueprint);
       if (com === undefined || Object.values(serials).includes(com)) return { lacks: NO_SERIAL_PORT };
       serials[id] = com;
+      serial.push({ port: com, inputs: Number(properties['tiedInputs'] ?? 0) });
       return { properties: { irqGate: 'none' } };
     }
     const offer = OFFERS[type]?.(properties) ?? { lacks: 'it has no such device' };
@@ -82,7 +83,7 @@ export function mapMachine(blueprint: Blueprint, registry: ReadonlyMap<string, A
   return {
     ...mapping,
     holes: [...mapping.holes, ...holes],
-    settings: { ram, serial: Object.values(serials), epoch },
+    settings: { ram, serial, epoch },
     serials,
   };
 }

@@ -7,8 +7,8 @@ import type { V86Mapping } from './mapping.ts';
 export interface V86Settings {
   /** Bytes of RAM. */
   readonly ram: number;
-  /** Serial ports beside COM1, by their number from 0. */
-  readonly serial: readonly number[];
+  /** Serial ports by their number, from 0, with the modem inputs that are active, as bits of MSR. */
+  readonly serial: readonly { readonly port: number; readonly inputs: number }[];
   /** The RTC's time at the case's start, ms since 1970; undefined when there is none. */
   readonly epoch: number | undefined;
 }
