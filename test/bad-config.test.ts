@@ -32,7 +32,7 @@ const BAD: readonly (readonly [what: string, file: string, text: string, message
     'an unknown key',
     'qtest.config.ts',
     `export default { plugin: ['./lamp.ts'] };`,
-    "qtest.config.ts: unknown key 'plugin'. Did you mean 'plugins'? The keys are plugins, backend, qemu, clock, timeout, jobs, schedule, stallLimit, failOn",
+    "qtest.config.ts: unknown key 'plugin'. Did you mean 'plugins'? The keys are plugins, backend, qemu, clock, timeout, jobs, schedule, reporters, stallLimit, failOn",
   ],
   [
     'a wrong type',
@@ -55,6 +55,18 @@ const BAD: readonly (readonly [what: string, file: string, text: string, message
         'plugins\\[1\\]: expected a name, a path or \\[name, options\\], but found 7',
       ].join('\\n +'),
     ),
+  ],
+  [
+    'an unknown reporter',
+    'qtest.config.json',
+    '{ "plugins": ["./lamp.ts"], "reporters": ["spec", "jsn=x"] }',
+    "reporters[1]: Unknown reporter 'jsn'. Did you mean 'json'? The reporters are spec, dot, json",
+  ],
+  [
+    'no reporter',
+    'qtest.config.json',
+    '{ "plugins": ["./lamp.ts"], "reporters": [] }',
+    "reporters: expected a list of reporters, each a name or name=file, such as 'spec' or 'json=report.json', but found []",
   ],
   [
     'a plugin that is imported',

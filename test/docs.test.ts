@@ -15,6 +15,7 @@ const PAGES = [
   'docs/writing-a-device.md',
   'docs/extending-the-host.md',
   'docs/reference-config.md',
+  'docs/reports.md',
   'docs/backends.md',
 ];
 

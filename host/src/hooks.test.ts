@@ -43,7 +43,7 @@ test('a plugin cannot call a hook', () => {
       expect(hook).not.toHaveProperty('promise');
     }
   });
-  expect.assertions(33);
+  expect.assertions(36);
 });
 
 describe('an error names plugin and hook, whatever the tap is called', () => {

@@ -8,6 +8,7 @@ import type {
   MachineContext,
   MachineReady,
   Plugin,
+  ReportEvent,
   ResolvedConfig,
   RunSummary,
   Tick,
@@ -56,6 +57,8 @@ export interface HookSet extends HostHooks {
   readonly unimplemented: Sync<[GuestEvent]>;
   /** After each case, and each seed, its events all delivered, its VCPUs gone. May fail a case that passed. An error fails it. */
   readonly caseEnd: Series<[CaseEnd]>;
+  /** Each event of the run, as the reporters are told it. Changes nothing. An error is a warning, makes the command fail, and ends the events. */
+  readonly report: Sync<[ReportEvent]>;
   /** Once, at the end, also when interrupted. Changes nothing. An error makes the command fail. */
   readonly done: Series<[RunSummary]>;
 }
@@ -73,6 +76,7 @@ export function createHooks({ bound = TAP_BOUND }: { readonly bound?: number } =
     guestError: sync(new SyncHook(['event'], 'guestError')),
     unimplemented: sync(new SyncHook(['event'], 'unimplemented')),
     caseEnd: series(new AsyncSeriesHook(['event'], 'caseEnd'), bound),
+    report: sync(new SyncHook(['event'], 'report')),
     done: series(new AsyncSeriesHook(['summary'], 'done'), bound),
   };
 }
@@ -116,6 +120,7 @@ function tapsOnly(hooks: HookSet, origin: Origin): HostHooks {
     guestError: hooks.guestError.withOptions(origin),
     unimplemented: hooks.unimplemented.withOptions(origin),
     caseEnd: hooks.caseEnd.withOptions(origin),
+    report: hooks.report.withOptions(origin),
     done: hooks.done.withOptions(origin),
   });
 }

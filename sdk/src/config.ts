@@ -27,6 +27,8 @@ export interface Config {
   readonly jobs?: number;
   /** How several VCPUs take turns. Default the seed 1. */
   readonly schedule?: Schedule;
+  /** How to report: each a reporter's name, or name=file; a file is relative to the config's folder. Default `['spec']`. */
+  readonly reporters?: readonly string[];
   /** Device accesses a case may make while virtual time stands still. Default 5 million. */
   readonly stallLimit?: number;
   /** Events that make a case fail. Default none. */

@@ -1,6 +1,7 @@
 import type { DeviceInfo, ClockKind } from './hardware.ts';
 import type { MachineBuilder } from './machine.ts';
 import type { BackendName } from './plugin.ts';
+import type { ReportEvent } from './report.ts';
 
 /** A hook that a plugin taps. The host calls it; a plugin cannot. Structurally a tapable hook. */
 export interface SyncTap<Args extends readonly unknown[]> {
@@ -121,6 +122,8 @@ export interface HostHooks {
   readonly unimplemented: SyncTap<[event: GuestEvent]>;
   /** After each case, and each seed that it is tried with, its events all delivered; may fail it. */
   readonly caseEnd: AsyncTap<[event: CaseEnd]>;
+  /** Each event of the run, as the reporters are told it: with it a plugin is a reporter of its own. Observes. */
+  readonly report: SyncTap<[event: ReportEvent]>;
   /** Once, at the end, whatever happened. */
   readonly done: AsyncTap<[summary: RunSummary]>;
 }

@@ -45,6 +45,7 @@ export {
 export * from './plugin.ts';
 export * from './properties.ts';
 export * from './registers.ts';
+export type * from './report.ts';
 export * from './spin-lock.ts';
 export type * from './standard-schema.ts';
 export * from './state.ts';

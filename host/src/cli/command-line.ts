@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander';
 
+import { claimsStdout } from '../config/reporters.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
 import { createProgram, type CommandName } from './program.ts';
@@ -16,13 +17,18 @@ const ACTIONS: Readonly<Record<CommandName, () => Promise<Action>>> = {
   contract: async () => (await import('./contract.ts')).contract,
 };
 
+/** Whether standard output is for one document. */
+function isForDocument({ json, reporter = [], addReporter = [] }: CliOptions): boolean {
+  return json === true || claimsStdout([...reporter, ...addReporter]);
+}
+
 /** Runs the command line; gives the exit code. Never rejects. */
 export async function runCommandLine(args: readonly string[], io: Io): Promise<number> {
   let code = 0;
   const program = createProgram(io, async (command, options) => {
     const isList = options.plugin.includes('?');
     const action = isList ? (await import('./modules.ts')).listModules : await ACTIONS[command]();
-    code = await action(options, options.json === true ? (await import('./claim-stdout.ts')).claimStdout(io) : io);
+    code = await action(options, isForDocument(options) ? (await import('./claim-stdout.ts')).claimStdout(io) : io);
   });
   try {
     await program.parseAsync(args, { from: 'user' });

@@ -5,6 +5,7 @@ import { BACKENDS } from '../backends/names.ts';
 import { MAX_JOBS } from '../config/check.ts';
 import { timeoutNanoseconds } from '../config/duration.ts';
 import { didYouMean } from '../nearest.ts';
+import { parseReporter, type ReporterRequest } from '../config/reporters.ts';
 import { parseSchedule, SCHEDULE_EXPECTED, type Schedule } from '../config/schedule.ts';
 
 /** The options of the command line. Those that were not given are undefined. */
@@ -26,6 +27,10 @@ export interface CliOptions {
   /** The config file; false for none. */
   readonly config?: string | false;
   readonly json?: boolean;
+  /** In place of the config's reporters. */
+  readonly reporter?: readonly ReporterRequest[];
+  /** Beside them. */
+  readonly addReporter?: readonly ReporterRequest[];
   /** `qtest machine` alone: one of the host's machines, in place of the plugins'. */
   readonly machine?: MachineName;
   /** `qtest compat` alone: whether to write Markdown. */
@@ -80,7 +85,13 @@ export function addOptions(program: Command): void {
     )
     .option('--config <file>', 'config file, in place of the one that is found')
     .option('--no-config', 'use no config file')
-    .option('--json', 'write JSON, for a program to read');
+    .option('--json', 'write JSON, for a program to read')
+    .addOption(
+      new Option('--reporter <list>', "how to report, in place of the config's reporters: name,name=file…; repeatable")
+        .argParser(collectReporters)
+        .conflicts('json'),
+    )
+    .addOption(new Option('--add-reporter <list>', 'reporters beside those; repeatable').argParser(collectReporters));
 }
 
 // Not a variadic option, which would swallow the words after it.
@@ -98,6 +109,15 @@ function parseBackends(value: string): readonly BackendName[] {
     );
   });
   return [...new Set(named)];
+}
+
+function collectReporters(value: string, earlier: readonly ReporterRequest[] = []): readonly ReporterRequest[] {
+  const requests = value.split(',').map((text) => {
+    const request = parseReporter(text);
+    if (typeof request === 'string') throw new InvalidArgumentError(request);
+    return request;
+  });
+  return [...earlier, ...requests];
 }
 
 function parseTimeout(value: string): bigint {

@@ -22,10 +22,11 @@ export interface Prepared {
 
 /**
  * Loads the config and the plugins: those of the command line if it names any, else those of the config.
+ * @param read the config, when it has been read already.
  * @throws USAGE when neither names one, and what loading them throws.
  */
-export async function prepare(options: CliOptions, io: Io): Promise<Prepared> {
-  const loaded = await readConfig(options, io);
+export async function prepare(options: CliOptions, io: Io, read?: LoadedConfig): Promise<Prepared> {
+  const loaded = read ?? (await readConfig(options, io));
   const requests = pluginRequests(options, io, loaded);
   if (requests.length === 0) throw hostError('USAGE', nothingToRun(loaded.file));
   return { config: loaded.config, file: loaded.file, plugins: await loadPlugins(requests) };

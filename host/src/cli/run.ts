@@ -1,18 +1,21 @@
 import { dirname } from 'node:path';
 
-import type { RunSummary } from '@qtest/sdk';
+import type { ReportEvent, RunSummary } from '@qtest/sdk';
 
 import type { Backend } from '../backends/backend.ts';
+import { claimsStdout } from '../config/reporters.ts';
 import { settingsOf, type Settings } from '../config/settings.ts';
 import type { HookSet } from '../hooks.ts';
-import type { Reporter } from '../report/events.ts';
+import { EventReporter } from '../report/broadcast.ts';
+import type { ReportContext, Reporter } from '../report/events.ts';
 import { messageOf } from '../thrown.ts';
 import type { RunCases } from '../vcpu/run-options.ts';
 import { backendNamed, tappedHooks } from './backends.ts';
 import { catchInterrupts, INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
-import { prepare, specFrom, type Prepared } from './prepare.ts';
+import { prepare, readConfig, specFrom, type Prepared } from './prepare.ts';
+import { openReporters, reporterRequests } from './reporters.ts';
 import { rerunCommand } from './rerun.ts';
 import { selectCases, type Selection } from './select.ts';
 import { catchStrays } from './strays.ts';
@@ -23,8 +26,15 @@ async function loadRunner(): Promise<RunCases> {
 }
 
 /** `qtest`: runs the selected cases and reports them. */
-export async function run(options: CliOptions, io: Io, runner: () => Promise<RunCases> = loadRunner): Promise<number> {
-  const prepared = await prepare(options, io);
+export async function run(
+  options: CliOptions,
+  given: Io,
+  runner: () => Promise<RunCases> = loadRunner,
+): Promise<number> {
+  const loaded = await readConfig(options, given);
+  const requests = reporterRequests(options, loaded, given);
+  const io = claimsStdout(requests) ? (await import('./claim-stdout.ts')).claimStdout(given) : given;
+  const prepared = await prepare(options, io, loaded);
   const settings = settingsOf(prepared.config, options);
   const backend = await backendNamed(settings.backend, settings, prepared, options, io);
   const selection = await selectCases(prepared.plugins, {
@@ -41,9 +51,20 @@ export async function run(options: CliOptions, io: Io, runner: () => Promise<Run
     jobs: settings.jobs,
     timeout: settings.timeout,
   });
-  const reporter = await makeReporter(options, io, prepared);
-  for (const pattern of selection.unmatched) reporter.warning?.(`-t '${pattern}' matched no case`);
-  return await runAll({ prepared, settings, backend, selection, hooks, reporter, runCases: await runner() }, io);
+  const problems: string[] = [];
+  const plugins = toPlugins(hooks, (message, { type }) => {
+    problems.push(message);
+    if (type !== 'done') reporter.warning?.(message);
+  });
+  const reporter = await openReporters(requests, io, {
+    context: reportContext(options, io, prepared),
+    more: hooks.report.isUsed() ? [plugins] : [],
+    onProblem: (message) => problems.push(message),
+  });
+  const runCases = await runner();
+  const code = await runAll({ prepared, settings, backend, selection, hooks, reporter, runCases }, io);
+  for (const problem of problems) io.stderr.write(`qtest: ${problem}\n`);
+  return code === 0 && problems.length > 0 ? 1 : code;
 }
 
 interface Run {
@@ -64,6 +85,7 @@ async function runAll(
   const strays = catchStrays((message) => reporter.warning?.(message));
   try {
     reporter.runStart?.(selection.cases);
+    for (const pattern of selection.unmatched) reporter.warning?.(`-t '${pattern}' matched no case`);
     const { selected, skipped } = selection;
     const { signal } = interrupt;
     const summary = await runCases({
@@ -98,20 +120,28 @@ async function callDone(hooks: HookSet, summary: RunSummary, reporter: Reporter)
   }
 }
 
-async function makeReporter(options: CliOptions, io: Io, { plugins, file }: Prepared): Promise<Reporter> {
-  if (options.json === true) {
-    const { JsonReporter } = await import('../report/json.ts');
-    return new JsonReporter(io.stdout);
-  }
-  const { SpecReporter } = await import('../report/spec.ts');
+/** Feeds the hook `report`. A tap that throws ends it, as what tells of the error is an event itself. */
+function toPlugins({ report }: HookSet, onError: (message: string, event: ReportEvent) => void): Reporter {
+  let failed = false;
+  return new EventReporter((event) => {
+    if (failed) return;
+    try {
+      report.call(event);
+    } catch (error) {
+      failed = true;
+      onError(messageOf(error), event);
+    }
+  });
+}
+
+function reportContext(options: CliOptions, { cwd }: Io, { plugins, file }: Prepared): ReportContext {
   // Plugins of the command line are relative to the working directory already.
-  const from = options.plugin.length > 0 || file === undefined ? io.cwd : dirname(file);
-  const specs = new Map(plugins.map(({ name, spec }) => [name, specFrom(io.cwd, from, spec)]));
+  const from = options.plugin.length > 0 || file === undefined ? cwd : dirname(file);
+  const specs = new Map(plugins.map(({ name, spec }) => [name, specFrom(cwd, from, spec)]));
   const extensions = plugins.filter(({ cases }) => cases.length === 0).map(({ name }) => name);
-  return new SpecReporter({
-    output: io.stdout,
-    cwd: io.cwd,
+  return {
+    cwd,
     descriptions: new Map(plugins.map(({ name, description }) => [name, description])),
     rerun: (result) => rerunCommand(result, { options, specs, extensions }),
-  });
+  };
 }

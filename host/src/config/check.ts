@@ -4,6 +4,7 @@ import type { Config, PluginEntry } from '@qtest/sdk';
 
 import { hostError } from '../errors.ts';
 import { didYouMean } from '../nearest.ts';
+import { parseReporter, REPORTER_EXPECTED } from './reporters.ts';
 import { SCHEDULE_EXPECTED, scheduleOf } from './schedule.ts';
 import { TIMEOUT_EXPECTED, timeoutNanoseconds } from './duration.ts';
 import { BACKENDS } from '../backends/names.ts';
@@ -47,6 +48,10 @@ const RULES: { readonly [K in keyof Required<Config>]: Rule } = {
   schedule: {
     expected: SCHEDULE_EXPECTED,
     test: (value) => scheduleOf(value) !== undefined,
+  },
+  reporters: {
+    expected: REPORTER_EXPECTED,
+    test: (value) => Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === 'string'),
   },
   stallLimit: {
     expected: 'an integer from 1',
@@ -92,9 +97,15 @@ function* problemsOf(config: Readonly<Record<string, unknown>>): Iterable<string
       yield `${key}: expected ${rule.expected}, but found ${show(found)}`;
     }
   }
-  const { plugins } = config;
+  const { plugins, reporters } = config;
   if (Array.isArray(plugins)) {
     for (const [index, entry] of plugins.entries()) yield* entryProblems(`plugins[${index}]`, entry);
+  }
+  if (Array.isArray(reporters)) {
+    for (const [index, entry] of reporters.entries()) {
+      const parsed = typeof entry === 'string' ? parseReporter(entry) : undefined;
+      if (typeof parsed === 'string') yield `reporters[${index}]: ${parsed}`;
+    }
   }
 }
 

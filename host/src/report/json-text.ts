@@ -2,9 +2,10 @@
  * A value as JSON, also one that JSON has no word for: a bigint becomes a string of its decimal digits, `NaN` and the
  * infinities their names, a Map an object, a Set and a typed array an array, an error its name and message, and what
  * contains itself `[Circular]` there.
+ * @param indent columns; 0 for one line.
  */
-export function jsonText(value: unknown): string {
-  return JSON.stringify(plain(value, []), undefined, 2);
+export function jsonText(value: unknown, indent = 2): string {
+  return JSON.stringify(plain(value, []), undefined, indent);
 }
 
 function plain(value: unknown, parents: readonly unknown[]): unknown {

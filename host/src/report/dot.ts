@@ -1,0 +1,42 @@
+import type { RunSummary } from '@qtest/sdk';
+
+import { Ending } from './ending.ts';
+import type { CaseResult, ReportContext, Reporter, SelectedCase } from './events.ts';
+import { isBad, MARKS } from './marks.ts';
+import { styleFor, type Output, type Style } from './style.ts';
+
+/** Letters on a line. */
+const WIDTH = 80;
+
+/** A report of one letter a case, as the cases end; then as `spec` ends. */
+export class DotReporter implements Reporter {
+  readonly #output: Output;
+  readonly #style: Style;
+  readonly #ending: Ending;
+  #written = 0;
+
+  constructor(output: Output, context: ReportContext) {
+    this.#output = output;
+    this.#style = styleFor(output);
+    this.#ending = new Ending(this.#style, context);
+  }
+
+  runStart(cases: readonly SelectedCase[]): void {
+    this.#ending.selected = cases.length;
+  }
+
+  caseEnd(result: CaseResult): void {
+    const { letter, colour } = MARKS[result.status];
+    this.#output.write(this.#style(colour, letter) + (++this.#written % WIDTH === 0 ? '\n' : ''));
+    if (isBad(result)) this.#ending.fail(result);
+  }
+
+  warning(message: string): void {
+    this.#ending.warn(message);
+  }
+
+  done(summary: RunSummary, { interrupted }: { readonly interrupted: boolean }): void {
+    const lines = this.#ending.lines(summary, interrupted);
+    this.#output.write(`${this.#written % WIDTH === 0 ? '' : '\n'}${lines.join('\n')}\n`);
+  }
+}

@@ -1,0 +1,66 @@
+import type { RunSummary } from '@qtest/sdk';
+
+import type { CaseResult, ReportContext } from './events.ts';
+import { failureLines } from './failure.ts';
+import { count, formatDuration } from './format.ts';
+import { MARKS, STATUSES } from './marks.ts';
+import type { Style } from './style.ts';
+
+/** What stands at the end of a report for a reader: every failure in full, the warnings, the counts. */
+export class Ending {
+  /** How many cases were selected. */
+  selected = 0;
+  readonly #style: Style;
+  readonly #context: ReportContext;
+  readonly #failed: CaseResult[] = [];
+  readonly #warnings = new Map<string, number>();
+
+  constructor(style: Style, context: ReportContext) {
+    this.#style = style;
+    this.#context = context;
+  }
+
+  fail(result: CaseResult): void {
+    this.#failed.push(result);
+  }
+
+  warn(message: string): void {
+    this.#warnings.set(message, (this.#warnings.get(message) ?? 0) + 1);
+  }
+
+  lines(summary: RunSummary, interrupted: boolean): string[] {
+    const lines = ['', ...this.#failureLines(), ...this.#warningLines()];
+    if (interrupted) lines.push(this.#style('yellow', 'interrupted'));
+    return [...lines, this.#summaryLine(summary), ''];
+  }
+
+  #failureLines(): string[] {
+    return this.#failed.flatMap((result, index) => [
+      ...failureLines(result, `${index + 1}) ${result.plugin} › ${result.name}`, {
+        style: this.#style,
+        cwd: this.#context.cwd,
+        rerun: this.#context.rerun(result),
+      }),
+      '',
+    ]);
+  }
+
+  #warningLines(): string[] {
+    const lines = [...this.#warnings]
+      .flatMap(([message, times]) => `warning: ${message}${times > 1 ? ` (${times} times)` : ''}`.split('\n'))
+      .map((line) => this.#style('yellow', line));
+    return lines.length === 0 ? [] : [...lines, ''];
+  }
+
+  #summaryLine(summary: RunSummary): string {
+    const counts = STATUSES.flatMap((status) => {
+      const n = summary[status];
+      if (n === 0 && status !== 'pass') return [];
+      const text = `${n} ${MARKS[status].word}`;
+      return [n === 0 ? text : this.#style(MARKS[status].colour, text)];
+    });
+    const total = STATUSES.reduce((sum, status) => sum + summary[status], 0);
+    const lost = total === this.selected ? '' : this.#style('red', ` (${this.selected} were selected)`);
+    return `${counts.join(', ')} of ${count(total, 'case')}${lost} in ${formatDuration(summary.duration)}`;
+  }
+}

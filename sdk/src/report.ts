@@ -1,0 +1,69 @@
+import type { ClockKind } from './hardware.ts';
+import type { CaseStatus, RunSummary } from './hooks.ts';
+
+/** A case as the command selects it. */
+export interface SelectedCase {
+  readonly plugin: string;
+  readonly name: string;
+  readonly clock: ClockKind;
+  readonly vcpus: number;
+}
+
+/** Where in a plugin's own source something happened; `file` is absolute. */
+export interface SourceLocation {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Why a case did not pass, as plain data. */
+export interface Failure {
+  /** Class of the error, `AssertionError`. */
+  readonly name: string;
+  readonly code?: string;
+  readonly message: string;
+  readonly stack?: string;
+  /** First frame in the plugin's own files. */
+  readonly location?: SourceLocation;
+  /** Both sides of a failed comparison, as text of one or more lines. */
+  readonly actual?: string;
+  readonly expected?: string;
+  /** The VCPU that failed, when there are several. */
+  readonly vcpu?: number;
+  /** Message of the cause, and of its cause. */
+  readonly causes?: readonly string[];
+}
+
+/** How a case ended. */
+export interface CaseResult extends SelectedCase {
+  readonly status: CaseStatus;
+  /** Wall time in milliseconds. */
+  readonly duration: number;
+  /** Lines of `log()`, prefixed with where they were called. */
+  readonly log: readonly string[];
+  readonly failures: readonly Failure[];
+  /** Several VCPUs in virtual time: the scheduler's seed, or that they ran truly in parallel. */
+  readonly schedule?: number | 'free';
+  /** Seeds that have been tried, of which `schedule` is the last; all before it passed. */
+  readonly attempts?: number;
+  /** Why it was skipped; of a known difference, what is different. */
+  readonly reason?: string;
+  /** What the case returned. */
+  readonly value?: unknown;
+  /** The last device accesses before a failure, decoded, oldest first. */
+  readonly accesses: readonly string[];
+  /** Things that a reader should know of: events lost, what was left running. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * What happens in a run, as the reporters are told it and as the hook `report` tells plugins: `runStart`, then the cases as they start and
+ * end (with `--jobs` several run at once), `warning` at any time, `done`. Every case that was selected has one `caseEnd`; one that
+ * was not run has no `caseStart`.
+ */
+export type ReportEvent =
+  | { readonly type: 'runStart'; readonly cases: readonly SelectedCase[] }
+  | { readonly type: 'caseStart'; readonly case: SelectedCase }
+  | { readonly type: 'caseEnd'; readonly result: CaseResult }
+  | { readonly type: 'warning'; readonly message: string }
+  | { readonly type: 'done'; readonly summary: RunSummary; readonly interrupted: boolean };
