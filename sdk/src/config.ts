@@ -27,7 +27,7 @@ export interface Config {
   readonly jobs?: number;
   /** How several VCPUs take turns. Default the seed 1. */
   readonly schedule?: Schedule;
-  /** How to report: each a reporter's name, or name=file; a file is relative to the config's folder. Default `['spec']`. */
+  /** How to report: each a reporter's name, or name=file; a file is relative to the config's folder. Default `['spec']`, in GitHub Actions `['spec', 'github']`. */
   readonly reporters?: readonly string[];
   /** Device accesses a case may make while virtual time stands still. Default 5 million. */
   readonly stallLimit?: number;

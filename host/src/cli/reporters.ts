@@ -13,7 +13,8 @@ import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
 
 /**
- * The reporters of a run, each file absolute: those of the command line in place of those of the config, in place of `spec`; and those that
+ * The reporters of a run, each file absolute: those of the command line in place of those of the config, in place of the
+ * usual ones; and those that
  * are added.
  * @throws USAGE when two write to one place.
  */
@@ -25,12 +26,18 @@ export function reporterRequests(
   const chosen = json === true ? [{ name: 'json' } as const] : reporter;
   const configured = config.reporters?.map(parseReporter).filter((request) => typeof request !== 'string');
   const requests = [
-    ...(chosen === undefined ? located(configured ?? [{ name: 'spec' }], dir) : located(chosen, cwd)),
+    ...(chosen === undefined ? located(configured ?? usual(), dir) : located(chosen, cwd)),
     ...located(addReporter, cwd),
   ];
   const conflict = conflictOf(requests);
   if (conflict !== undefined) throw hostError('USAGE', conflict);
   return requests;
+}
+
+/** In GitHub Actions with annotations. */
+function usual(): readonly ReporterRequest[] {
+  const inActions = process.env['GITHUB_ACTIONS'] === 'true';
+  return [{ name: 'spec' }, ...(inActions ? [{ name: 'github' } as const] : [])];
 }
 
 function located(requests: readonly ReporterRequest[], from: string): readonly ReporterRequest[] {
@@ -68,6 +75,12 @@ async function make(name: ReporterRequest['name'], output: Output, context: Repo
       return new (await import('../report/spec.ts')).SpecReporter({ output, ...context });
     case 'dot':
       return new (await import('../report/dot.ts')).DotReporter(output, context);
+    case 'tap':
+      return new (await import('../report/tap.ts')).TapReporter(output, context);
+    case 'junit':
+      return new (await import('../report/junit.ts')).JunitReporter(output, context);
+    case 'github':
+      return new (await import('../report/github.ts')).GithubReporter(output, context, process.env);
     case 'json':
       return new (await import('../report/json.ts')).JsonReporter(output);
     case 'jsonl':

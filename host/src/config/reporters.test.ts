@@ -15,6 +15,11 @@ test('two that write to one place', () => {
   expect(conflictOf([{ name: 'spec' }, { name: 'json' }])).toContain(
     "the reporters 'spec' and 'json' both write to standard output",
   );
+  expect(conflictOf([{ name: 'spec' }, { name: 'github' }])).toBeUndefined();
+  expect(conflictOf([{ name: 'github' }, { name: 'tap' }])).toContain(
+    "'github' and 'tap' both write to standard output",
+  );
+  expect(conflictOf([{ name: 'github' }, { name: 'github' }])).toBeDefined();
   expect(conflictOf([{ name: 'jsonl', file: 'a' }, { name: 'spec' }, { name: 'json', file: 'a' }])).toContain(
     "the reporters 'jsonl' and 'json' both write to a:",
   );

@@ -4,8 +4,11 @@ import { didYouMean } from '../nearest.ts';
 const REPORTERS = {
   spec: { document: false },
   dot: { document: false },
+  tap: { document: true },
+  junit: { document: true },
   json: { document: true },
   jsonl: { document: true },
+  github: { document: false },
 } as const satisfies Record<string, { document: boolean }>;
 
 export type ReporterName = keyof typeof REPORTERS;
@@ -32,17 +35,22 @@ export function parseReporter(text: string): ReporterRequest | string {
 }
 
 /**
- * What is wrong with reporters together: two that write to one place.
+ * What is wrong with reporters together: two that write to one place. The lines of `github` may stand below those for a reader.
  * @returns undefined when all is well.
  */
 export function conflictOf(requests: readonly ReporterRequest[]): string | undefined {
   for (const [index, { name, file }] of requests.entries()) {
-    const other = requests.slice(0, index).find((earlier) => earlier.file === file);
+    const other = requests.slice(0, index).find((earlier) => earlier.file === file && !canShare(earlier.name, name));
     if (other === undefined) continue;
     const place = file === undefined ? 'standard output' : file;
     return `the reporters '${other.name}' and '${name}' both write to ${place}: give one a file of its own, as --reporter ${name}=FILE`;
   }
   return undefined;
+}
+
+function canShare(one: ReporterName, other: ReporterName): boolean {
+  const isGithub = one === 'github' || other === 'github';
+  return isGithub && one !== other && !REPORTERS[one].document && !REPORTERS[other].document;
 }
 
 /** Whether standard output is for one document, so that nothing else may be written there. */

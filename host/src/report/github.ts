@@ -1,0 +1,108 @@
+import { appendFileSync } from 'node:fs';
+import { isAbsolute, relative, sep } from 'node:path';
+import type { Writable } from 'node:stream';
+
+import type { RunSummary } from '@qtest/sdk';
+
+import { messageOf } from '../thrown.ts';
+import type { CaseResult, ReportContext, Reporter } from './events.ts';
+import { formatDuration } from './format.ts';
+import { isBad, MARKS, STATUSES } from './marks.ts';
+import { briefly, failureText, firstPlace } from './plain.ts';
+
+/** Variables of GitHub Actions that the reporter reads. */
+export type GithubEnvironment = Readonly<Partial<Record<'GITHUB_STEP_SUMMARY' | 'GITHUB_WORKSPACE', string>>>;
+
+/** Annotations on the lines of the plugins' sources, and a summary of the job, in Markdown, where the runner asks for one. */
+export class GithubReporter implements Reporter {
+  readonly #output: Writable;
+  readonly #context: ReportContext;
+  readonly #summaryFile: string | undefined;
+  /** Annotations name files from here. */
+  readonly #root: string;
+  readonly #failed: CaseResult[] = [];
+  readonly #known: CaseResult[] = [];
+  readonly #warnings = new Set<string>();
+
+  constructor(output: Writable, context: ReportContext, env: GithubEnvironment) {
+    this.#output = output;
+    this.#context = context;
+    this.#summaryFile = env.GITHUB_STEP_SUMMARY === '' ? undefined : env.GITHUB_STEP_SUMMARY;
+    this.#root = env.GITHUB_WORKSPACE ?? context.cwd;
+  }
+
+  caseEnd(result: CaseResult): void {
+    if (isBad(result)) this.#failed.push(result);
+    if (result.status === 'known') this.#known.push(result);
+  }
+
+  warning(message: string): void {
+    this.#warnings.add(message);
+  }
+
+  done(summary: RunSummary, { interrupted }: { readonly interrupted: boolean }): void {
+    const lines = [
+      ...this.#failed.map((result) => command('error', this.#place(result), failureText(result, this.#context))),
+      ...[...this.#warnings].map((message) => command('warning', {}, message)),
+    ];
+    if (this.#summaryFile !== undefined) {
+      try {
+        appendFileSync(this.#summaryFile, this.#summary(summary, interrupted));
+      } catch (error) {
+        lines.push(command('warning', {}, `no job summary: ${messageOf(error)}`));
+      }
+    }
+    if (lines.length > 0) this.#output.write(`${lines.join('\n')}\n`);
+  }
+
+  #place(result: CaseResult): Readonly<Record<string, string | number>> {
+    const title = titleOf(result);
+    const place = firstPlace(result);
+    if (place === undefined) return { title };
+    const path = relative(this.#root, place.file);
+    // Outside of the repository there is nothing to show it on.
+    if (path.startsWith('..') || isAbsolute(path)) return { title };
+    return { file: path.split(sep).join('/'), line: place.line, col: place.column, title };
+  }
+
+  #summary(summary: RunSummary, interrupted: boolean): string {
+    const shown = STATUSES.filter((status) => status === 'pass' || summary[status] > 0);
+    const lines = [
+      `### qtest: ${shown.map((status) => `${summary[status]} ${MARKS[status].word}`).join(', ')}`,
+      '',
+      `${interrupted ? 'Interrupted after' : 'In'} ${formatDuration(summary.duration)}.`,
+      '',
+    ];
+    for (const result of this.#failed) {
+      const heading = `<summary>${html(titleOf(result))}: ${html(briefly(result))}</summary>`;
+      lines.push(`<details>${heading}`, '', `<pre>${html(failureText(result, this.#context))}</pre>`, '</details>', '');
+    }
+    if (this.#known.length > 0) {
+      lines.push('Known to differ:', '');
+      lines.push(...this.#known.map((result) => `- ${html(titleOf(result))}: ${html(result.reason ?? '')}`), '');
+    }
+    return `${lines.join('\n')}\n`;
+  }
+}
+
+function titleOf({ plugin, name }: CaseResult): string {
+  return `${plugin} › ${name}`;
+}
+
+/** A line that the runner of Actions reads as a command. */
+function command(name: string, properties: Readonly<Record<string, string | number>>, text: string): string {
+  const list = Object.entries(properties).map(([key, value]) => `${key}=${property(String(value))}`);
+  return `::${name}${list.length === 0 ? '' : ` ${list.join(',')}`}::${data(text)}`;
+}
+
+function data(text: string): string {
+  return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
+}
+
+function property(text: string): string {
+  return data(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
+}
+
+function html(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+}
