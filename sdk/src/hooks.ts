@@ -86,6 +86,8 @@ export interface RunSummary {
   readonly timeout: number;
   readonly crash: number;
   readonly known: number;
+  /** How many of those that passed did so on a retry alone; left out when none did. */
+  readonly flaky?: number;
   /** Wall time in milliseconds. */
   readonly duration: number;
 }

@@ -46,6 +46,12 @@ export interface CaseResult extends SelectedCase {
   readonly schedule?: number | 'free';
   /** Seeds that have been tried, of which `schedule` is the last; all before it passed. */
   readonly attempts?: number;
+  /** Times it was run again because it did not pass (`--retries`). One that passes then is flaky. */
+  readonly retries?: number;
+  /** Of one that is flaky: why it did not pass before. */
+  readonly earlier?: readonly Failure[];
+  /** Times it was run (`--repeat`), all but the last of which passed. */
+  readonly runs?: number;
   /** Why it was skipped; of a known difference, what is different. */
   readonly reason?: string;
   /** What the case returned. */

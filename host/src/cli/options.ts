@@ -31,6 +31,12 @@ export interface CliOptions {
   readonly reporter?: readonly ReporterRequest[];
   /** Beside them. */
   readonly addReporter?: readonly ReporterRequest[];
+  /** Cases that did not pass after which no other is started. */
+  readonly bail?: number;
+  readonly retries?: number;
+  readonly repeat?: number;
+  /** Those alone that did not pass when they were last run. */
+  readonly lastFailed?: boolean;
   /** `qtest machine` alone: one of the host's machines, in place of the plugins'. */
   readonly machine?: MachineName;
   /** `qtest compat` alone: whether to write Markdown. */
@@ -46,6 +52,9 @@ export interface CliOptions {
 /** The machines that the host can build by itself. */
 export const MACHINES = ['pc', 'isapc', 'none'] as const;
 export type MachineName = (typeof MACHINES)[number];
+
+/** Most runs of a case. */
+const MAX_COUNT = 1_000_000;
 
 /** Adds the options that every sub-command shares; they may stand before or after its name. */
 export function addOptions(program: Command): void {
@@ -85,6 +94,16 @@ export function addOptions(program: Command): void {
     )
     .option('--config <file>', 'config file, in place of the one that is found')
     .option('--no-config', 'use no config file')
+    .addOption(
+      new Option('--bail [n]', 'start no other case after n that did not pass').argParser(parseCount).preset('1'),
+    )
+    .addOption(new Option('--retries <n>', 'run a case that did not pass again, up to n times').argParser(parseCount))
+    .addOption(
+      new Option('--repeat <n>', 'run each case n times, until it does not pass')
+        .argParser(parseCount)
+        .conflicts('retries'),
+    )
+    .option('--last-failed', 'of the cases, those that did not pass when they were last run')
     .option('--json', 'write JSON, for a program to read')
     .addOption(
       new Option('--reporter <list>', "how to report, in place of the config's reporters: name,name=file…; repeatable")
@@ -130,6 +149,12 @@ export function parseSeed(value: string): number {
   const seed = /^\d+$/.test(value) ? Number(value) : -1;
   if (seed >= 0 && seed <= 0xffff_ffff) return seed;
   throw new InvalidArgumentError('Expected an integer from 0 to 4294967295.');
+}
+
+function parseCount(value: string): number {
+  const count = /^\d+$/.test(value) ? Number(value) : 0;
+  if (count >= 1 && count <= MAX_COUNT) return count;
+  throw new InvalidArgumentError(`Expected an integer from 1 to ${MAX_COUNT}.`);
 }
 
 function parseJobs(value: string): number {

@@ -9,10 +9,11 @@ import type { HookSet } from '../hooks.ts';
 import { EventReporter } from '../report/broadcast.ts';
 import type { ReportContext, Reporter } from '../report/events.ts';
 import { messageOf } from '../thrown.ts';
-import type { RunCases } from '../vcpu/run-options.ts';
+import type { RunCases, RunOptions } from '../vcpu/run-options.ts';
 import { backendNamed, tappedHooks } from './backends.ts';
 import { catchInterrupts, INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';
+import { LastFailed } from './last-failed.ts';
 import type { CliOptions } from './options.ts';
 import { prepare, readConfig, specFrom, type Prepared } from './prepare.ts';
 import { openReporters, reporterRequests } from './reporters.ts';
@@ -37,12 +38,14 @@ export async function run(
   const prepared = await prepare(options, io, loaded);
   const settings = settingsOf(prepared.config, options);
   const backend = await backendNamed(settings.backend, settings, prepared, options, io);
-  const selection = await selectCases(prepared.plugins, {
+  const lastFailed = new LastFailed(loaded.dir);
+  const all = await selectCases(prepared.plugins, {
     patterns: options.test,
     clock: options.clock,
     defaultClock: settings.clock,
     backend,
   });
+  const selection = options.lastFailed === true ? lastFailed.only(all) : all;
   const hooks = await tappedHooks(prepared.plugins);
   await hooks.configResolved.promise({
     file: prepared.file,
@@ -58,16 +61,21 @@ export async function run(
   });
   const reporter = await openReporters(requests, io, {
     context: reportContext(options, io, prepared),
-    more: hooks.report.isUsed() ? [plugins] : [],
+    more: [lastFailed.reporter(), ...(hooks.report.isUsed() ? [plugins] : [])],
     onProblem: (message) => problems.push(message),
   });
   const runCases = await runner();
-  const code = await runAll({ prepared, settings, backend, selection, hooks, reporter, runCases }, io);
+  const { retries, repeat, bail } = options;
+  const code = await runAll(
+    { again: { retries, repeat, bail }, prepared, settings, backend, selection, hooks, reporter, runCases },
+    io,
+  );
   for (const problem of problems) io.stderr.write(`qtest: ${problem}\n`);
   return code === 0 && problems.length > 0 ? 1 : code;
 }
 
 interface Run {
+  readonly again: Pick<RunOptions, 'retries' | 'repeat' | 'bail'>;
   readonly prepared: Prepared;
   readonly settings: Settings;
   readonly backend: Backend;
@@ -78,7 +86,7 @@ interface Run {
 }
 
 async function runAll(
-  { prepared, settings, backend, selection, hooks, reporter, runCases }: Run,
+  { again, prepared, settings, backend, selection, hooks, reporter, runCases }: Run,
   io: Io,
 ): Promise<number> {
   const interrupt = catchInterrupts(io);
@@ -90,6 +98,7 @@ async function runAll(
     const { signal } = interrupt;
     const summary = await runCases({
       ...settings,
+      ...again,
       backend,
       plugins: prepared.plugins,
       selected,

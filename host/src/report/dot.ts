@@ -2,11 +2,13 @@ import type { RunSummary } from '@qtest/sdk';
 
 import { Ending } from './ending.ts';
 import type { CaseResult, ReportContext, Reporter, SelectedCase } from './events.ts';
-import { isBad, MARKS } from './marks.ts';
+import { isBad, isFlaky, MARKS } from './marks.ts';
 import { styleFor, type Output, type Style } from './style.ts';
 
 /** Letters on a line. */
 const WIDTH = 80;
+
+const FLAKY = { letter: 'f', colour: 'yellow' } as const;
 
 /** A report of one letter a case, as the cases end; then as `spec` ends. */
 export class DotReporter implements Reporter {
@@ -26,7 +28,7 @@ export class DotReporter implements Reporter {
   }
 
   caseEnd(result: CaseResult): void {
-    const { letter, colour } = MARKS[result.status];
+    const { letter, colour } = isFlaky(result) ? FLAKY : MARKS[result.status];
     this.#output.write(this.#style(colour, letter) + (++this.#written % WIDTH === 0 ? '\n' : ''));
     if (isBad(result)) this.#ending.fail(result);
   }

@@ -56,7 +56,8 @@ export class Ending {
     const counts = STATUSES.flatMap((status) => {
       const n = summary[status];
       if (n === 0 && status !== 'pass') return [];
-      const text = `${n} ${MARKS[status].word}`;
+      const flaky = status === 'pass' && summary.flaky !== undefined ? ` (${summary.flaky} flaky)` : '';
+      const text = `${n} ${MARKS[status].word}${flaky}`;
       return [n === 0 ? text : this.#style(MARKS[status].colour, text)];
     });
     const total = STATUSES.reduce((sum, status) => sum + summary[status], 0);

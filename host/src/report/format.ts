@@ -9,8 +9,8 @@ export function formatDuration(ms: number): string {
 }
 
 /** `1 case`, `2 cases`. */
-export function count(n: number, noun: string): string {
-  return `${n} ${noun}${n === 1 ? '' : 's'}`;
+export function count(n: number, noun: string, several = `${noun}s`): string {
+  return `${n} ${n === 1 ? noun : several}`;
 }
 
 /** Puts `indent` before each line of a text. */

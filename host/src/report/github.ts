@@ -7,7 +7,7 @@ import type { RunSummary } from '@qtest/sdk';
 import { messageOf } from '../thrown.ts';
 import type { CaseResult, ReportContext, Reporter } from './events.ts';
 import { formatDuration } from './format.ts';
-import { isBad, MARKS, STATUSES } from './marks.ts';
+import { flakyText, isBad, isFlaky, MARKS, STATUSES } from './marks.ts';
 import { briefly, failureText, firstPlace } from './plain.ts';
 
 /** Variables of GitHub Actions that the reporter reads. */
@@ -22,6 +22,7 @@ export class GithubReporter implements Reporter {
   readonly #root: string;
   readonly #failed: CaseResult[] = [];
   readonly #known: CaseResult[] = [];
+  readonly #flaky: CaseResult[] = [];
   readonly #warnings = new Set<string>();
 
   constructor(output: Writable, context: ReportContext, env: GithubEnvironment) {
@@ -33,6 +34,7 @@ export class GithubReporter implements Reporter {
 
   caseEnd(result: CaseResult): void {
     if (isBad(result)) this.#failed.push(result);
+    if (isFlaky(result)) this.#flaky.push(result);
     if (result.status === 'known') this.#known.push(result);
   }
 
@@ -43,6 +45,7 @@ export class GithubReporter implements Reporter {
   done(summary: RunSummary, { interrupted }: { readonly interrupted: boolean }): void {
     const lines = [
       ...this.#failed.map((result) => command('error', this.#place(result), failureText(result, this.#context))),
+      ...this.#flaky.map((result) => command('warning', { title: titleOf(result) }, flakyText(result))),
       ...[...this.#warnings].map((message) => command('warning', {}, message)),
     ];
     if (this.#summaryFile !== undefined) {
@@ -77,12 +80,15 @@ export class GithubReporter implements Reporter {
       const heading = `<summary>${html(titleOf(result))}: ${html(briefly(result))}</summary>`;
       lines.push(`<details>${heading}`, '', `<pre>${html(failureText(result, this.#context))}</pre>`, '</details>', '');
     }
-    if (this.#known.length > 0) {
-      lines.push('Known to differ:', '');
-      lines.push(...this.#known.map((result) => `- ${html(titleOf(result))}: ${html(result.reason ?? '')}`), '');
-    }
+    lines.push(...listed('Flaky:', this.#flaky, flakyText));
+    lines.push(...listed('Known to differ:', this.#known, ({ reason = '' }) => reason));
     return `${lines.join('\n')}\n`;
   }
+}
+
+function listed(heading: string, results: readonly CaseResult[], text: (result: CaseResult) => string): string[] {
+  if (results.length === 0) return [];
+  return [heading, '', ...results.map((result) => `- ${html(titleOf(result))}: ${html(text(result))}`), ''];
 }
 
 function titleOf({ plugin, name }: CaseResult): string {

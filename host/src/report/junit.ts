@@ -4,6 +4,7 @@ import type { Writable } from 'node:stream';
 import type { CaseStatus, RunSummary } from '@qtest/sdk';
 
 import type { CaseResult, ReportContext, Reporter } from './events.ts';
+import { isFlaky } from './marks.ts';
 import { briefly, failureText, firstPlace } from './plain.ts';
 import { xmlAttributes, xmlText } from './xml.ts';
 
@@ -89,6 +90,13 @@ export class JunitReporter implements Reporter {
 
   #outcome(result: CaseResult): string[] {
     const { status, reason = '', failures } = result;
+    if (isFlaky(result)) {
+      // As Maven's Surefire has it; who does not know it takes the case for one that has passed.
+      return (result.earlier ?? []).map(
+        ({ name: type, message, stack = '' }) =>
+          `<flakyFailure${xmlAttributes({ message: message.split('\n', 1)[0], type })}>${xmlText(stack)}</flakyFailure>`,
+      );
+    }
     if (status === 'pass') return [];
     if (status === 'skip') return [`<skipped${xmlAttributes({ message: reason })}/>`];
     if (status === 'known') return [`<skipped${xmlAttributes({ message: `known difference: ${reason}` })}/>`];

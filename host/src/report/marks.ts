@@ -1,4 +1,4 @@
-import type { CaseStatus } from '@qtest/sdk';
+import type { CaseResult, CaseStatus } from '@qtest/sdk';
 
 /** How each status is shown to a reader: in the tree, as a colour, as one letter, in words. */
 export const MARKS = {
@@ -19,4 +19,15 @@ export const STATUSES: readonly CaseStatus[] = ['pass', 'fail', 'timeout', 'cras
 /** Whether a case makes the command fail. */
 export function isBad({ status }: { readonly status: CaseStatus }): boolean {
   return status === 'fail' || status === 'timeout' || status === 'crash';
+}
+
+/** Whether a case has passed on a retry alone. */
+export function isFlaky({ status, retries = 0 }: Pick<CaseResult, 'status' | 'retries'>): boolean {
+  return status === 'pass' && retries > 0;
+}
+
+/** `on retry 2`, of a case that was run again; with why it did not pass before. */
+export function flakyText({ retries = 0, earlier = [] }: Pick<CaseResult, 'retries' | 'earlier'>): string {
+  const why = earlier[0]?.message.split('\n', 1)[0];
+  return `flaky: passed on retry ${retries}${why === undefined ? '' : `; before: ${why}`}`;
 }

@@ -5,7 +5,7 @@ import type { CaseResult, ReportContext, Reporter, SelectedCase } from './events
 import { count, formatDuration, indented } from './format.ts';
 import { InOrder } from './in-order.ts';
 import { LiveLine } from './live.ts';
-import { isBad, MARKS } from './marks.ts';
+import { flakyText, isBad, isFlaky, MARKS } from './marks.ts';
 import { styleFor, type Output, type Style } from './style.ts';
 import { TreeHeadings } from './tree.ts';
 
@@ -69,12 +69,17 @@ export class SpecReporter implements Reporter {
     const remarks = [
       ...(result.clock === 'realtime' ? ['realtime'] : []),
       ...(plain ? [] : [result.status === 'skip' ? (result.reason ?? word) : word]),
+      ...(isFlaky(result) ? [flakyText(result)] : []),
+      ...(isBad(result) && result.retries !== undefined
+        ? [`also on ${count(result.retries, 'retry', 'retries')}`]
+        : []),
+      ...(result.runs === undefined ? [] : [count(result.runs, 'run')]),
       ...(result.attempts === undefined ? [] : [count(result.attempts, 'seed')]),
       ...(result.status === 'known' && result.reason !== undefined ? [result.reason] : []),
       ...(result.status === 'skip' ? [] : [formatDuration(result.duration)]),
     ];
     lines.push(
-      `${indent(path.length - 1)}${style(colour, mark)} ${path.at(-1) ?? ''}  ${style('dim', remarks.join(', '))}`,
+      `${indent(path.length - 1)}${style(isFlaky(result) ? 'yellow' : colour, mark)} ${path.at(-1) ?? ''}  ${style('dim', remarks.join(', '))}`,
     );
     for (const line of result.log) lines.push(...indented(line, inner).map((text) => style('dim', text)));
     if (isBad(result)) this.#ending.fail(result);

@@ -3,7 +3,7 @@ import type { Writable } from 'node:stream';
 import type { RunSummary } from '@qtest/sdk';
 
 import type { CaseResult, ReportContext, Reporter, SelectedCase } from './events.ts';
-import { isBad } from './marks.ts';
+import { isBad, isFlaky } from './marks.ts';
 import { briefly, failureText, firstPlace } from './plain.ts';
 
 /**
@@ -51,6 +51,9 @@ export class TapReporter implements Reporter {
       status: result.status,
       duration_ms: result.duration,
       schedule: result.schedule,
+      retries: result.retries,
+      runs: result.runs,
+      ...(isFlaky(result) && { flaky: true, before: result.earlier?.[0]?.message }),
       ...(isBad(result) && {
         message: briefly(result),
         code: first?.code,

@@ -30,6 +30,12 @@ export interface RunOptions {
   readonly jobs: number;
   /** How several VCPUs of a case take turns in virtual time. */
   readonly schedule: Schedule;
+  /** Times a case that did not pass is run again; none when left out. */
+  readonly retries?: number | undefined;
+  /** Times a case is run, until it does not pass; once when left out. */
+  readonly repeat?: number | undefined;
+  /** Cases that did not pass after which no other is started; all run when left out. */
+  readonly bail?: number | undefined;
   /** Wall time a case may take unless it says otherwise, in nanoseconds. */
   readonly timeout: bigint;
   /** Device accesses a case may make while virtual time stands still. */

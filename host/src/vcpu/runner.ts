@@ -2,6 +2,9 @@ import type { CaseStatus, RunSummary } from '@qtest/sdk';
 import type { CaseLane } from '../backends/backend.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';
 import type { CaseResult, SelectedCase } from '../report/events.ts';
+import { count } from '../report/format.ts';
+import { isBad, isFlaky } from '../report/marks.ts';
+import { runAgain } from './again.ts';
 import { devicesOf } from './build.ts';
 import { describeFailure } from './failure.ts';
 import type { RunOptions } from './run-options.ts';
@@ -15,66 +18,89 @@ interface Group {
   broken?: unknown;
 }
 
+/** A lane, which serves one group after another. */
+interface Seat {
+  lane: CaseLane | undefined;
+  group: Group | undefined;
+}
+
 /** Runs cases, each on a machine in its pristine state; several machines at once with `jobs`. */
 export async function runCases(options: RunOptions): Promise<RunSummary> {
+  const { reporter, signal, retries, repeat, bail = Infinity } = options;
   const started = performance.now();
   const counts: Record<CaseStatus, number> = { pass: 0, fail: 0, skip: 0, timeout: 0, crash: 0, known: 0 };
+  let flaky = 0;
+  let bad = 0;
   const report = (result: CaseResult): void => {
     counts[result.status]++;
-    options.reporter.caseEnd(result);
+    if (isBad(result)) bad++;
+    if (isFlaky(result)) flaky++;
+    reporter.caseEnd(result);
   };
   for (const { case: skipped, reason } of options.skipped) report(unrun(skipped, 'skip', { reason }));
   const groups = groupCases(options);
   const known = devicesOf(options.plugins);
   const work = async (): Promise<void> => {
-    let lane: CaseLane | undefined;
-    let current: Group | undefined;
+    const seat: Seat = { lane: undefined, group: undefined };
     try {
       for (;;) {
         // Stay with the machine at hand while there is work for it.
         const group: Group | undefined =
-          current !== undefined && current.cases.length > 0 ? current : groups.find(({ cases }) => cases.length > 0);
+          seat.group !== undefined && seat.group.cases.length > 0
+            ? seat.group
+            : groups.find(({ cases }) => cases.length > 0);
         const selected = group?.cases.shift();
         if (group === undefined || selected === undefined) return;
-        if (options.signal.aborted) {
-          report(unrun(selected, 'skip', { reason: 'interrupted' }));
+        if (signal.aborted || bad >= bail) {
+          const reason = signal.aborted ? 'interrupted' : `not run, as ${count(bad, 'case')} did not pass (--bail)`;
+          report(unrun(selected, 'skip', { reason }));
           continue;
         }
-        if (lane !== undefined && (group !== current || lane.spent)) {
-          await lane.dispose();
-          lane = undefined;
-        }
-        current = group;
-        options.reporter.caseStart?.(selected);
-        const { plugin } = group;
-        try {
-          if (group.broken !== undefined) throw group.broken;
-          lane ??= await options.backend.createLane({
-            plugin,
-            clock: selected.clock,
-            hooks: options.hooks,
-            known,
-            stallLimit: options.stallLimit,
-            schedule: options.schedule.kind === 'free' ? 'free' : 'seeded',
-          });
-        } catch (error) {
-          group.broken = error;
-          report({ ...unrun(selected, 'fail'), failures: [describeFailure(error, plugin.root)] });
-          continue;
-        }
-        const found = plugin.cases.find(({ name }) => name === selected.name);
-        const { hooks, failOn, signal } = options;
-        const timeout = found?.timeout ?? options.timeout;
-        const expect = found?.expect?.[options.backend.name];
-        const given = { hooks, timeout, failOn, root: plugin.root, signal, expect };
-        report(await runScheduled(lane, selected, given, options.schedule));
+        reporter.caseStart?.(selected);
+        const mayRun = (): boolean => !signal.aborted && group.broken === undefined;
+        report(await runAgain(() => runOnce(seat, group, selected, { options, known }), { retries, repeat, mayRun }));
       }
     } finally {
-      await lane?.dispose();
+      await seat.lane?.dispose();
     }
   };
   await Promise.all(Array.from({ length: options.jobs }, work));
-  return { ...counts, duration: performance.now() - started };
+  return { ...counts, ...(flaky > 0 && { flaky }), duration: performance.now() - started };
+}
+
+/** Runs a case on the seat's lane; on a new one when that is another group's, or has been given up. */
+async function runOnce(
+  seat: Seat,
+  group: Group,
+  selected: SelectedCase,
+  { options, known }: { readonly options: RunOptions; readonly known: ReturnType<typeof devicesOf> },
+): Promise<CaseResult> {
+  const { plugin } = group;
+  if (seat.lane !== undefined && (group !== seat.group || seat.lane.spent)) {
+    await seat.lane.dispose();
+    seat.lane = undefined;
+  }
+  seat.group = group;
+  try {
+    if (group.broken !== undefined) throw group.broken;
+    seat.lane ??= await options.backend.createLane({
+      plugin,
+      clock: selected.clock,
+      hooks: options.hooks,
+      known,
+      stallLimit: options.stallLimit,
+      schedule: options.schedule.kind === 'free' ? 'free' : 'seeded',
+    });
+  } catch (error) {
+    group.broken = error;
+    return { ...unrun(selected, 'fail'), failures: [describeFailure(error, plugin.root)] };
+  }
+  const found = plugin.cases.find(({ name }) => name === selected.name);
+  const { hooks, failOn, signal } = options;
+  const timeout = found?.timeout ?? options.timeout;
+  const expect = found?.expect?.[options.backend.name];
+  const given = { hooks, timeout, failOn, root: plugin.root, signal, expect };
+  return await runScheduled(seat.lane, selected, given, options.schedule);
 }
 
 function groupCases({ plugins, selected }: RunOptions): Group[] {

@@ -1,0 +1,44 @@
+import type { CaseResult } from '../report/events.ts';
+import { isBad } from '../report/marks.ts';
+
+export interface AgainOptions {
+  readonly retries?: number | undefined;
+  readonly repeat?: number | undefined;
+  /** Whether another run can be had. */
+  readonly mayRun: () => boolean;
+}
+
+/**
+ * Runs a case as often as `--repeat` and `--retries` say: until it does not pass, or until it does. Each is a run of the case as it would be
+ * by itself, with the hooks and the time-out of one. Gives the last, with the time of all.
+ */
+export async function runAgain(
+  once: () => Promise<CaseResult>,
+  { retries = 0, repeat = 1, mayRun }: AgainOptions,
+): Promise<CaseResult> {
+  let result = await once();
+  let { duration } = result;
+  let runs = 1;
+  for (; runs < repeat && result.status === 'pass' && mayRun(); runs++) {
+    result = await once();
+    duration += result.duration;
+  }
+  const first = result;
+  let retried = 0;
+  for (; retried < retries && isBad(result) && mayRun(); retried++) {
+    result = await once();
+    duration += result.duration;
+  }
+  return {
+    ...result,
+    duration,
+    ...(repeat > 1 && result.status !== 'skip' && { runs }),
+    ...(retried > 0 && { retries: retried }),
+    ...(retried > 0 && result.status === 'pass' && { earlier: earlierOf(first) }),
+  };
+}
+
+/** A crash or a time-out may have no failure of its own. */
+function earlierOf({ failures, status }: CaseResult): CaseResult['failures'] {
+  return failures.length > 0 ? failures : [{ name: 'Error', message: status }];
+}
