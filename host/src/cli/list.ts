@@ -30,7 +30,8 @@ export interface CaseList {
 /** `qtest list`: the cases that `-t` selects, without running them. */
 export async function list(options: CliOptions, io: Io): Promise<number> {
   const { plugins } = await prepare(options, io);
-  const { cases } = await selectCases(plugins, { patterns: options.test, defaultClock: 'virtual' });
+  const all = await selectCases(plugins, { patterns: options.test, defaultClock: 'virtual' });
+  const { cases } = options.shard === undefined ? all : (await import('./shard.ts')).shardOf(all, options, io);
   const selected = new Set(cases.map(({ plugin, name }) => `${plugin}/${name}`));
   const listed = plugins
     .map((plugin) => ({ plugin, cases: plugin.cases.filter(({ name }) => selected.has(`${plugin.name}/${name}`)) }))

@@ -6,6 +6,7 @@ import { MAX_JOBS } from '../config/check.ts';
 import { timeoutNanoseconds } from '../config/duration.ts';
 import { didYouMean } from '../nearest.ts';
 import { parseReporter, type ReporterRequest } from '../config/reporters.ts';
+import type { Shard } from './shard.ts';
 import { parseSchedule, SCHEDULE_EXPECTED, type Schedule } from '../config/schedule.ts';
 
 /** The options of the command line. Those that were not given are undefined. */
@@ -37,6 +38,10 @@ export interface CliOptions {
   readonly repeat?: number;
   /** Those alone that did not pass when they were last run. */
   readonly lastFailed?: boolean;
+  /** One part of the cases. */
+  readonly shard?: Shard;
+  /** A report of an earlier run, by which the parts take as long as each other. */
+  readonly durations?: string;
   /** `qtest machine` alone: one of the host's machines, in place of the plugins'. */
   readonly machine?: MachineName;
   /** `qtest compat` alone: whether to write Markdown. */
@@ -52,6 +57,9 @@ export interface CliOptions {
 /** The machines that the host can build by itself. */
 export const MACHINES = ['pc', 'isapc', 'none'] as const;
 export type MachineName = (typeof MACHINES)[number];
+
+/** Most parts of a selection. */
+const MAX_SHARDS = 1000;
 
 /** Most runs of a case. */
 const MAX_COUNT = 1_000_000;
@@ -104,6 +112,8 @@ export function addOptions(program: Command): void {
         .conflicts('retries'),
     )
     .option('--last-failed', 'of the cases, those that did not pass when they were last run')
+    .option('--shard <i/n>', 'of the cases, the i-th of n parts', parseShard)
+    .option('--durations <file>', 'a JSON report of an earlier run, by which those parts take as long as each other')
     .option('--json', 'write JSON, for a program to read')
     .addOption(
       new Option('--reporter <list>', "how to report, in place of the config's reporters: name,name=file…; repeatable")
@@ -155,6 +165,12 @@ function parseCount(value: string): number {
   const count = /^\d+$/.test(value) ? Number(value) : 0;
   if (count >= 1 && count <= MAX_COUNT) return count;
   throw new InvalidArgumentError(`Expected an integer from 1 to ${MAX_COUNT}.`);
+}
+
+function parseShard(value: string): Shard {
+  const [, index = 0, count = 0] = (/^(\d+)\/(\d+)$/.exec(value) ?? []).map(Number);
+  if (index >= 1 && index <= count && count <= MAX_SHARDS) return { index, count };
+  throw new InvalidArgumentError(`Expected i/n, such as 1/4, with i from 1 to n, and n at most ${MAX_SHARDS}.`);
 }
 
 function parseJobs(value: string): number {

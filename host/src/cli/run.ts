@@ -45,7 +45,8 @@ export async function run(
     defaultClock: settings.clock,
     backend,
   });
-  const selection = options.lastFailed === true ? lastFailed.only(all) : all;
+  const wanted = options.lastFailed === true ? lastFailed.only(all) : all;
+  const selection = options.shard === undefined ? wanted : (await import('./shard.ts')).shardOf(wanted, options, io);
   const hooks = await tappedHooks(prepared.plugins);
   await hooks.configResolved.promise({
     file: prepared.file,
@@ -107,7 +108,9 @@ async function runAll(
       reporter,
       signal,
     });
-    if (summary.skip === selection.cases.length) reporter.warning?.('every case was skipped: nothing has been tested');
+    if (selection.cases.length === 0) reporter.warning?.('this shard has no cases');
+    else if (summary.skip === selection.cases.length)
+      reporter.warning?.('every case was skipped: nothing has been tested');
     const isDone = await callDone(hooks, summary, reporter);
     reporter.done(summary, { interrupted: signal.aborted });
     if (signal.aborted) return INTERRUPTED;
