@@ -15,6 +15,7 @@ const ACTIONS: Readonly<Record<CommandName, () => Promise<Action>>> = {
   machine: async () => (await import('./machine.ts')).machine,
   compat: async () => (await import('./compat.ts')).compat,
   contract: async () => (await import('./contract.ts')).contract,
+  doctor: async () => (await import('./doctor.ts')).doctor,
 };
 
 /** Whether standard output is for one document. */

@@ -1,13 +1,12 @@
-import { readFileSync } from 'node:fs';
-
 import type { BackendName } from '@qtest/sdk';
 import { Command, Option } from 'commander';
 
 import { didYouMean } from '../nearest.ts';
 import type { Io } from './io.ts';
 import { addOptions, collect, MACHINES, parseSeed, type CliOptions } from './options.ts';
+import { hostManifest } from './version.ts';
 
-export type CommandName = 'run' | 'list' | 'machine' | 'contract' | 'compat';
+export type CommandName = 'run' | 'list' | 'machine' | 'contract' | 'compat' | 'doctor';
 
 type Backends = readonly BackendName[];
 
@@ -23,6 +22,7 @@ Examples:
   qtest machine --machine pc                  those of the normal machine
   qtest contract --plugin @org/qtest-rtc      its devices, held to the contract of all devices
   qtest compat --plugin rtc                   its cases on every backend, and where these differ
+  qtest doctor                                what is installed here, and what is wrong with it
   qtest --plugin '?'                          the plugins of the config
 
 Exit codes:
@@ -41,7 +41,7 @@ export function createProgram(
 ): Command {
   const program = new Command('qtest')
     .description('Runs device tests, which are npm packages, against device models.')
-    .version(version(), '-V, --version', 'print the version')
+    .version(hostManifest().version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .addHelpText('afterAll', EXAMPLES)
     .configureHelp({ showGlobalOptions: true })
@@ -71,6 +71,7 @@ export function createProgram(
   add('compat', 'run the cases on several backends, and show where they differ')
     .option('--markdown', 'write the matrix as Markdown')
     .option('--into <readme>', `put the matrix into a README, between the lines that mark its place`);
+  add('doctor', 'tell what is installed here, and what is wrong with it');
   return program;
 
   function add(name: CommandName, description: string): Command {
@@ -99,12 +100,4 @@ function refuseWords(program: Command, command: Command): void {
     `unknown command '${word}': expected ${names.join(', ')}.${didYouMean(word, names)} ` +
       `To select cases: qtest -t '${word}'; to name a plugin: qtest --plugin '${word}'`,
   );
-}
-
-/** The version of @qtest/host. */
-function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  return typeof manifest === 'object' && manifest !== null && 'version' in manifest
-    ? String(manifest.version)
-    : 'unknown';
 }

@@ -1,0 +1,59 @@
+/** What `qtest doctor --json` writes. Version 1 gains keys and loses none. */
+export interface Findings {
+  readonly version: 1;
+  readonly host: {
+    readonly version: string;
+    /** Version of the plugin API. */
+    readonly api: string;
+  };
+  readonly node: { readonly version: string; readonly needed: string; readonly path: string };
+  /** Whether Node strips types. */
+  readonly typescript: boolean;
+  readonly config: { readonly file: string | undefined; readonly keys: readonly string[] };
+  readonly plugins: readonly FoundPlugin[];
+  readonly emulators: {
+    readonly qemu: FoundQemu;
+    readonly v86: FoundV86;
+  };
+  readonly problems: readonly Problem[];
+}
+
+/** A plugin of the config, or of the command line. What cannot be told of it is undefined. */
+export interface FoundPlugin {
+  /** As the user wrote it. */
+  readonly spec: string;
+  readonly isFine: boolean;
+  readonly name?: string;
+  readonly package?: string | undefined;
+  readonly packageVersion?: string | undefined;
+  readonly file?: string;
+  /** The range of the plugin API that it was written for. */
+  readonly api?: string | undefined;
+  readonly cases?: number;
+  /** Types of the devices that it brings. */
+  readonly devices?: readonly string[];
+}
+
+export type FoundQemu =
+  | {
+      readonly isFine: true;
+      readonly command: string;
+      readonly version: string;
+      readonly build: string | undefined;
+      readonly accelerators: readonly string[];
+    }
+  | { readonly isFine: false; readonly command: string; readonly reason: string };
+
+export type FoundV86 =
+  | { readonly isFine: true; readonly version: string | undefined; readonly path: string }
+  | { readonly isFine: false; readonly reason: string };
+
+/** Something that is wrong. */
+export interface Problem {
+  /** `error`: for it, `qtest` runs nothing. */
+  readonly severity: 'warning' | 'error';
+  /** `typescript`, `config`, `plugins`, `qemu`, or a plugin as the user wrote it. */
+  readonly about: string;
+  /** With what to do. */
+  readonly message: string;
+}

@@ -1,0 +1,168 @@
+import { dirname, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+import { API_VERSION, isQtestError, type Config } from '@qtest/sdk';
+
+import { detectQemu } from '../backends/qemu/detect.ts';
+import type { LoadedConfig } from '../config/load.ts';
+import { settingsOf } from '../config/settings.ts';
+import { loadPlugins } from '../plugins/load.ts';
+import { findPackage, packageOf } from '../plugins/packages.ts';
+import { resolvePlugin } from '../plugins/resolve.ts';
+import type { LoadedPlugin, PluginRequest } from '../plugins/types.ts';
+import { styleFor } from '../report/style.ts';
+import type { Findings, FoundPlugin, Problem } from './doctor-findings.ts';
+import { findingsText } from './doctor-text.ts';
+import type { Io } from './io.ts';
+import type { CliOptions } from './options.ts';
+import { nothingToRun, pluginRequests, readConfig } from './prepare.ts';
+import { hostManifest } from './version.ts';
+
+/**
+ * `qtest doctor`: what is installed here, and what is wrong with it.
+ * @returns 0; 1 when something deserves attention, and 2 when `qtest` would run nothing for it.
+ */
+export async function doctor(options: CliOptions, io: Io): Promise<number> {
+  const findings = await examine(options, io);
+  io.stdout.write(
+    options.json === true ? `${JSON.stringify(findings, undefined, 2)}\n` : findingsText(findings, styleFor(io.stdout)),
+  );
+  const severities = findings.problems.map(({ severity }) => severity);
+  return severities.includes('error') ? 2 : severities.includes('warning') ? 1 : 0;
+}
+
+async function examine(options: CliOptions, io: Io): Promise<Findings> {
+  const problems: Problem[] = [];
+  const { version, node } = hostManifest();
+  const typescript = typeStripping(problems);
+  const loaded = await configOf(options, io, problems);
+  const plugins = await pluginsOf(options, io, loaded, problems);
+  const qemu = await qemuOf(options, io, loaded, problems);
+  return {
+    version: 1,
+    host: { version, api: API_VERSION },
+    // An older one is refused before anything of the host is loaded.
+    node: { version: process.versions.node, needed: node, path: process.execPath },
+    typescript,
+    config: { file: loaded.file, keys: Object.keys(loaded.config) },
+    plugins,
+    emulators: { qemu, v86: v86Of(loaded.dir) },
+    problems,
+  };
+}
+
+/** Whether Node runs TypeScript as it is. */
+function typeStripping(problems: Problem[]): boolean {
+  const { typescript } = process.features;
+  if (typescript !== false) return true;
+  problems.push({
+    severity: 'warning',
+    about: 'typescript',
+    message:
+      'Node has been told not to strip types, so neither a qtest.config.ts nor a plugin in TypeScript can be loaded: ' +
+      'take --no-strip-types (--no-experimental-strip-types) out of NODE_OPTIONS or the command line',
+  });
+  return false;
+}
+
+/** The config; without its keys when it cannot be used. */
+async function configOf(options: CliOptions, io: Io, problems: Problem[]): Promise<LoadedConfig> {
+  try {
+    return await readConfig(options, io);
+  } catch (error) {
+    problems.push({ severity: 'error', about: 'config', message: told(error) });
+    return { file: undefined, dir: io.cwd, config: {} };
+  }
+}
+
+/** Loads each plugin, with those before it that could be. */
+async function pluginsOf(
+  options: CliOptions,
+  io: Io,
+  loaded: LoadedConfig,
+  problems: Problem[],
+): Promise<readonly FoundPlugin[]> {
+  const requests = pluginRequests({ ...options, plugin: options.plugin.filter((spec) => spec !== '?') }, io, loaded);
+  const isConfigRead = problems.every(({ about }) => about !== 'config');
+  if (requests.length === 0 && isConfigRead)
+    problems.push({ severity: 'warning', about: 'plugins', message: nothingToRun(loaded.file) });
+  const found: FoundPlugin[] = [];
+  const good: PluginRequest[] = [];
+  for (const request of requests) {
+    try {
+      const plugin = (await loadPlugins([...good, request])).at(-1);
+      good.push(request);
+      if (plugin !== undefined) found.push(describe(plugin));
+    } catch (error) {
+      problems.push({ severity: 'error', about: request.spec, message: told(error) });
+      found.push(describeBroken(request));
+    }
+  }
+  return found;
+}
+
+function describe({ name, spec, url, packageName, version, plugin, cases }: LoadedPlugin): FoundPlugin {
+  return {
+    spec,
+    isFine: true,
+    name,
+    package: packageName,
+    packageVersion: version,
+    file: fileURLToPath(url),
+    api: plugin.api,
+    cases: cases.length,
+    devices: (plugin.devices ?? []).map(({ schema }) => schema.type),
+  };
+}
+
+/** What can be told of a plugin that cannot be loaded: where it is, if it is anywhere. */
+function describeBroken({ spec, from }: PluginRequest): FoundPlugin {
+  try {
+    const url = resolvePlugin(spec, from);
+    const { packageName, version } = packageOf(url);
+    return { spec, isFine: false, package: packageName, packageVersion: version, file: fileURLToPath(url) };
+  } catch (error) {
+    // It has been told of.
+    if (isQtestError(error)) return { spec, isFine: false };
+    throw error;
+  }
+}
+
+/** The QEMU of the backend `qemu`. To be without is a problem only where it is what cases run on. */
+async function qemuOf(
+  options: CliOptions,
+  { cwd }: Io,
+  { file, config }: LoadedConfig,
+  problems: Problem[],
+): Promise<Findings['emulators']['qemu']> {
+  const { qemu, backend } = settingsOf(config, options);
+  // A path of the config's is relative to the config, a name is looked for on the PATH.
+  const from = options.qemu !== undefined || file === undefined ? cwd : dirname(file);
+  const command = qemu.includes('/') ? resolve(from, qemu) : qemu;
+  try {
+    return { isFine: true, ...(await detectQemu(command)) };
+  } catch (error) {
+    const reason = told(error);
+    if (backend === 'qemu') problems.push({ severity: 'error', about: 'qemu', message: reason });
+    else if (isNamed(config, options)) problems.push({ severity: 'warning', about: 'qemu', message: reason });
+    return { isFine: false, command, reason };
+  }
+}
+
+function isNamed(config: Config, options: CliOptions): boolean {
+  return config.qemu !== undefined || options.qemu !== undefined;
+}
+
+/** The npm package `v86`, as the project finds it, or the host. */
+function v86Of(dir: string): Findings['emulators']['v86'] {
+  const folder = findPackage('v86', dir) ?? findPackage('v86', import.meta.dirname);
+  if (folder === undefined) return { isFine: false, reason: 'not installed: npm install --save-dev v86' };
+  const { version } = packageOf(pathToFileURL(`${folder}/package.json`).href);
+  return { isFine: true, version, path: folder };
+}
+
+/** What an error of the host says; any other is a fault of the host's. */
+function told(error: unknown): string {
+  if (isQtestError(error)) return error.message;
+  throw error;
+}

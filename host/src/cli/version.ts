@@ -1,0 +1,16 @@
+import { readFileSync } from 'node:fs';
+
+/** What is read of the host's own package.json. */
+interface Manifest {
+  readonly version: string;
+  /** The Node that it needs. */
+  readonly node: string;
+}
+
+/** The package.json of @qtest/host. */
+export function hostManifest(): Manifest {
+  const { version, engines }: { version?: unknown; engines?: { node?: unknown } } = JSON.parse(
+    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+  );
+  return { version: String(version), node: String(engines?.node) };
+}
