@@ -1,34 +1,20 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { beforeAll, expect, test, type TestContext } from 'vitest';
 
+import { install, NO_PACKAGES, pack, sh } from './support/npm.ts';
 import { emptyFolder } from './support/project.ts';
-import { REPOSITORY, run, type Ended } from './support/run.ts';
-
-/** What npm says when it has no way to the registry, and not all packages in its cache. */
-const NO_NETWORK =
-  /\b(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ENOTCACHED|ERR_SOCKET_TIMEOUT)\b/;
+import { REPOSITORY, type Ended } from './support/run.ts';
 
 const app = emptyFolder();
 let offline = false;
 
-const sh = (line: string, cwd = app): Promise<Ended> => run('sh', ['-c', line], { cwd, timeout: 60_000 });
+const inApp = (line: string): Promise<Ended> => sh(line, app);
 
 beforeAll(async () => {
-  const tarballs = emptyFolder();
-  const packed = await sh(
-    `npm pack --pack-destination '${tarballs}' --workspace sdk --workspace host --workspace plugins/qtest-rtc --workspace plugins/qtest-pci --workspace plugins/qtest-pc`,
-    REPOSITORY,
-  );
-  expect(packed).toMatchObject({ code: 0 });
-  const files = readdirSync(tarballs);
-  expect(files).toHaveLength(5);
-  const installed = await sh(
-    `npm install --no-audit --no-fund --prefer-offline --fetch-retries=1 --fetch-timeout=20000 ${files.map((file) => `'${join(tarballs, file)}'`).join(' ')}`,
-  );
-  offline = installed.code !== 0 && NO_NETWORK.test(installed.stderr);
-  if (!offline) expect(installed).toMatchObject({ code: 0 });
+  const tarballs = await pack(['sdk', 'host', 'plugins/qtest-rtc', 'plugins/qtest-pci', 'plugins/qtest-pc']);
+  offline = !(await install(tarballs, app));
   writeFileSync(
     join(app, 'qtest.config.ts'),
     `import { defineConfig } from '@qtest/sdk';\n\nexport default defineConfig({ plugins: ['@qtest/qtest-rtc'] });\n`,
@@ -36,7 +22,7 @@ beforeAll(async () => {
 }, 120_000);
 
 function needsInstalled({ skip }: TestContext): void {
-  skip(offline, 'npm can reach no registry, and its cache lacks some of the packages');
+  skip(offline, NO_PACKAGES);
 }
 
 /** Cases of the RTC package in the repository. */
@@ -47,7 +33,7 @@ async function count(pattern: string): Promise<number> {
 
 test('a config of three lines: all cases, none left out', async (context) => {
   needsInstalled(context);
-  const { code, stdout } = await sh('npx qtest --clock virtual');
+  const { code, stdout } = await inApp('npx qtest --clock virtual');
   const realtime = await count('drift/realtime/*');
   const total = await count('*');
   expect(stdout).toContain(`\n${total - realtime} passed, ${realtime} skipped of ${total} cases in `);
@@ -59,7 +45,7 @@ test('a config of three lines: all cases, none left out', async (context) => {
 
 test.for(['@qtest/qtest-rtc', 'rtc'])('npx qtest --plugin %s', async (name, context) => {
   needsInstalled(context);
-  const { code, stdout } = await sh(`npx qtest --no-config --plugin ${name} -t time`);
+  const { code, stdout } = await inApp(`npx qtest --no-config --plugin ${name} -t time`);
   const total = await count('time');
   expect(total).toBeGreaterThan(3);
   expect(stdout).toMatch(new RegExp(`\\n${total} passed of ${total} cases in `));
@@ -68,7 +54,7 @@ test.for(['@qtest/qtest-rtc', 'rtc'])('npx qtest --plugin %s', async (name, cont
 
 test.for(['pci', 'pc'])('npx qtest --plugin %s', async (name, context) => {
   needsInstalled(context);
-  const { code, stdout } = await sh(`npx qtest --no-config --plugin ${name} --clock virtual`);
+  const { code, stdout } = await inApp(`npx qtest --no-config --plugin ${name} --clock virtual`);
   expect(stdout).toMatch(/\n(\d+) passed of \1 cases in /);
   expect(code).toBe(0);
 });
@@ -103,7 +89,7 @@ export default definePlugin({
 `,
   );
   const tsc = join(REPOSITORY, 'node_modules/.bin/tsc');
-  const { code, stdout } = await sh(
+  const { code, stdout } = await inApp(
     `'${tsc}' --noEmit --strict --target es2024 --module nodenext --types '' lamp.ts qtest.config.ts`,
   );
   expect(stdout).toBe('');

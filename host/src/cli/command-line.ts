@@ -16,6 +16,7 @@ const ACTIONS: Readonly<Record<CommandName, () => Promise<Action>>> = {
   compat: async () => (await import('./compat.ts')).compat,
   contract: async () => (await import('./contract.ts')).contract,
   doctor: async () => (await import('./doctor.ts')).doctor,
+  init: async () => (await import('./init.ts')).init,
 };
 
 /** Whether standard output is for one document. */

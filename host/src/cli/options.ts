@@ -52,6 +52,18 @@ export interface CliOptions {
   readonly device?: readonly string[];
   /** `qtest contract` alone: decides all that is random. */
   readonly seed?: number;
+  /** `qtest init` alone. */
+  readonly init?: InitOptions;
+}
+
+/** What `qtest init` is to create. */
+export interface InitOptions {
+  /** Relative to the working directory, which it is when left out. */
+  readonly folder?: string;
+  /** The package's name. */
+  readonly name?: string;
+  /** With a device of its own. */
+  readonly device?: boolean;
 }
 
 /** The machines that the host can build by itself. */

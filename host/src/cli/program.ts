@@ -3,10 +3,10 @@ import { Command, Option } from 'commander';
 
 import { didYouMean } from '../nearest.ts';
 import type { Io } from './io.ts';
-import { addOptions, collect, MACHINES, parseSeed, type CliOptions } from './options.ts';
+import { addOptions, collect, MACHINES, parseSeed, type CliOptions, type InitOptions } from './options.ts';
 import { hostManifest } from './version.ts';
 
-export type CommandName = 'run' | 'list' | 'machine' | 'contract' | 'compat' | 'doctor';
+export type CommandName = 'run' | 'list' | 'machine' | 'contract' | 'compat' | 'doctor' | 'init';
 
 type Backends = readonly BackendName[];
 
@@ -22,6 +22,7 @@ Examples:
   qtest machine --machine pc                  those of the normal machine
   qtest contract --plugin @org/qtest-rtc      its devices, held to the contract of all devices
   qtest compat --plugin rtc                   its cases on every backend, and where these differ
+  qtest init my-tests                         a new plugin package, which passes its own tests
   qtest doctor                                what is installed here, and what is wrong with it
   qtest --plugin '?'                          the plugins of the config
 
@@ -72,6 +73,15 @@ export function createProgram(
     .option('--markdown', 'write the matrix as Markdown')
     .option('--into <readme>', `put the matrix into a README, between the lines that mark its place`);
   add('doctor', 'tell what is installed here, and what is wrong with it');
+  program
+    .command('init')
+    .description('create a new plugin package, which passes its own tests')
+    .argument('[folder]', 'a folder that is new, or empty', '.')
+    .option('--name <package>', "the package's name (default: qtest- and the folder's)")
+    .option('--device', 'with a device of its own')
+    .action((folder: string, own: Omit<InitOptions, 'folder'>) =>
+      run('init', { ...program.opts<CliOptions>(), init: { folder, ...own } }),
+    );
   return program;
 
   function add(name: CommandName, description: string): Command {
@@ -87,13 +97,15 @@ export function createProgram(
   }
 }
 
-/** No sub-command takes arguments: a word that is there is a mistyped sub-command, or a case without `-t`. */
+/** A word that no argument stands for is a mistyped sub-command, or a case without `-t`. */
 function refuseWords(program: Command, command: Command): void {
-  const [word] = command.args;
+  const { length: taken } = command.registeredArguments;
+  const word = command.args[taken];
   if (word === undefined) return;
   const name = command.name();
   if (program.args[0] === name) {
-    program.error(`'${name}' takes no arguments, but was given '${word}'. To select cases: -t '${word}'`);
+    const takes = taken === 0 ? 'no arguments' : 'one argument';
+    program.error(`'${name}' takes ${takes}, but was given '${word}'. To select cases: -t '${word}'`);
   }
   const names = [...program.commands.map((other) => other.name()), 'help'];
   program.error(

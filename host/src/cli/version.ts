@@ -5,12 +5,20 @@ interface Manifest {
   readonly version: string;
   /** The Node that it needs. */
   readonly node: string;
+  /** The versions of @qtest/sdk that it goes with. */
+  readonly sdk: string;
 }
 
 /** The package.json of @qtest/host. */
 export function hostManifest(): Manifest {
-  const { version, engines }: { version?: unknown; engines?: { node?: unknown } } = JSON.parse(
-    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-  );
-  return { version: String(version), node: String(engines?.node) };
+  const {
+    version,
+    engines,
+    dependencies,
+  }: Readonly<{
+    version?: unknown;
+    engines?: { node?: unknown };
+    dependencies?: Record<string, unknown>;
+  }> = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  return { version: String(version), node: String(engines?.node), sdk: String(dependencies?.['@qtest/sdk']) };
 }

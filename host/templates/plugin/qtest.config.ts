@@ -1,0 +1,3 @@
+import { defineConfig } from '@qtest/sdk';
+
+export default defineConfig({ plugins: ['./src/index.ts'] });
