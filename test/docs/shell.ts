@@ -40,6 +40,7 @@ const FUNCTIONS = `
       mkdir -p "$(dirname "node_modules/$name")" && ln -sfn "$target" "node_modules/$name"
       case $name in
         @qtest/host) ln -sf "$REPOSITORY/host/bin/qtest.js" node_modules/.bin/qtest ;;
+        vitest) ln -sf "$REPOSITORY/node_modules/.bin/vitest" node_modules/.bin/vitest ;;
         typescript) ln -sf "$REPOSITORY/node_modules/.bin/tsc" node_modules/.bin/tsc ;;
       esac
     done

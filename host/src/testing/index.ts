@@ -1,0 +1,3 @@
+/** What authors import into the unit tests of a plugin or a device, whatever their test runner. */
+export { testMachine, type TestMachine, type TestMachineOptions } from './machine.ts';
+export { CaseError, pluginCases, type PluginCases, type PluginCasesOptions, type TestCase } from './plugin-cases.ts';

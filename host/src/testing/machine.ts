@@ -1,0 +1,26 @@
+import type { AnyDeviceDefinition, ClockKind, MachineBuilder } from '@qtest/sdk';
+
+import { testMachine as create, type TestMachine as Created } from '../machine/testing.ts';
+
+/** A machine and its VCPU, on the thread of the test. */
+export type TestMachine = Omit<Created, 'bound'>;
+
+export interface TestMachineOptions {
+  /** Default `'virtual'`. */
+  readonly clock?: ClockKind;
+  /** Definitions of the devices that are none of the host's. */
+  readonly devices?: readonly AnyDeviceDefinition[];
+  /** Device accesses that may be made while virtual time stands still. Default 5 000 000. */
+  readonly stallLimit?: number;
+  /** All on this thread: each takes its interrupts in an access of its own. Default 1. */
+  readonly vcpus?: number;
+}
+
+/**
+ * Builds a machine inside a test. Nothing has to be disposed of.
+ * @example
+ * const { vcpu, clock } = testMachine((machine) => machine.pc());
+ */
+export function testMachine(init: (machine: MachineBuilder) => void, options: TestMachineOptions = {}): TestMachine {
+  return create(init, options);
+}

@@ -1,0 +1,185 @@
+import { fileURLToPath } from 'node:url';
+
+import type { ClockKind } from '@qtest/sdk';
+
+import type { CaseLane } from '../backends/backend.ts';
+import { selectCases } from '../cli/select.ts';
+import { settingsOf, type Settings } from '../config/settings.ts';
+import { applyPlugin, createHooks, type HookSet } from '../hooks.ts';
+import { loadPlugins } from '../plugins/load.ts';
+import type { LoadedPlugin } from '../plugins/types.ts';
+import type { CaseResult, SelectedCase } from '../report/events.ts';
+import { devicesOf } from '../vcpu/build.ts';
+import { native } from '../vcpu/lane.ts';
+import { runScheduled } from '../vcpu/scheduled.ts';
+
+/** Wall time that a test has beyond its case's, ms: the case's own time-out says more than a test runner's. */
+const GRACE = 15_000;
+
+/** How a plugin's cases are run. */
+export interface PluginCasesOptions {
+  /** The plugin's options, as a config gives them. */
+  readonly options?: Readonly<Record<string, unknown>>;
+  /** The clock of the machines; cases that need the other one are skipped. Without: each case's own, or the virtual one. */
+  readonly clock?: ClockKind;
+  /** Events that fail a case: `guestError`, `unimplemented`. */
+  readonly failOn?: readonly string[];
+}
+
+/** A case as a test. */
+export interface TestCase {
+  /** A path: `periodic/drift`. */
+  readonly name: string;
+  /** Milliseconds for the test runner to wait at least. */
+  readonly timeout: number;
+  /**
+   * Runs the case on a machine as `init()` left it.
+   * @param context what the test runner hands to a test, by which a case that is skipped is reported so.
+   * @throws a `CaseError` when the case does not pass.
+   */
+  readonly run: (context: { skip(reason: string): unknown }) => Promise<void>;
+}
+
+/** A plugin's cases, and the machine and threads that they run on, which `dispose` ends. */
+export interface PluginCases extends AsyncDisposable {
+  /** The plugin's. */
+  readonly name: string;
+  readonly cases: readonly TestCase[];
+  readonly dispose: () => Promise<void>;
+}
+
+/** A case that did not pass. Its stack is that of what the case threw, so that a test runner shows that line. */
+export class CaseError extends Error {
+  override readonly name = 'CaseError';
+  /** All that the command would report. */
+  readonly result: CaseResult;
+  readonly actual?: string;
+  readonly expected?: string;
+
+  constructor(result: CaseResult) {
+    super(messageOf(result));
+    this.result = result;
+    const [failure] = result.failures;
+    const frames = failure?.stack?.slice(failure.stack.indexOf('\n    at '));
+    if (frames?.startsWith('\n    at ') === true) this.stack = `CaseError: ${this.message}${frames}`;
+    if (failure?.actual === undefined || failure.expected === undefined) return;
+    this.actual = failure.actual;
+    this.expected = failure.expected;
+  }
+}
+
+/**
+ * The cases of a plugin as tests, for any test runner. They run as the command runs them, on threads of their own, one at a time.
+ * Of the plugin's hooks, `configResolved` and `done` are not called: they are the command's.
+ * @param plugin URL of its module: `new URL('./index.ts', import.meta.url)`.
+ * @throws what loading the plugin throws.
+ * @example
+ * const clock = await pluginCases(new URL('./clock.ts', import.meta.url));
+ * for (const { name, run, timeout } of clock.cases) test(name, run, timeout);
+ * afterAll(clock.dispose);
+ */
+export async function pluginCases(plugin: URL, given: PluginCasesOptions = {}): Promise<PluginCases> {
+  const { options, clock, failOn } = given;
+  const spec = fileURLToPath(plugin);
+  const from = fileURLToPath(new URL('.', plugin));
+  const plugins = await loadPlugins([{ spec, from, ...(options !== undefined && { options }) }]);
+  const settings = settingsOf({}, { ...(clock !== undefined && { clock }), ...(failOn !== undefined && { failOn }) });
+  const selection = await selectCases(plugins, { patterns: [], clock, defaultClock: 'virtual', backend: native });
+  const machines = new Machines(plugins, settings);
+  const reasons = new Map(selection.skipped.map(({ case: { name }, reason }) => [name, reason]));
+  const dispose = (): Promise<void> => machines.dispose();
+  return {
+    name: plugins[0]?.name ?? spec,
+    cases: selection.cases.map((selected) => ({
+      name: selected.name,
+      timeout: Number(machines.timeoutOf(selected) / 1_000_000n) + GRACE,
+      run: async (context) => {
+        const reason = reasons.get(selected.name);
+        if (reason !== undefined) return void context.skip(reason);
+        const result = await machines.run(selected);
+        if (result.status === 'skip') return void context.skip(result.reason ?? '');
+        if (result.status !== 'pass' && result.status !== 'known') throw new CaseError(result);
+      },
+    })),
+    dispose,
+    [Symbol.asyncDispose]: dispose,
+  };
+}
+
+/** The machine of the case before, for as long as the next one can have it. */
+class Machines {
+  readonly #plugins: readonly LoadedPlugin[];
+  readonly #settings: Settings;
+  readonly #hooks: HookSet = createHooks();
+  #lane: CaseLane | undefined;
+  /** The case before. A test runner may start several at once. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(plugins: readonly LoadedPlugin[], settings: Settings) {
+    this.#plugins = plugins;
+    this.#settings = settings;
+    for (const plugin of plugins) applyPlugin(this.#hooks, plugin);
+  }
+
+  timeoutOf({ name }: SelectedCase): bigint {
+    const found = this.#plugins[0]?.cases.find((item) => item.name === name);
+    return found?.timeout ?? this.#settings.timeout;
+  }
+
+  run(selected: SelectedCase): Promise<CaseResult> {
+    const result = this.#last.then(() => this.#runNow(selected));
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  async dispose(): Promise<void> {
+    await this.#last;
+    await this.#lane?.dispose();
+    this.#lane = undefined;
+  }
+
+  async #runNow(selected: SelectedCase): Promise<CaseResult> {
+    const [plugin] = this.#plugins;
+    if (plugin === undefined) throw new Error('there is no plugin');
+    if (this.#lane !== undefined && (this.#lane.spent || this.#lane.context.clock !== selected.clock)) {
+      await this.#lane.dispose();
+      this.#lane = undefined;
+    }
+    const { schedule, failOn, stallLimit } = this.#settings;
+    this.#lane ??= await native.createLane({
+      plugin,
+      clock: selected.clock,
+      hooks: this.#hooks,
+      known: devicesOf(this.#plugins),
+      stallLimit,
+    });
+    const expect = plugin.cases.find(({ name }) => name === selected.name)?.expect?.native;
+    const { signal } = new AbortController();
+    const timeout = this.timeoutOf(selected);
+    return await runScheduled(
+      this.#lane,
+      selected,
+      { hooks: this.#hooks, timeout, failOn, root: plugin.root, signal, expect },
+      schedule,
+    );
+  }
+}
+
+/** What happened, and what the VCPU did before. */
+function messageOf({ status, failures, log, notes, accesses }: CaseResult): string {
+  const told = failures.map(
+    ({ name, message, vcpu }) => `${vcpu === undefined ? '' : `VCPU ${vcpu}: `}${name}: ${message}`,
+  );
+  const parts = [
+    ['', told.length === 0 ? [status] : told],
+    ['log', log],
+    ['last accesses', accesses],
+    ['notes', notes],
+  ] as const;
+  return parts
+    .filter(([, lines]) => lines.length > 0)
+    .map(([title, lines]) =>
+      title === '' ? lines.join('\n') : [title, ...lines.map((line) => `  ${line}`)].join('\n'),
+    )
+    .join('\n\n');
+}
