@@ -10,7 +10,7 @@ import { xmlAttributes, xmlText } from './xml.ts';
 
 /**
  * JUnit's XML, as Jenkins and GitLab read it: a suite for each plugin. A time-out is a failure, a crash an error; a known difference is
- * skipped, with what differs. It is written here and not by a library: those at hand write forbidden characters or escape twice.
+ * skipped, with what differs. It is written here: the format is small, and that of node:test escapes quotes in attributes twice.
  */
 export class JunitReporter implements Reporter {
   readonly #output: Writable;
