@@ -17,6 +17,7 @@ const ACTIONS: Readonly<Record<CommandName, () => Promise<Action>>> = {
   contract: async () => (await import('./contract.ts')).contract,
   doctor: async () => (await import('./doctor.ts')).doctor,
   init: async () => (await import('./init.ts')).init,
+  serve: async () => (await import('./serve.ts')).serve,
 };
 
 /** Whether standard output is for one document. */

@@ -42,16 +42,20 @@ export interface CliOptions {
   readonly shard?: Shard;
   /** A report of an earlier run, by which the parts take as long as each other. */
   readonly durations?: string;
-  /** `qtest machine` alone: one of the host's machines, in place of the plugins'. */
+  /** `qtest machine` and `qtest serve`: one of the host's machines, in place of the plugins'. */
   readonly machine?: MachineName;
   /** `qtest compat` alone: whether to write Markdown. */
   readonly markdown?: boolean;
   /** `qtest compat` alone: the README to put the matrix into. */
   readonly into?: string;
-  /** `qtest contract` alone: types of devices; empty for those of the plugins. */
+  /** `qtest contract`: types of devices; empty for those of the plugins. `qtest serve`: devices to add, with their properties. */
   readonly device?: readonly string[];
   /** `qtest contract` alone: decides all that is random. */
   readonly seed?: number;
+  /** `qtest serve` alone: where to listen. */
+  readonly qtest?: string;
+  readonly qtestLog?: string;
+  readonly allowRemote?: boolean;
   /** `qtest init` alone. */
   readonly init?: InitOptions;
 }

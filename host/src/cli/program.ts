@@ -6,7 +6,7 @@ import type { Io } from './io.ts';
 import { addOptions, collect, MACHINES, parseSeed, type CliOptions, type InitOptions } from './options.ts';
 import { hostManifest } from './version.ts';
 
-export type CommandName = 'run' | 'list' | 'machine' | 'contract' | 'compat' | 'doctor' | 'init';
+export type CommandName = 'run' | 'list' | 'machine' | 'contract' | 'compat' | 'doctor' | 'init' | 'serve';
 
 type Backends = readonly BackendName[];
 
@@ -24,6 +24,7 @@ Examples:
   qtest compat --plugin rtc                   its cases on every backend, and where these differ
   qtest init my-tests                         a new plugin package, which passes its own tests
   qtest doctor                                what is installed here, and what is wrong with it
+  qtest serve --machine pc                    a machine, for any client of the qtest protocol
   qtest --plugin '?'                          the plugins of the config
 
 Exit codes:
@@ -82,6 +83,23 @@ export function createProgram(
     .action((folder: string, own: Omit<InitOptions, 'folder'>) =>
       run('init', { ...program.opts<CliOptions>(), init: { folder, ...own } }),
     );
+  add('serve', 'speak the qtest protocol, so that other clients drive our devices')
+    .addOption(
+      new Option('--machine <name>', "one of the host's own machines, in place of the plugin's").choices(MACHINES),
+    )
+    .addOption(
+      new Option('--device <type,...>', "a device to add, as 'edu,slot=4'; repeatable")
+        .argParser(collect)
+        .default([], 'none'),
+    )
+    .addOption(
+      new Option(
+        '--qtest <address>',
+        'where to listen: unix:PATH, tcp:127.0.0.1:PORT (0: any), stdio, or pipe:PATH of two FIFOs',
+      ).default('stdio'),
+    )
+    .option('--qtest-log <file>', 'write requests and replies to a file')
+    .option('--allow-remote', 'let --qtest be an address that others can reach');
   return program;
 
   function add(name: CommandName, description: string): Command {

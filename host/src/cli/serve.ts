@@ -1,0 +1,110 @@
+import type { AnyDeviceDefinition, Property } from '@qtest/sdk';
+
+import { settingsOf } from '../config/settings.ts';
+import { hostError } from '../errors.ts';
+import { applyPlugin, createHooks } from '../hooks.ts';
+import type { Builder, KnownDevice } from '../machine/builder.ts';
+import { createMachine } from '../machine/create.ts';
+import { loadPlugins } from '../plugins/load.ts';
+import type { LoadedPlugin } from '../plugins/types.ts';
+import { addressText, parseAddress } from '../server/address.ts';
+import { buildTree, Paths } from '../server/paths.ts';
+import { openLog } from '../server/request-log.ts';
+import { Server } from '../server/serve.ts';
+import { ServedMachine } from '../server/served-machine.ts';
+import { build, contextFor, devicesOf, registryOf } from '../vcpu/build.ts';
+import { INTERRUPTED } from './interrupt.ts';
+import type { Io } from './io.ts';
+import type { CliOptions } from './options.ts';
+import { pluginRequests, readConfig } from './prepare.ts';
+
+/** `qtest serve`: a machine for other clients of the qtest protocol, until a signal or the end of standard input. */
+export async function serve(options: CliOptions, io: Io): Promise<number> {
+  const { qtest = 'stdio', qtestLog, allowRemote = false } = options;
+  const address = parseAddress(qtest, { remote: allowRemote });
+  const { builder, known, name } = await machineFor(options, io);
+  const bound = createMachine(builder, registryOf(known));
+  const machine = new ServedMachine(bound);
+  const tree = buildTree(bound.blueprint, {
+    machineType: `${name}-machine`,
+    cpuType: 'vcpu',
+    cpus: 0,
+    added: new Map(),
+  });
+  const paths = new Paths(
+    () => tree,
+    () => machine.bound.blueprint,
+  );
+  const server = new Server(machine, paths, qtestLog === undefined ? undefined : openLog(qtestLog));
+  const listener = await server.listen(address);
+  const signal = Promise.withResolvers<number>();
+  process.once('SIGINT', () => signal.resolve(INTERRUPTED));
+  process.once('SIGTERM', () => signal.resolve(0));
+  if (address.kind !== 'stdio') io.stderr.write(`qtest: the machine ${name} is at ${addressText(listener.address)}\n`);
+  const code = await Promise.race([signal.promise, listener.ended.then(() => 0)]);
+  listener.close();
+  server.close();
+  return code;
+}
+
+interface Built {
+  readonly builder: Builder;
+  readonly known: ReadonlyMap<string, KnownDevice>;
+  readonly name: string;
+}
+
+/** The machine that the options name; else the one of the only plugin. Hooks of plugins apply to either. */
+async function machineFor(options: CliOptions, io: Io): Promise<Built> {
+  const { machine: name, device: devices = [] } = options;
+  const config = await readConfig(options, io);
+  const { clock } = settingsOf(config.config, options);
+  if (clock === 'realtime')
+    throw hostError('USAGE', "'serve' runs on the virtual clock, which clients move: leave out --clock realtime");
+  const plugins = await loadPlugins(pluginRequests(options, io, config));
+  const known = devicesOf(plugins);
+  const hooks = createHooks();
+  for (const plugin of plugins) applyPlugin(hooks, plugin);
+  let builder: Builder;
+  let owner: LoadedPlugin | undefined;
+  if (name === undefined) {
+    owner = plugins.length === 1 ? plugins[0] : undefined;
+    if (owner === undefined)
+      throw hostError(
+        'USAGE',
+        `which machine? ${plugins.length === 0 ? 'No plugin is named' : `${plugins.length} plugins are named`}: give --machine pc, or one plugin whose machine it is`,
+      );
+    builder = await build(owner, { known, hooks, context: contextFor(owner, 'virtual') });
+  } else {
+    const { Builder: Class } = await import('../machine/builder.ts');
+    builder = new Class('virtual', known);
+    if (name === 'pc') builder.pc();
+    if (name === 'isapc') builder.isapc();
+    await hooks.machineInit.promise(builder, { plugin: 'qtest', machine: 1, clock: 'virtual', vcpus: 1 });
+  }
+  for (const text of devices) addDevice(builder, known, text);
+  return { builder, known, name: name ?? owner?.name ?? '' };
+}
+
+/** Adds what `--device type,id=…,bus=…,property=value` says. */
+function addDevice(builder: Builder, known: ReadonlyMap<string, KnownDevice>, text: string): void {
+  const [type = '', ...words] = text.split(',');
+  const definition = known.get(type)?.definition;
+  const given: Record<string, unknown> = {};
+  for (const entry of words) {
+    const equals = entry.indexOf('=');
+    if (equals <= 0) throw hostError('USAGE', `--device '${text}': '${entry}' is no property=value`);
+    const key = entry.slice(0, equals);
+    const value = entry.slice(equals + 1);
+    given[key] = key === 'bus' ? builder.get(value) : propertyValue(definition, key, value);
+  }
+  builder.add(type, given);
+}
+
+/** A property as its kind reads it; what it cannot be stays text, for the builder to refuse. */
+function propertyValue(definition: AnyDeviceDefinition | undefined, key: string, text: string): unknown {
+  const schema: Readonly<Record<string, Property>> = definition?.schema.properties ?? {};
+  const kind = schema[key]?.kind;
+  if (kind === 'number' && text.trim() !== '' && !Number.isNaN(Number(text))) return Number(text);
+  if (kind === 'boolean' && /^(?:true|false|on|off)$/.test(text)) return text === 'true' || text === 'on';
+  return text;
+}
