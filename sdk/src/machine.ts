@@ -101,6 +101,10 @@ export interface IsaPcOptions {
   readonly cpus?: number;
   /** Properties of the RTC. By default it behaves as QEMU's; `cmos` goes in place of the PC's. */
   readonly rtc?: DeviceTypes['mc146818rtc'];
+  /** Bytes of the CMOS by their indices, in place of those that the board puts there for the firmware: 0x38 and 0x3d, the boot order. */
+  readonly cmos?: Readonly<Record<number, number>>;
+  /** Properties of `fw_cfg0`, such as its files. */
+  readonly fwCfg?: Partial<DeviceTypes['fw_cfg']>;
   /** Serial ports: COM1 at 0x3f8, IRQ 4; COM2 at 0x2f8, IRQ 3; COM3 at 0x3e8, IRQ 4; COM4 at 0x2e8, IRQ 3. Default 1. */
   readonly serial?: number;
   /** `hpet0`, through which PIT and RTC get to IRQ 0 and 8. Default false. */

@@ -99,7 +99,7 @@ function addBoard(
   isa: DeviceRef,
   options: IsaPcOptions,
 ): { board: IsaPcMachine; parts: Wide } {
-  const { ram = DEFAULT_RAM, cpus = 1, rtc: clock = {}, serial = 1 } = options;
+  const { ram = DEFAULT_RAM, cpus = 1, rtc: clock = {}, serial = 1, cmos: bytes = {} } = options;
   const onIsa = { bus: isa };
   const hpet = options.hpet === undefined || options.hpet === false ? undefined : given(options.hpet);
   const irqs = hpet === undefined ? {} : { irq: UNWIRED };
@@ -110,7 +110,13 @@ function addBoard(
   const speaker = machine.add('pcspk', { ...onIsa, refresh: 'read' });
   machine.connect(machine.output(speaker, 'gate'), machine.input(pit, 'gate', 2));
   machine.connect(machine.output(pit, 'out', 2), machine.input(speaker, 'out'));
-  const rtc = machine.add('mc146818rtc', { ...onIsa, ...RTC_AS_QEMU, cmos: cmosOf(ram, cpus), ...clock, ...irqs });
+  const rtc = machine.add('mc146818rtc', {
+    ...onIsa,
+    ...RTC_AS_QEMU,
+    cmos: cmosOf(ram, cpus, bytes),
+    ...clock,
+    ...irqs,
+  });
   if (hpet !== undefined) {
     const { intcap = HPET_INTCAP } = hpet;
     const timers = machine.add('hpet', { ...hpet, intcap });
@@ -128,7 +134,7 @@ function addBoard(
   const kbc = machine.add('i8042', onIsa);
   machine.resetOn(machine.output(kbc, 'reset'));
   const uarts = addSerial(machine, isa, serial);
-  const fwCfg = machine.add('fw_cfg', { ramSize: ram, cpus, maxCpus: cpus });
+  const fwCfg = machine.add('fw_cfg', { ramSize: ram, cpus, maxCpus: cpus, ...options.fwCfg });
   addPart(machine, 'pvpanic', options.pvpanic, onIsa);
   const watchdog = addPart(machine, 'ib700', options.ib700, onIsa);
   if (watchdog !== undefined) machine.resetOn(machine.output(watchdog, 'reset'));
@@ -168,7 +174,7 @@ function given<T extends object>(option: true | T): Partial<T> {
  * What the firmware finds in the CMOS. QEMU, hw/i386/pc.c, `pc_cmos_init`: sizes of memory in KiB, and above 16 MiB in 64 KiB; no
  * floppies; equipment: a coprocessor and a PS/2 mouse; boot order `cad`, hard disk, floppy, CD-ROM.
  */
-function cmosOf(ram: number, cpus: number): string {
+function cmosOf(ram: number, cpus: number, others: Readonly<Record<number, number>>): string {
   const counted = (from: number, unit: number): number =>
     Math.min(Math.max(Math.floor((ram - from) / unit), 0), 0xffff);
   const word = (at: number, value: number): Record<number, number> => ({ [at]: value & 0xff, [at + 1]: value >> 8 });
@@ -185,5 +191,6 @@ function cmosOf(ram: number, cpus: number): string {
     ...word(0x5b, 0),
     0x5d: 0,
     0x5f: cpus - 1,
+    ...others,
   });
 }
