@@ -9,9 +9,11 @@ import { loadPlugins } from '../plugins/load.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';
 import { addressText, parseAddress } from '../server/address.ts';
 import { buildTree, Paths } from '../server/paths.ts';
+import type { RequestLog } from '../server/connection.ts';
 import { openLog } from '../server/request-log.ts';
 import { Server } from '../server/serve.ts';
 import { ServedMachine } from '../server/served-machine.ts';
+import { messageOf } from '../thrown.ts';
 import { build, contextFor, devicesOf, registryOf } from '../vcpu/build.ts';
 import { INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';
@@ -35,7 +37,7 @@ export async function serve(options: CliOptions, io: Io): Promise<number> {
     () => tree,
     () => machine.bound.blueprint,
   );
-  const server = new Server(machine, paths, qtestLog === undefined ? undefined : openLog(qtestLog));
+  const server = new Server(machine, paths, qtestLog === undefined ? undefined : logTo(qtestLog));
   const listener = await server.listen(address);
   const signal = Promise.withResolvers<number>();
   process.once('SIGINT', () => signal.resolve(INTERRUPTED));
@@ -45,6 +47,14 @@ export async function serve(options: CliOptions, io: Io): Promise<number> {
   listener.close();
   server.close();
   return code;
+}
+
+function logTo(file: string): RequestLog {
+  try {
+    return openLog(file);
+  } catch (error) {
+    throw hostError('USAGE', `--qtest-log ${file}: ${messageOf(error)}`);
+  }
 }
 
 interface Built {

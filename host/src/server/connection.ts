@@ -1,9 +1,15 @@
 import type { Duplex } from 'node:stream';
 import { LineReader } from './line-reader.ts';
-import { MAX_LINE, type Session } from './session.ts';
+import { MAX_LINE } from './limits.ts';
 
 /** Bytes of replies that wait for a client to read them, from which on its requests wait too. */
 const MAX_PENDING = 2 ** 20;
+
+/** What executes requests: see `Session`. */
+export interface Executor {
+  execute(line: string): string | undefined;
+  goOn(): string | undefined;
+}
 
 /** What a session is told of the requests and replies: the log of `-qtest-log`. */
 export interface RequestLog {
@@ -17,18 +23,21 @@ export interface RequestLog {
  */
 export class Connection {
   readonly #stream: Duplex;
-  readonly #session: Session;
+  readonly #session: Executor;
   readonly #log: RequestLog | undefined;
+  readonly #after: () => void;
   readonly #lines = new LineReader(MAX_LINE);
   #replies = '';
   #working = false;
   /** A request is being executed that takes longer than a moment. */
   #isLong = false;
 
-  constructor(stream: Duplex, session: Session, log?: RequestLog) {
+  /** @param after is called when all requests that there were have been executed, or others come first. */
+  constructor(stream: Duplex, session: Executor, log?: RequestLog, after: () => void = () => {}) {
     this.#stream = stream;
     this.#session = session;
     this.#log = log;
+    this.#after = after;
     stream.on('data', (chunk: Buffer) => {
       this.#lines.push(chunk);
       if (!this.#isLong) this.#work();
@@ -60,6 +69,7 @@ export class Connection {
     } finally {
       this.#working = false;
     }
+    this.#after();
   }
 
   /** Executes a line, or goes on with one. False when there is none, or it takes longer. */

@@ -1,20 +1,16 @@
-const NEWLINE = 0x0a;
-const NOTHING = Buffer.alloc(0);
-
 /**
- * Bytes as they come, cut into lines of bounded length. A line that is too long is given as undefined when it ends, and no more of it is
- * kept than the bound.
+ * Bytes as they come, cut into lines of bounded length, one byte a character. A line that is too long is given as undefined when it ends,
+ * and no more of it is kept than the bound.
  */
 export class LineReader {
   readonly #limit: number;
-  /** The chunk that is being cut, where its next line begins, and the chunks after it. */
-  #chunk: Buffer = NOTHING;
+  /** The text that is being cut, where its next line begins, and what came after it. */
+  #text = '';
   #at = 0;
-  readonly #later: Buffer[] = [];
+  readonly #later: string[] = [];
   /** What came before it of its first line. */
-  #pieces: Buffer[] = [];
-  #kept = 0;
-  #tooLong = false;
+  #part = '';
+  #isTooLong = false;
 
   /** @param limit bytes that a line may have, without its end. */
   constructor(limit: number) {
@@ -23,56 +19,58 @@ export class LineReader {
 
   /** Whether a part of a line waits for its end. */
   get hasPart(): boolean {
-    return this.#kept > 0 || this.#tooLong;
+    return this.#part !== '' || this.#isTooLong;
   }
 
   /** Bytes that have not been looked at. */
   get waiting(): number {
-    return this.#later.reduce((sum, { length }) => sum + length, this.#chunk.length - this.#at);
+    return this.#later.reduce((sum, { length }) => sum + length, this.#text.length - this.#at);
   }
 
+  /** Gives it more. The bytes are copied: the chunk may be the reader's only buffer. */
   push(chunk: Buffer): void {
-    if (this.#at < this.#chunk.length) {
-      this.#later.push(chunk);
+    // Decoded at once: it is most of the cost of a line to do it for each.
+    const text = chunk.toString('latin1');
+    if (this.#at < this.#text.length) {
+      this.#later.push(text);
       return;
     }
-    this.#chunk = chunk;
+    this.#text = text;
     this.#at = 0;
   }
 
-  /** The next whole line, one byte a character; undefined for one that was too long, null when there is none. */
+  /** The next whole line; undefined for one that was too long, null when there is none. */
   next(): string | undefined | null {
-    let chunk = this.#chunk;
-    let from = this.#at;
-    let end = -1;
-    while (from >= chunk.length || (end = chunk.indexOf(NEWLINE, from)) < 0) {
-      if (from < chunk.length) this.#keep(chunk.subarray(from));
-      chunk = this.#later.shift() ?? NOTHING;
-      this.#chunk = chunk;
-      this.#at = from = 0;
-      if (chunk.length === 0) return null;
+    let end = this.#text.indexOf('\n', this.#at);
+    while (end < 0) {
+      if (this.#at < this.#text.length) this.#keep(this.#text.length);
+      this.#text = this.#later.shift() ?? '';
+      this.#at = 0;
+      if (this.#text === '') return null;
+      end = this.#text.indexOf('\n');
     }
+    if (!this.hasPart && end - this.#at <= this.#limit) {
+      const line = this.#text.slice(this.#at, end);
+      this.#at = end + 1;
+      return line;
+    }
+    this.#keep(end);
     this.#at = end + 1;
-    if (!this.hasPart) return end - from <= this.#limit ? chunk.toString('latin1', from, end) : undefined;
-    this.#keep(chunk.subarray(from, end));
-    const line = this.#tooLong ? undefined : Buffer.concat(this.#pieces).toString('latin1');
+    const line = this.#isTooLong ? undefined : this.#part;
     this.forget();
     return line;
   }
 
   /** Drops the part of a line that there is: whoever sent it has gone. */
   forget(): void {
-    this.#pieces = [];
-    this.#kept = 0;
-    this.#tooLong = false;
+    this.#part = '';
+    this.#isTooLong = false;
   }
 
-  #keep(piece: Buffer): void {
-    this.#kept += piece.length;
-    if (this.#tooLong) return;
-    this.#tooLong = this.#kept > this.#limit;
-    if (this.#tooLong) this.#pieces = [];
-    // A copy: the chunk it is of may be the reader's only buffer.
-    else if (piece.length > 0) this.#pieces.push(Buffer.from(piece));
+  #keep(end: number): void {
+    if (this.#isTooLong) return;
+    this.#isTooLong = this.#part.length + end - this.#at > this.#limit;
+    if (this.#isTooLong) this.#part = '';
+    else this.#part += this.#text.slice(this.#at, end);
   }
 }

@@ -1,14 +1,10 @@
-import { constants, existsSync, openSync, unlinkSync } from 'node:fs';
-import { connect, createServer, Socket, type Server } from 'node:net';
+import { unlinkSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { hostError } from '../errors.ts';
 import { codeOf, messageOf } from '../thrown.ts';
 import { addressText, type Address } from './address.ts';
-
-/** Somebody's end of a connection. */
-export interface Client {
-  readonly stream: Duplex;
-}
+import { openFifos } from './fifos.ts';
 
 /** Where clients come from. */
 export interface Listener {
@@ -19,6 +15,9 @@ export interface Listener {
   close(): void;
 }
 
+/** Turns of the event loop that a client waits for the one before it to have gone. */
+const TURNS = 8;
+
 /** What is to be done with a client; false when there is one already. */
 export type OnClient = (stream: Duplex) => boolean;
 
@@ -28,7 +27,7 @@ export async function listen(address: Address, onClient: OnClient, refusal: stri
     case 'stdio':
       return standardStreams(address, onClient);
     case 'pipe':
-      onClient(openFifos(address.path));
+      onClient(fifos(address.path));
       return { address, ended: new Promise(() => {}), close: () => {} };
     default:
       return await listenOn(address, onClient, refusal);
@@ -44,23 +43,12 @@ function standardStreams(address: Address, onClient: OnClient): Listener {
   return { address, ended, close: () => stream.destroy() };
 }
 
-/**
- * Two FIFOs, `PATH.in` to read from and `PATH.out` to write to, or one, `PATH`, for both; as QEMU's. Each is opened for both ways, so
- * that neither waits for the other end, and no end of the client's ends it.
- */
-export function openFifos(path: string): Duplex {
-  const mode = constants.O_RDWR | constants.O_NONBLOCK;
-  const pair = existsSync(`${path}.in`) && existsSync(`${path}.out`);
-  const open = (name: string): number => {
-    try {
-      return openSync(name, mode);
-    } catch (error) {
-      throw hostError('USAGE', `pipe:${path}: ${messageOf(error)}; make ${path}.in and ${path}.out with mkfifo`);
-    }
-  };
-  const readable = new Socket({ fd: open(pair ? `${path}.in` : path), readable: true, writable: false });
-  const writable = new Socket({ fd: open(pair ? `${path}.out` : path), readable: false, writable: true });
-  return Duplex.from({ readable, writable });
+function fifos(path: string): Duplex {
+  try {
+    return openFifos(path);
+  } catch (error) {
+    throw hostError('USAGE', `pipe:${path}: ${messageOf(error)}; make ${path}.in and ${path}.out with mkfifo`);
+  }
 }
 
 async function listenOn(
@@ -73,7 +61,7 @@ async function listenOn(
     socket.setNoDelay(true);
     // A client that vanishes is no error here: its 'close' follows.
     socket.on('error', () => socket.destroy());
-    if (!onClient(socket)) socket.end(refusal);
+    offer(socket, onClient, refusal, TURNS);
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) =>
@@ -85,6 +73,13 @@ async function listenOn(
     );
   });
   return { address: withPort(address, server), ended: new Promise(() => {}), close: () => void server.close() };
+}
+
+/** The client before this one may have gone, and its end be still to be seen. */
+function offer(socket: Socket, onClient: OnClient, refusal: string, turns: number): void {
+  if (onClient(socket)) return;
+  if (turns > 0) setImmediate(() => offer(socket, onClient, refusal, turns - 1));
+  else socket.end(refusal);
 }
 
 function withPort(address: Address, server: Server): Address {

@@ -1,6 +1,6 @@
 import { defineDevice, deviceSchema } from '@qtest/sdk';
 import { describe, expect, it } from 'vitest';
-import { MAX_TRANSFER } from './session.ts';
+import { MAX_TRANSFER } from './limits.ts';
 import { testSession } from './testing.ts';
 
 const pc = () => testSession((machine) => machine.pc({ serial: 2, hpet: true, edu: true }));

@@ -1,17 +1,9 @@
 import type { AccessSize } from '@qtest/sdk';
 import { inputLines, outputLines, type Watched } from './intercept.ts';
+import { FILL_CHUNK, MAX_FILL, MAX_TRANSFER } from './limits.ts';
 import { parseSigned, parseSmall, parseUnsigned } from './numbers.ts';
 import type { Paths } from './paths.ts';
 import type { ServedMachine } from './served-machine.ts';
-
-/** Most bytes that one `read`, `write`, `b64read` or `b64write` moves. */
-export const MAX_TRANSFER = 2 ** 24;
-/** Most bytes that one `memset` fills: all that a 32-bit machine has. */
-const MAX_FILL = 2n ** 32n;
-/** Bytes that `memset` fills at once. */
-const FILL_CHUNK = 2 ** 16;
-/** Longest line: a `write` of MAX_TRANSFER bytes, with room for its first words. */
-export const MAX_LINE = 2 * MAX_TRANSFER + 256;
 
 /** Characters of an unknown command that the reply repeats. */
 const MAX_ECHO = 64;
@@ -57,9 +49,13 @@ export class Session {
 
   /** Executes a request; gives the reply, with its end of line, or undefined when it takes longer: see `goOn()`. Never throws. */
   execute(line: string): string | undefined {
-    const words = line.split(' ');
     try {
-      return this.#unlessFault(this.#run(words));
+      // Most of what clients send, and the one request of which its taking apart would be half of the cost.
+      if (line.startsWith('inb ')) {
+        const port = parseSmall(line.slice(4));
+        if (port <= 0xffff) return this.#unlessFault(`OK 0x${hex4(this.#machine.inb(port))}\n`);
+      }
+      return this.#unlessFault(this.#run(line.split(' ')));
     } catch (error) {
       if (!(error instanceof Malformed)) throw error;
       return `FAIL ${error.message}\n`;
@@ -85,7 +81,7 @@ export class Session {
     const machine = this.#machine;
     switch (command) {
       case 'inb':
-        return `OK 0x${hex4(machine.ioRead(this.#port(words), 1))}\n`;
+        return `OK 0x${hex4(machine.inb(this.#port(words)))}\n`;
       case 'inw':
         return `OK 0x${hex4(machine.ioRead(this.#port(words), 2))}\n`;
       case 'inl':
