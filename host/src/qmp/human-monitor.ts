@@ -1,0 +1,24 @@
+import type { Duplex } from 'node:stream';
+import type { Emulator } from '../emulator/emulator.ts';
+import { LineReader } from '../server/line-reader.ts';
+import { runHuman } from './hmp.ts';
+import { QEMU_VERSION_TEXT } from './version.ts';
+
+const MAX_LINE = 4096;
+const PROMPT = '(qemu) ';
+
+/** The monitor for humans on a stream: a prompt, a command line, what it prints. */
+export class HumanMonitor {
+  /** @param after is called when a command has been dealt with. */
+  constructor(stream: Duplex, emulator: Emulator, after: () => void) {
+    const reader = new LineReader(MAX_LINE);
+    stream.write(`QEMU ${QEMU_VERSION_TEXT} monitor - type 'help' for more information\r\n${PROMPT}`);
+    stream.on('data', (chunk: Buffer) => {
+      reader.push(chunk);
+      for (let line; (line = reader.next()) !== null;) {
+        stream.write(`${line === undefined ? '' : runHuman(emulator, line)}${PROMPT}`);
+        after();
+      }
+    });
+  }
+}
