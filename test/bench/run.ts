@@ -139,6 +139,24 @@ const pc = samples({
   start: () => Number(run([`${HERE}pc.ts`, 'start']).stdout),
   restore: () => Number(run([`${HERE}pc.ts`, 'restore']).stdout),
 });
+const hasQemu = spawnSync('qemu-system-x86_64', ['--version']).status === 0;
+const served =
+  (what: string, who = 'own') =>
+  (): number =>
+    who === 'qemu' && !hasQemu
+      ? Number.NaN
+      : Number(run(['--expose-gc', '--conditions=@qtest/source', `${HERE}served.ts`, what, who]).stdout);
+const protocol = samples({
+  roundTrip: served('roundtrip'),
+  qemuRoundTrip: served('roundtrip', 'qemu'),
+  pipelined: served('pipelined'),
+  qemuPipelined: served('pipelined', 'qemu'),
+  start: served('start'),
+  qemuStart: served('start', 'qemu'),
+  access: served('access'),
+  node: () => run(['-e', '0']).ms,
+});
+const fuzzGrowth = served('fuzz')();
 const start = samples({
   node: () => run(['-e', '0']).ms,
   list: () => run([QTEST, 'list', '--plugin', '@qtest/qtest-rtc']).ms,
@@ -226,6 +244,35 @@ const rows: Row[] = [
     target: '≤ 2 s',
     met: start.package <= 2000,
   },
+  ...(hasQemu
+    ? [
+        atMost(
+          "inb over qtest-system-x86_64's socket, over QEMU's",
+          protocol.roundTrip / protocol.qemuRoundTrip,
+          1,
+          `${protocol.roundTrip.toFixed(0)} / ${protocol.qemuRoundTrip.toFixed(0)} µs`,
+        ),
+        {
+          what: '  inb, a thousand together, requests a second',
+          figure: `${ratio(protocol.pipelined / protocol.qemuPipelined)}  (${Math.round(protocol.pipelined)} / ${Math.round(protocol.qemuPipelined)})`,
+          target: '≥ 5 ×',
+          met: protocol.pipelined >= 5 * protocol.qemuPipelined,
+        },
+      ]
+    : []),
+  atMost(
+    'qtest-system-x86_64, exec to the answer of endianness, over node -e 0',
+    protocol.start / protocol.node,
+    1.5,
+    `${protocol.start.toFixed(0)} / ${protocol.node.toFixed(0)} ms; QEMU ${protocol.qemuStart.toFixed(0)} ms`,
+  ),
+  atMost('  exec to its first access', protocol.access / protocol.node, undefined, `${protocol.access.toFixed(0)} ms`),
+  {
+    what: 'heap after 1 000 000 mutated requests, over that after half of them',
+    figure: `${(fuzzGrowth / 2 ** 20).toFixed(2)} MiB`,
+    target: '≤ 8 MiB',
+    met: fuzzGrowth <= 2 ** 23,
+  },
   ...drift.cases.filter(({ value, status }) => value !== undefined || status !== 'skip').map(driftRow),
 ];
 
@@ -274,6 +321,6 @@ for (const { what, figure, target, met } of rows) {
 }
 writeFileSync(
   `${HERE}results.json`,
-  `${JSON.stringify({ node: process.version, access, full, several, single, pc, start, trivial, rows }, undefined, 2)}\n`,
+  `${JSON.stringify({ node: process.version, access, full, several, single, pc, protocol, start, trivial, rows }, undefined, 2)}\n`,
 );
 process.exitCode = rows.every(({ met }) => met) ? 0 : 1;

@@ -1,0 +1,358 @@
+import { spawnSync } from 'node:child_process';
+import { symlinkSync, writeFileSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { dirname, join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { emptyFolder } from './support/project.ts';
+import { LineClient } from './support/qtest-client.ts';
+import { REPOSITORY, run, start, type Ended } from './support/run.ts';
+
+const BIN = join(REPOSITORY, 'host/bin/qtest-system-x86_64.cjs');
+const CLIENT = join(REPOSITORY, 'test/fixtures/standin/libqtest-client.c');
+
+const hasCompiler = spawnSync('cc', ['--version']).status === 0;
+
+function standin(...args: readonly string[]): Promise<Ended> {
+  return run(process.execPath, [BIN, ...args], { cwd: emptyFolder() });
+}
+
+interface Emulator {
+  readonly qtest: LineClient;
+  readonly qmp: LineClient;
+  /** Sends a command; gives its reply. Events that come before are kept for `event()`. */
+  readonly command: (execute: string, args?: object) => Promise<unknown>;
+  /** The next event of a name; others are passed over. */
+  readonly event: (name: string) => Promise<unknown>;
+  readonly ended: Promise<Ended>;
+  readonly signal: (name: NodeJS.Signals) => void;
+}
+
+/** Starts it as libqtest does: listens on two sockets, of which it connects to both. */
+async function emulator(...args: readonly string[]): Promise<Emulator> {
+  const path = emptyFolder();
+  const accept = async (name: string): Promise<{ socket: Promise<Socket>; path: string }> => {
+    const at = join(path, name);
+    const server = createServer();
+    const socket = new Promise<Socket>((resolve) => server.once('connection', resolve));
+    await new Promise<void>((resolve) => server.listen(at, resolve));
+    void socket.then(() => server.close());
+    return { socket, path: at };
+  };
+  const [qtestSide, qmpSide] = [await accept('qtest'), await accept('qmp')];
+  const running = start(
+    process.execPath,
+    [
+      BIN,
+      ...['-qtest', `unix:${qtestSide.path}`, '-qtest-log', '/dev/null'],
+      ...['-chardev', `socket,path=${qmpSide.path},id=char0`, '-mon', 'chardev=char0,mode=control', '-display', 'none'],
+      ...args,
+      ...['-accel', 'qtest'],
+    ],
+    { cwd: path },
+  );
+  onTestFinished(async () => {
+    running.signal('SIGKILL');
+    await running.ended;
+  });
+  const qtest = new LineClient(await qtestSide.socket);
+  const qmp = new LineClient(await qmpSide.socket);
+  const events: { event: string }[] = [];
+  const next = async (): Promise<Record<string, unknown>> => {
+    const line = await qmp.line();
+    if (line === undefined) throw new Error('the monitor has closed');
+    expect(line.endsWith('\r')).toBe(true);
+    return JSON.parse(line) as Record<string, unknown>;
+  };
+  const command = async (execute: string, given?: object): Promise<unknown> => {
+    qmp.send(JSON.stringify({ execute, ...(given !== undefined && { arguments: given }) }));
+    for (;;) {
+      const message = await next();
+      if (typeof message['event'] !== 'string') return message['return'] ?? message;
+      events.push({ ...message, event: message['event'] });
+    }
+  };
+  const event = async (name: string): Promise<unknown> => {
+    for (;;) {
+      const message = events.shift() ?? (await next());
+      if (message.event === name) return 'data' in message ? message.data : undefined;
+    }
+  };
+  expect(await qtest.ask('endianness')).toBe('OK little');
+  expect(await next()).toHaveProperty('QMP.version.qemu.major');
+  expect(await command('qmp_capabilities')).toEqual({});
+  return { qtest, qmp, command, event, ended: running.ended, signal: (name) => running.signal(name) };
+}
+
+it.skipIf(!hasCompiler)('is driven by a C program that does what libqtest does', async () => {
+  const path = emptyFolder();
+  const built = spawnSync('cc', ['-O1', '-Wall', '-Wextra', '-Werror', '-o', join(path, 'client'), CLIENT], {
+    encoding: 'utf8',
+  });
+  expect(built.stderr).toBe('');
+  // libqtest reads the architecture off the name.
+  symlinkSync(BIN, join(path, 'qtest-system-x86_64'));
+  const ended = await run(join(path, 'client'), ['./qtest-system-x86_64'], { cwd: path });
+  expect(ended).toEqual({
+    code: 0,
+    stdout: ['rtc', 'pci', 'plug', 'watchdog', 'panic', 'absent'].map((name) => `ok ${name}\n`).join(''),
+    stderr: '',
+  });
+  expect(dirname(process.execPath)).not.toBe('');
+});
+
+it('ends with the status 0 on SIGTERM, with requests under way', async () => {
+  const { qtest, signal, ended } = await emulator();
+  qtest.send('clock_step 9000000000000000000\n');
+  signal('SIGTERM');
+  expect(await ended).toEqual({ code: 0, stdout: '', stderr: '' });
+});
+
+it("has QEMU's pc, as far as its devices are there", async () => {
+  const { qtest, command } = await emulator('-m', '64M', '-smp', '2', '-uuid', '4600cb32-38ec-4b2f-8acb-81c6ea54f2d8');
+  expect(await qtest.ask('outl 0xcf8 0x80000000')).toBe('OK');
+  expect(await qtest.ask('inl 0xcfc')).toBe('OK 0x12378086');
+  // fw_cfg: the RAM's size, the CPUs, the UUID.
+  const item = async (key: number, size: number): Promise<string> => {
+    await qtest.ask(`outw 0x510 ${key}`);
+    let bytes = '';
+    for (let n = 0; n < size; n++) bytes += (await qtest.ask('inb 0x511')).slice(-2);
+    return bytes;
+  };
+  expect(await item(0, 4)).toBe('51454d55');
+  expect(await item(3, 8)).toBe('0000000400000000');
+  expect(await item(5, 2)).toBe('0200');
+  expect(await item(2, 16)).toBe('4600cb3238ec4b2f8acb81c6ea54f2d8');
+  expect(await command('query-cpus-fast')).toHaveLength(2);
+  expect(await command('qom-get', { path: '/machine', property: 'type' })).toBe('pc-i440fx-machine');
+  // The HPET is there by default, and can be left out.
+  expect(await qtest.ask('readl 0xfed00000')).toBe('OK 0x000000008086a201');
+  const without = await emulator('-M', 'pc,hpet=off');
+  expect(await without.qtest.ask('readl 0xfed00000')).toBe('OK 0x00000000ffffffff');
+});
+
+it.each([
+  ['', 0x1230, 0x1230],
+  ['-no-fd-bootchk', 0x1231, 0x1231],
+  ['-boot c', 0x0200, 0x0200],
+  ['-boot nda', 0x3410, 0x3410],
+  ['-boot order=', 0, 0],
+  ['-boot order= -boot order=c', 0x0200, 0x0200],
+  ['-boot once=a', 0x0100, 0x1230],
+  ['-boot once=a,order=c', 0x0100, 0x0200],
+  ['-boot once=d -boot order=nda', 0x0300, 0x3410],
+])('tells the firmware of %j, before and after a reset', async (args, before, after) => {
+  const { qtest, command, event } = await emulator('-nodefaults', ...args.split(' ').filter((word) => word !== ''));
+  const order = async (): Promise<number> => {
+    const byte = async (index: number): Promise<number> => {
+      await qtest.ask(`outb 0x70 ${index}`);
+      return Number((await qtest.ask('inb 0x71')).slice(3));
+    };
+    return (await byte(0x38)) | ((await byte(0x3d)) << 8);
+  };
+  expect(await order()).toBe(before);
+  expect(await command('system_reset')).toEqual({});
+  expect(await event('RESET')).toEqual({ guest: false, reason: 'host-qmp-system-reset' });
+  expect(await order()).toBe(after);
+});
+
+it('shows firmware below 4 GiB and below 1 MiB', async () => {
+  const path = emptyFolder();
+  const image = Buffer.from(Array.from({ length: 65_536 }, (_, n) => n & 0xff));
+  writeFileSync(join(path, 'bios'), image);
+  const { qtest } = await emulator('-S', '-bios', join(path, 'bios'));
+  expect(await qtest.ask('read 0xffff0000 0x10000')).toBe(`OK 0x${image.toString('hex')}`);
+  expect(await qtest.ask('read 0xf0000 0x10000')).toBe(`OK 0x${image.toString('hex')}`);
+});
+
+it.each([
+  ['pause', 'STOP'],
+  ['reset', 'RESET'],
+  ['shutdown', 'POWERDOWN'],
+  ['none', undefined],
+])('does with %s what is asked for when a watchdog expires', async (action, follows) => {
+  const { qtest, command, event } = await emulator('-watchdog-action', action, '-device', 'ib700');
+  await qtest.ask('outb 0x443 15');
+  expect(await event('WATCHDOG')).toEqual({ action });
+  if (follows !== undefined) await event(follows);
+  expect(await command('query-status')).toMatchObject({ running: action !== 'pause' });
+});
+
+it('exits on a reset, where it is told to', async () => {
+  const { qtest, event, ended } = await emulator('-no-reboot');
+  await qtest.ask('outb 0x64 0xfe');
+  expect(await event('SHUTDOWN')).toEqual({ guest: true, reason: 'guest-reset' });
+  expect(await ended).toMatchObject({ code: 0 });
+});
+
+it('tells of a panic and of a shutdown of the guest', async () => {
+  const first = await emulator('-device', 'pvpanic-pci,addr=04.0', '-action', 'panic=pause');
+  for (const request of ['outl 0xcf8 0x80002010', 'outl 0xcfc 0xe0000000', 'outl 0xcf8 0x80002004', 'outw 0xcfc 2'])
+    expect(await first.qtest.ask(request)).toBe('OK');
+  await first.qtest.ask('writeb 0xe0000000 1');
+  expect(await first.event('GUEST_PANICKED')).toEqual({ action: 'pause' });
+  expect(await first.command('query-status')).toMatchObject({ status: 'guest-panicked', running: false });
+  await first.qtest.ask('writeb 0xe0000000 4');
+  await first.event('GUEST_PVSHUTDOWN');
+  expect(await first.event('SHUTDOWN')).toEqual({ guest: true, reason: 'guest-shutdown' });
+  expect(await first.ended).toMatchObject({ code: 0 });
+});
+
+it('tells when the guest sets its clock', async () => {
+  const { qtest, event } = await emulator('-rtc', 'base=2020-01-01,clock=vm');
+  for (const request of ['outb 0x70 11', 'outb 0x71 0x82', 'outb 0x70 4', 'outb 0x71 1', 'outb 0x70 11', 'outb 0x71 2'])
+    await qtest.ask(request);
+  expect(await event('RTC_CHANGE')).toEqual({
+    offset: 3600,
+    'qom-path': expect.stringMatching(/^\/machine\/unattached\//),
+  });
+});
+
+it('stands still before it is started, and goes on then', async () => {
+  const { qtest, command, event } = await emulator('-S');
+  expect(await command('query-status')).toEqual({ status: 'prelaunch', singlestep: false, running: false });
+  for (const request of ['irq_intercept_in ioapic', 'outb 0x43 0x30', 'outb 0x40 10', 'outb 0x40 0'])
+    await qtest.ask(request);
+  expect(await qtest.ask('clock_step 1000000')).toBe('OK 1000000');
+  expect(await command('cont')).toEqual({});
+  await event('RESUME');
+  expect(await qtest.line()).toBe('IRQ raise 0');
+});
+
+it('connects a serial port to a character device, both ways', async () => {
+  const path = emptyFolder();
+  const server = createServer();
+  const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve));
+  await new Promise<void>((resolve) => server.listen(join(path, 'com1'), resolve));
+  const { qtest } = await emulator('-chardev', `socket,id=s0,path=${join(path, 'com1')}`, '-serial', 'chardev:s0');
+  const line = new LineClient(await accepted);
+  server.close();
+  for (const request of ['outb 0x3fb 0x80', 'outb 0x3f8 1', 'outb 0x3f9 0', 'outb 0x3fb 3', 'outb 0x3fa 1'])
+    await qtest.ask(request);
+  for (const char of 'hi\n') {
+    await qtest.ask(`outb 0x3f8 ${char.charCodeAt(0)}`);
+    await qtest.ask('clock_step 1000000');
+  }
+  expect(await line.line()).toBe('hi');
+  line.send('ok');
+  let got = '';
+  while (got.length < 2) {
+    await qtest.ask('clock_step 100000');
+    if ((Number((await qtest.ask('inb 0x3fd')).slice(3)) & 1) !== 0)
+      got += String.fromCharCode(Number((await qtest.ask('inb 0x3f8')).slice(3)));
+  }
+  expect(got).toBe('ok');
+});
+
+it.each([
+  [['-foo'], '-foo: invalid option'],
+  [['-device'], '-device: requires an argument'],
+  [['-M', 'q35'], 'unsupported machine type\nUse -machine help to list supported machines'],
+  [['-M', 'pc,foo=1'], "Property 'pc-i440fx-machine.foo' not found"],
+  [['-M', 'pc,foo'], "-M pc,foo: Expected '=' after parameter 'foo'"],
+  [['-accel', 'tcg'], 'invalid accelerator tcg'],
+  [['-cpu', ''], "unable to find CPU model ''"],
+  [['-smp', '300'], "Invalid SMP CPUs 300. The max CPUs supported by machine 'pc-i440fx' is 8"],
+  [['-smp', 'foo'], "Parameter 'smp.cpus' expects integer"],
+  [['-device', 'e1000'], "-device e1000: 'e1000' is not a valid device model name"],
+  [['-device', 'virtio-net-pci'], "-device virtio-net-pci: 'virtio-net-pci' is not a valid device model name"],
+  [['-device', 'ioapic'], "-device ioapic: Parameter 'driver' expects a pluggable device type"],
+  [['-device', 'edu,foo=1'], "-device edu,foo=1: Property 'edu.foo' not found"],
+  [['-device', 'edu,addr=zz'], "-device edu,addr=zz: Property 'edu.addr' doesn't take value 'zz'"],
+  [['-device', 'edu,addr=1'], '-device edu,addr=1: PCI: slot 1 function 0 not available for edu, in use by PIIX3,id='],
+  [['-device', 'edu,bus=foo'], "-device edu,bus=foo: Bus 'foo' not found"],
+  [['-device', 'edu,id=a', '-device', 'edu,id=a'], "-device edu,id=a: Duplicate ID 'a' for device"],
+  [['-device', 'pvpanic,ioport=zz'], "-device pvpanic,ioport=zz: Parameter 'ioport' expects integer"],
+  [['-device', 'pvpanic,ioport=70000'], "-device pvpanic,ioport=70000: Parameter 'ioport' expects uint16_t"],
+  [['-M', 'isapc', '-device', 'edu'], "-device edu: No 'PCI' bus found for device 'edu'"],
+  [['-M', 'none', '-device', 'edu'], "-device edu: No 'PCI' bus found for device 'edu'"],
+  [['-vga', 'foo'], 'unknown vga type: foo'],
+  [['-display', 'foo'], "-display foo: Parameter 'type' does not accept value 'foo'"],
+  [
+    ['-serial', 'foo'],
+    "-serial foo: 'foo' is not a valid char driver\n-serial foo: could not connect serial device to character backend 'foo'",
+  ],
+  [['-serial', 'chardev:zz'], "-serial chardev:zz: could not connect serial device to character backend 'chardev:zz'"],
+  [['-mon', 'chardev=zz'], '-mon chardev=zz: chardev "zz" not found'],
+  [['-chardev', 'foo,id=a'], "-chardev foo,id=a: 'foo' is not a valid char driver name"],
+  [['-chardev', 'null'], '-chardev null: chardev: no id specified'],
+  [['-rtc', 'base=foo'], "invalid datetime format\nvalid formats: '2006-06-17T16:01:21' or '2006-06-17'"],
+  [['-rtc', 'clock=foo'], "invalid option value 'foo'"],
+  [['-rtc', 'foo=1'], "-rtc foo=1: Invalid parameter 'foo'"],
+  [['-fw_cfg', 'foo'], '-fw_cfg foo: name, plus exactly one of file, string and gen_id, are needed'],
+  [['-bios', '/nonexistent'], "could not load PC BIOS '/nonexistent'"],
+  [['-kernel', '/nonexistent'], "could not open kernel file '/nonexistent': No such file or directory"],
+  [
+    ['-drive', 'file=/nonexistent'],
+    "-drive file=/nonexistent: Could not open '/nonexistent': No such file or directory",
+  ],
+  [['-drive', 'if=scsi'], '-drive if=scsi: machine type does not support if=scsi,bus=0,unit=0'],
+  [['-blockdev', 'foo'], "-blockdev foo: Parameter 'driver' does not accept value 'foo'"],
+  [['-netdev', 'foo,id=a'], "-netdev foo,id=a: Parameter 'type' does not accept value 'foo'"],
+  [['-uuid', 'foo'], '-uuid foo: failed to parse UUID string: wrong format'],
+  [['-watchdog-action', 'foo'], "-watchdog-action foo: Parameter 'watchdog' does not accept value 'foo'"],
+  [['-qtest', 'unix:/nonexistent/x'], "Failed to connect to '/nonexistent/x': No such file or directory"],
+])("refuses %j in QEMU's words", async (args, message) => {
+  const quiet = args.includes('-qtest') ? [] : ['-qtest', 'null'];
+  expect(await standin(...quiet, ...args)).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: `qtest-system-x86_64: ${message}\n`,
+  });
+});
+
+it('lists what there is', async () => {
+  const version = await standin('-version');
+  expect(version.code).toBe(0);
+  expect(version.stdout).toMatch(/^QEMU emulator version \d+\.\d+\.\d+ \(/);
+  expect((await standin('-machine', 'help')).stdout).toMatch(/^pc +Standard PC .* \(alias of pc-i440fx\)$/m);
+  expect((await standin('-device', 'help')).stdout).toMatch(/^name "edu", bus PCI, desc ".+"$/m);
+  expect((await standin('-device', 'edu,help')).stdout).toContain('  dma_mask=<uint64>      - (default: 268435455)\n');
+  expect((await standin('-device', 'ib700,help')).stdout).toBe('There are no options for ib700.\n');
+  expect((await standin('-accel', 'help')).stdout).toContain('qtest\n');
+  for (const option of ['-help', '-h', '--help']) expect((await standin(option)).stdout).toContain('-qtest-log file');
+});
+
+it('has a monitor for humans', async () => {
+  const { command } = await emulator('-device', 'edu,id=e');
+  const human = (line: string): Promise<unknown> => command('human-monitor-command', { 'command-line': line });
+  expect(await human('info status')).toBe('VM status: running\r\n');
+  expect(await human('info qtree')).toContain('dev: edu, id "e"\r\n');
+  expect(await human('info mtree')).toContain('0000000000000070-0000000000000071 (prio 0, i/o): rtc0.ports\r\n');
+  expect(await human('info pci')).toContain('PCI device 1234:11e8\r\n');
+  expect(await human('info pic')).toContain("isa-i8259 'pic0': ");
+  expect(await human('info irq')).toContain('IRQ statistics for isa-i8259:');
+  expect(await human('info registers')).toMatch(/^CPU#0: no registers/);
+  expect(await human('info nothing')).toBe("unknown command: 'info nothing'\r\n");
+  expect(await human('nothing')).toBe("unknown command: 'nothing'\r\n");
+  expect(await human('help')).toContain('info qtree');
+});
+
+it('describes itself: every command, event and type that the schema names is in it', async () => {
+  const { command } = await emulator();
+  const schema = (await command('query-qmp-schema')) as Record<string, string | undefined>[];
+  const names = new Set(schema.map(({ name }) => name));
+  const commands = ((await command('query-commands')) as { name: string }[]).map(({ name }) => name);
+  for (const name of commands) expect(names).toContain(name);
+  for (const entry of schema) {
+    for (const key of ['arg-type', 'ret-type', 'element-type'])
+      if (entry[key] !== undefined) expect([entry['name'], names.has(entry[key])]).toEqual([entry['name'], true]);
+    for (const member of (entry['members'] ?? []) as unknown as { type?: string }[])
+      if (member.type !== undefined) expect(names).toContain(member.type);
+  }
+});
+
+it('gives for every object of the tree the properties that it lists', async () => {
+  const { command } = await emulator('-device', 'edu,id=e', '-device', 'pvpanic');
+  const visit = async (path: string): Promise<number> => {
+    let count = 1;
+    const listed = (await command('qom-list', { path })) as { name: string; type: string }[];
+    for (const { name, type } of listed) {
+      if (type.startsWith('child<')) count += await visit(`${path === '/' ? '' : path}/${name}`);
+      else expect(await command('qom-get', { path, property: name })).not.toHaveProperty('error');
+    }
+    return count;
+  };
+  expect(await visit('/')).toBeGreaterThan(20);
+  expect(await command('qom-get', { path: '/machine/peripheral/e', property: 'addr' })).toBe('02.0');
+  expect(await command('qom-list', { path: 'ioapic' })).toContainEqual({ name: 'type', type: 'string' });
+});
