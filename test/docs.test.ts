@@ -14,6 +14,7 @@ const PAGES = [
   'docs/writing-a-test.md',
   'docs/writing-a-device.md',
   'docs/extending-the-host.md',
+  'docs/serving.md',
   'docs/reference-config.md',
   'docs/reports.md',
   'docs/backends.md',

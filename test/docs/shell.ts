@@ -39,7 +39,9 @@ const FUNCTIONS = `
       [ -d "$target" ] || { echo "there is no package $name in this repository"; return 1; }
       mkdir -p "$(dirname "node_modules/$name")" && ln -sfn "$target" "node_modules/$name"
       case $name in
-        @qtest/host) ln -sf "$REPOSITORY/host/bin/qtest.js" node_modules/.bin/qtest ;;
+        @qtest/host)
+          ln -sf "$REPOSITORY/host/bin/qtest.js" node_modules/.bin/qtest
+          ln -sf "$REPOSITORY/host/bin/qtest-system-x86_64.cjs" node_modules/.bin/qtest-system-x86_64 ;;
         vitest) ln -sf "$REPOSITORY/node_modules/.bin/vitest" node_modules/.bin/vitest ;;
         typescript) ln -sf "$REPOSITORY/node_modules/.bin/tsc" node_modules/.bin/tsc ;;
       esac

@@ -67,7 +67,9 @@ interface Built {
 async function machineFor(options: CliOptions, io: Io): Promise<Built> {
   const { machine: name, device: devices = [] } = options;
   const config = await readConfig(options, io);
-  const { clock } = settingsOf(config.config, options);
+  const { clock, backend } = settingsOf(config.config, options);
+  if (backend !== 'native')
+    throw hostError('USAGE', `'serve' puts the host's own devices behind the protocol: leave out --backend ${backend}`);
   if (clock === 'realtime')
     throw hostError('USAGE', "'serve' runs on the virtual clock, which clients move: leave out --clock realtime");
   const plugins = await loadPlugins(pluginRequests(options, io, config));
@@ -89,7 +91,13 @@ async function machineFor(options: CliOptions, io: Io): Promise<Built> {
     builder = new Class('virtual', known);
     if (name === 'pc') builder.pc();
     if (name === 'isapc') builder.isapc();
-    await hooks.machineInit.promise(builder, { plugin: 'qtest', machine: 1, clock: 'virtual', vcpus: 1 });
+    await hooks.machineInit.promise(builder, {
+      plugin: 'qtest',
+      machine: 1,
+      clock: 'virtual',
+      vcpus: 1,
+      backend,
+    });
   }
   for (const text of devices) addDevice(builder, known, text);
   return { builder, known, name: name ?? owner?.name ?? '' };

@@ -17,11 +17,6 @@ export function qemuType(type: string): string {
   return QEMU_TYPES[type] ?? type;
 }
 
-/** The device type that QEMU calls so, were there one. */
-export function ownType(qemuName: string): string {
-  return Object.entries(QEMU_TYPES).find(([, name]) => name === qemuName)?.[0] ?? qemuName;
-}
-
 /** An object of the tree: a device of the machine, or what holds others. */
 export interface Node {
   readonly name: string;
