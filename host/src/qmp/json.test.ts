@@ -17,10 +17,11 @@ describe('parseJson()', () => {
     fc.assert(
       fc.property(fc.json(), (text) => {
         const value: unknown = JSON.parse(text);
-        // A string of QMP has no zero in it.
-        fc.pre(!text.includes('\\u0000'));
+        // A string of QMP has no zero in it; integers that a double does not hold are below.
+        fc.pre(!text.includes('\\u0000') && !/\d{16}/.test(text));
         expect(parseJson(text)).toEqual(value);
-        expect(JSON.parse(writeJson(parseJson(text)))).toEqual(value);
+        // JSON has a negative zero, and QMP's integers none.
+        expect(JSON.parse(writeJson(parseJson(text)))).toEqual(JSON.parse(JSON.stringify(value)));
       }),
     );
   });
