@@ -1,0 +1,260 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { emptyFolder } from './support/project.ts';
+import { LineClient } from './support/qtest-client.ts';
+import { REPOSITORY } from './support/run.ts';
+
+/** The stand-in and Debian's QEMU are asked the same: with its other accelerators QEMU does all of the protocol but the clock. */
+
+const OWN = join(REPOSITORY, 'host/bin/qtest-system-x86_64.cjs');
+const QEMU = 'qemu-system-x86_64';
+const hasQemu = spawnSync(QEMU, ['--version']).status === 0;
+
+interface Started {
+  readonly qtest: LineClient;
+  readonly qmp: LineClient;
+}
+
+async function start(command: string, args: readonly string[]): Promise<Started> {
+  const path = emptyFolder();
+  const accept = async (name: string): Promise<Promise<Socket>> => {
+    const server = createServer();
+    const socket = new Promise<Socket>((resolve) => server.once('connection', resolve));
+    await new Promise<void>((resolve) => server.listen(join(path, name), resolve));
+    return socket.then((taken) => {
+      server.close();
+      return taken;
+    });
+  };
+  // Not awaited as one promise: a promise of a promise settles with the inner one.
+  const sockets = [{ socket: accept('qtest') }, { socket: accept('qmp') }];
+  const child = spawn(
+    command,
+    [
+      ...args,
+      ...['-qtest', `unix:${join(path, 'qtest')}`, '-qtest-log', '/dev/null', '-display', 'none', '-vga', 'none'],
+      ...['-net', 'none', '-S', '-nodefaults', '-qmp', `unix:${join(path, 'qmp')}`],
+    ],
+    { stdio: 'ignore' },
+  );
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const [qtest, qmp] = await Promise.all(sockets.map(({ socket }) => socket));
+  if (qtest === undefined || qmp === undefined) throw new Error('nobody has connected');
+  return { qtest: new LineClient(qtest), qmp: new LineClient(qmp) };
+}
+
+async function both(...args: readonly string[]): Promise<readonly [Started, Started]> {
+  return [await start(process.execPath, [OWN, ...args]), await start(QEMU, args)];
+}
+
+const config = (devfn: number, offset: number): string[] => [
+  `outl 0xcf8 ${0x8000_0000 + devfn * 256 + offset}`,
+  'inl 0xcfc',
+];
+
+const cmos = (index: number): string[] => [`outb 0x70 ${index}`, 'inb 0x71'];
+
+const REQUESTS: Readonly<Record<string, readonly string[]>> = {
+  protocol: [
+    'endianness',
+    'foo',
+    'foo bar',
+    'FOO 1 2',
+    'inb 0x5000',
+    'inw 0x5000',
+    'inl 0x5000',
+    'irq_intercept_in foo',
+  ],
+  numbers: ['outb 112 10', 'inb 0x71', 'outb 0160 0x10b', 'inb 113', 'outw 0x70 -1', 'writel 0x1000 -1', 'readl 4096'],
+  memory: [
+    'writeq 0x1000 0x1122334455667788',
+    'readq 0x1000',
+    'readl 0x1002',
+    'readw 0x1007',
+    'readb 0x1003',
+    'read 0x1000 8',
+    'b64read 0x1000 8',
+    'memset 0x1002 4 0xff',
+    'memset 0x1000 0 0x12',
+    'read 0x0fff 10',
+    'write 0x1000 4 0xab',
+    'write 0x1004 2 0x010203',
+    'read 0x1000 8',
+    'b64write 0x1000 3 AAEC',
+    'read 0x1000 4',
+  ],
+  interception: ['irq_intercept_in ioapic', 'irq_intercept_in ioapic', 'irq_intercept_in isa-serial'],
+  rtc: [10, 11, 12, 13, 0x10, 0x14, 0x15, 0x16, 0x17, 0x18, 0x30, 0x31, 0x34, 0x35, 0x38, 0x3d, 0x5f].flatMap(cmos),
+  // Not the PIIX3's command register, of which QEMU clears at power-on what its reset sets.
+  pci: [
+    ...[0, 4, 8, 0x0c, 0x3c].flatMap((offset) => config(0, offset)),
+    ...[0, 8, 0x0c, 0x3c].flatMap((offset) => config(1 << 3, offset)),
+  ],
+  edu: [
+    ...[0, 8, 0x0c, 0x10, 0x3c].flatMap((offset) => config(4 * 8, offset)),
+    'outl 0xcf8 0x80002010',
+    'outl 0xcfc 0xffffffff',
+    'inl 0xcfc',
+    'outl 0xcfc 0xe0000000',
+    'outl 0xcf8 0x80002004',
+    'outw 0xcfc 7',
+    'readl 0xe0000000',
+    'writel 0xe0000004 0x12345678',
+    'readl 0xe0000004',
+  ],
+  pic: [
+    'inb 0x21',
+    'inb 0xa1',
+    'outb 0x20 0x11',
+    'outb 0x21 8',
+    'outb 0x21 4',
+    'outb 0x21 1',
+    'outb 0x21 0x5a',
+    'inb 0x21',
+  ],
+  ioapic: ['writel 0xfec00000 1', 'readl 0xfec00010', 'writel 0xfec00000 0x10', 'readl 0xfec00010'],
+  fw_cfg: [
+    'outw 0x510 0',
+    'inb 0x511',
+    'inb 0x511',
+    'outw 0x510 3',
+    'inb 0x511',
+    'inb 0x511',
+    'inb 0x511',
+    'inb 0x511',
+  ],
+};
+
+describe.skipIf(!hasQemu)("answers as QEMU's does", () => {
+  it.each(Object.keys(REQUESTS))('%s', async (name) => {
+    const [own, qemu] = await both('-device', 'edu,addr=04.0');
+    const requests = REQUESTS[name] ?? [];
+    const answers = async ({ qtest }: Started): Promise<string[]> => {
+      const given: string[] = [];
+      for (const request of requests) given.push(`${request}: ${await qtest.ask(request)}`);
+      return given;
+    };
+    expect(await answers(own)).toEqual(await answers(qemu));
+  });
+
+  it('on the monitor, where it refuses', async () => {
+    const [own, qemu] = await both();
+    const messages = [
+      '{"execute": "query-version"}',
+      '{"execute": "qmp_capabilities", "id": 1}',
+      '{"execute": "qmp_capabilities"}',
+      'null',
+      '{}',
+      '{"execute": true}',
+      '{"execute": "x", "arguments": []}',
+      '{"execute": "x", "extra": true}',
+      '{"exec-oob": "query-status"}',
+      '{]',
+      '{"a": 1, "a": 2}',
+      '{"execute": "x"}',
+      '{"execute": "qom-get"}',
+      '{"execute": "qom-get", "arguments": {"path": "/foo", "property": "x"}}',
+      '{"execute": "qom-get", "arguments": {"path": "/machine", "property": "x"}}',
+      '{"execute": "qom-get", "arguments": {"path": 1, "property": "x"}}',
+      '{"execute": "qom-set", "arguments": {"path": "/machine", "property": "rtc-time"}}',
+      '{"execute": "stop", "arguments": {"a": 1}}',
+      '{"execute": "device_add", "arguments": {}}',
+      '{"execute": "device_add", "arguments": {"driver": "foo"}}',
+      '{"execute": "device_add", "arguments": {"driver": "edu", "foo": 1}}',
+      '{"execute": "device_add", "arguments": {"driver": "edu", "addr": "1f.8"}}',
+      '{"execute": "device_add", "arguments": {"driver": "edu", "id": "e", "addr": "9"}}',
+      '{"execute": "device_add", "arguments": {"driver": "edu", "id": "e"}}',
+      '{"execute": "device_add", "arguments": {"driver": "ib700"}}',
+      '{"execute": "device_del", "arguments": {"id": "nope"}}',
+      '{"execute": "device_del", "arguments": {"id": "e"}}',
+      '{"execute": "device_del", "arguments": {"id": "e"}}',
+      '{"execute": "query-status"}',
+      '{"execute": "query-name"}',
+      '{"execute": "device-list-properties", "arguments": {"typename": "foo"}}',
+      '{"execute": "qom-list-types", "arguments": {"implements": "foo"}}',
+      '{"execute": "human-monitor-command"}',
+      '{"execute": "human-monitor-command", "arguments": {"command-line": "foo"}}',
+      '{"execute": "human-monitor-command", "arguments": {"command-line": "info foo"}}',
+    ];
+    const answers = async ({ qmp }: Started): Promise<unknown[]> => {
+      expect(await qmp.line()).toMatch(/^\{"QMP": /);
+      const given: unknown[] = [];
+      for (const message of messages) {
+        qmp.send(`${message}\n`);
+        const line = ((await qmp.line()) ?? '').replaceAll(/pc-i440fx(?:-[\d.]+)?-machine/g, 'MACHINE');
+        given.push([message, JSON.parse(line)]);
+      }
+      return given;
+    };
+    expect(await answers(own)).toEqual(await answers(qemu));
+  });
+});
+
+/** What is told of a command line that is wrong. */
+describe.skipIf(!hasQemu)("refuses as QEMU's does", () => {
+  it.each([
+    ['-foo'],
+    ['-device'],
+    ['-M foo'],
+    ['-M pc,foo'],
+    ['-device foo'],
+    ['-device edu,foo=1'],
+    ['-device edu,addr=zz'],
+    ['-device edu,bus=foo'],
+    ['-device edu,id=9x'],
+    ['-device edu,multifunction=foo'],
+    ['-device edu,id=a -device edu,id=a'],
+    ['-device ioapic'],
+    ['-device isa-pit'],
+    ['-device pvpanic,ioport=zz'],
+    ['-device pvpanic,ioport=70000'],
+    ['-M isapc -device edu'],
+    ['-M none -device edu'],
+    ['-smp foo'],
+    ['-smp cpus=2,foo=1'],
+    ['-m foo'],
+    ['-chardev foo,id=a'],
+    ['-chardev null'],
+    ['-serial foo'],
+    ['-serial chardev:zz'],
+    ['-mon chardev=zz'],
+    ['-mon foo=1'],
+    ['-qtest foo'],
+    ['-rtc base=foo'],
+    ['-rtc clock=foo'],
+    ['-rtc foo=1'],
+    ['-name a=b'],
+    ['-fw_cfg foo'],
+    ['-display foo'],
+    ['-vga foo'],
+    ['-watchdog-action foo'],
+    ['-action panic=foo'],
+    ['-boot order=z'],
+    ['-boot foo=1'],
+    ['-boot reboot-timeout=foo'],
+    ['-uuid foo'],
+    ['-drive file=/nonexistent'],
+    ['-drive if=scsi,file=/dev/null,format=raw'],
+    ['-blockdev foo'],
+    ['-netdev foo,id=a'],
+    ['-netdev socket'],
+  ])('%s', (line) => {
+    const words = line.split(' ');
+    const told = (command: string, args: readonly string[]): { status: number | null; stderr: string } => {
+      const quiet = ['-display', 'none', '-S'];
+      const { status, stderr } = spawnSync(command, [...args, ...quiet, ...words], {
+        encoding: 'utf8',
+        timeout: 20_000,
+      });
+      return {
+        status,
+        stderr: stderr
+          .replaceAll(/^q(?:emu|test)-system-x86_64: /gm, '')
+          .replaceAll(/pc-i440fx(?:-[\d.]+)?/g, 'MACHINE'),
+      };
+    };
+    expect(told(process.execPath, [OWN])).toEqual(told(QEMU, []));
+  });
+});
