@@ -18,6 +18,8 @@ const ACTIONS: Readonly<Record<CommandName, () => Promise<Action>>> = {
   doctor: async () => (await import('./doctor.ts')).doctor,
   init: async () => (await import('./init.ts')).init,
   serve: async () => (await import('./serve.ts')).serve,
+  completion: async () => (await import('./completion.ts')).completion,
+  complete: async () => (await import('./complete.ts')).complete,
 };
 
 /** Whether standard output is for one document. */

@@ -58,7 +58,15 @@ export interface CliOptions {
   readonly allowRemote?: boolean;
   /** `qtest init` alone. */
   readonly init?: InitOptions;
+  /** `qtest completion` alone. */
+  readonly shell?: Shell;
+  /** `qtest complete` alone: the words of a command line up to the cursor. */
+  readonly words?: readonly string[];
 }
+
+/** The shells that `qtest completion` knows. */
+export const SHELLS = ['bash', 'zsh', 'fish'] as const;
+export type Shell = (typeof SHELLS)[number];
 
 /** What `qtest init` is to create. */
 export interface InitOptions {

@@ -1,12 +1,31 @@
 import type { BackendName } from '@qtest/sdk';
-import { Command, Option } from 'commander';
+import { Argument, Command, Option } from 'commander';
 
 import { didYouMean } from '../nearest.ts';
 import type { Io } from './io.ts';
-import { addOptions, collect, MACHINES, parseSeed, type CliOptions, type InitOptions } from './options.ts';
+import {
+  addOptions,
+  collect,
+  MACHINES,
+  parseSeed,
+  SHELLS,
+  type CliOptions,
+  type InitOptions,
+  type Shell,
+} from './options.ts';
 import { hostManifest } from './version.ts';
 
-export type CommandName = 'run' | 'list' | 'machine' | 'contract' | 'compat' | 'doctor' | 'init' | 'serve';
+export type CommandName =
+  | 'run'
+  | 'list'
+  | 'machine'
+  | 'contract'
+  | 'compat'
+  | 'doctor'
+  | 'init'
+  | 'serve'
+  | 'completion'
+  | 'complete';
 
 type Backends = readonly BackendName[];
 
@@ -100,6 +119,15 @@ export function createProgram(
     )
     .option('--qtest-log <file>', 'write requests and replies to a file')
     .option('--allow-remote', 'let --qtest be an address that others can reach');
+  program
+    .command('completion')
+    .description('print a script by which a shell completes this command')
+    .addArgument(new Argument('<shell>', 'your shell').choices(SHELLS))
+    .action((shell: Shell) => run('completion', { ...program.opts<CliOptions>(), shell }));
+  program
+    .command('complete', { hidden: true })
+    .argument('[words...]')
+    .action((words: readonly string[]) => run('complete', { ...program.opts<CliOptions>(), words }));
   return program;
 
   function add(name: CommandName, description: string): Command {
@@ -118,6 +146,7 @@ export function createProgram(
 /** A word that no argument stands for is a mistyped sub-command, or a case without `-t`. */
 function refuseWords(program: Command, command: Command): void {
   const { length: taken } = command.registeredArguments;
+  if (command.registeredArguments.at(-1)?.variadic === true) return;
   const word = command.args[taken];
   if (word === undefined) return;
   const name = command.name();
@@ -125,7 +154,12 @@ function refuseWords(program: Command, command: Command): void {
     const takes = taken === 0 ? 'no arguments' : 'one argument';
     program.error(`'${name}' takes ${takes}, but was given '${word}'. To select cases: -t '${word}'`);
   }
-  const names = [...program.commands.map((other) => other.name()), 'help'];
+  const names = [
+    ...program
+      .createHelp()
+      .visibleCommands(program)
+      .map((other) => other.name()),
+  ];
   program.error(
     `unknown command '${word}': expected ${names.join(', ')}.${didYouMean(word, names)} ` +
       `To select cases: qtest -t '${word}'; to name a plugin: qtest --plugin '${word}'`,
