@@ -50,7 +50,7 @@ export function runHuman(emulator: Emulator, line: string): string {
   const [name = '', topic] = words;
   if (name === '') return '';
   const isInfo = name === 'info';
-  if (isInfo && topic === undefined) return printed(showInfoHelp());
+  if ((isInfo && topic === undefined) || (name === 'help' && topic === 'info')) return printed(showInfoHelp());
   const table = isInfo ? INFO : COMMANDS;
   const key = isInfo ? (topic ?? '') : (ALIASES[name] ?? name);
   const command = Object.hasOwn(table, key) ? table[key] : undefined;

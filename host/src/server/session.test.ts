@@ -96,7 +96,9 @@ describe('the clock', () => {
     expect(machine.now).toBeGreaterThan(here);
     session.open = false;
     session.open = true;
+    const there = machine.now;
     expect(session.goOn()).toBeUndefined();
+    expect(machine.now).toBe(there);
     expect(session.execute('inb 0x70')).toBe('OK 0x00ff\n');
   });
 });
