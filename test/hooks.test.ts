@@ -42,8 +42,8 @@ describe('what the hooks are called with', () => {
     return Number(count);
   }
 
-  const VIRTUAL = { plugin: 'timer', machine: 1, clock: 'virtual', vcpus: 1 };
-  const REALTIME = { plugin: 'timer', machine: 2, clock: 'realtime', vcpus: 1 };
+  const VIRTUAL = { backend: 'native', plugin: 'timer', machine: 1, clock: 'virtual', vcpus: 1 };
+  const REALTIME = { backend: 'native', plugin: 'timer', machine: 2, clock: 'realtime', vcpus: 1 };
 
   test('the order: the machine, each case and its VCPUs, the end', () => {
     const around = ['virtual/ticks', 'virtual/irq', 'virtual/errors', 'virtual/card', 'virtual/fails'].flatMap(

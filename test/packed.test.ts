@@ -63,7 +63,7 @@ test('v86 is not installed with them: the backend says how to', async (context) 
   needsInstalled(context);
   const { code, stderr } = await inApp('npx qtest --backend v86');
   expect(stderr).toMatch(
-    /^qtest: the backend v86 needs the npm package 'v86'.* Install it: npm install --save-dev 'v86@\^0\.5\.462'\n$/,
+    /^qtest: the backend v86 needs the npm package 'v86'.* Install it: npm install --save-dev 'v86@\^0\.5\.462'\n/,
   );
   expect(code).toBe(2);
 });
