@@ -41,6 +41,11 @@ interface JsonCase {
   readonly value?: unknown;
 }
 
+interface DiffReport {
+  readonly counts: { readonly accesses: number };
+  readonly seconds: number;
+}
+
 interface JsonReport {
   readonly cases: readonly JsonCase[];
   readonly summary: { readonly duration: number };
@@ -139,6 +144,13 @@ const pc = samples({
   start: () => Number(run([`${HERE}pc.ts`, 'start']).stdout),
   restore: () => Number(run([`${HERE}pc.ts`, 'restore']).stdout),
 });
+/** Accesses a second of a `qtest diff` that finds nothing. */
+const diff =
+  (...args: string[]) =>
+  (): number => {
+    const { counts, seconds } = JSON.parse(run([QTEST, 'diff', '--json', '--no-config', ...args]).stdout) as DiffReport;
+    return counts.accesses / seconds;
+  };
 const hasQemu = spawnSync('qemu-system-x86_64', ['--version']).status === 0;
 const served =
   (what: string, who = 'own') =>
@@ -155,6 +167,11 @@ const protocol = samples({
   qemuStart: served('start', 'qemu'),
   access: served('access'),
   node: () => run(['-e', '0']).ms,
+});
+const compared = samples({
+  native: diff('--backend', 'native', '--device', 'mc146818rtc', '--count', '3000000'),
+  qemu: () =>
+    hasQemu ? diff('--backend', 'qemu', '--device', 'i8259', '--clock', 'realtime', '--count', '200000')() : Number.NaN,
 });
 const fuzzGrowth = served('fuzz')();
 const start = samples({
@@ -244,8 +261,10 @@ const rows: Row[] = [
     target: '≤ 2 s',
     met: start.package <= 2000,
   },
+  perSecond('accesses a second of qtest diff, two native machines, RTC', compared.native, 1_000_000),
   ...(hasQemu
     ? [
+        perSecond('accesses a second of qtest diff, against QEMU in real time, PIC', compared.qemu, 50_000),
         atMost(
           "inb over qtest-system-x86_64's socket, over QEMU's",
           protocol.roundTrip / protocol.qemuRoundTrip,
@@ -294,6 +313,15 @@ function atLeast(what: string, value: number, limit: number | undefined): Row {
   };
 }
 
+function perSecond(what: string, value: number, least: number): Row {
+  return {
+    what,
+    figure: Math.round(value).toLocaleString('en'),
+    target: `≥ ${least.toLocaleString('en')}`,
+    met: value >= least,
+  };
+}
+
 function driftRow({ name, status, value }: JsonCase): Row {
   const {
     drift: found = Number.NaN,
@@ -321,6 +349,6 @@ for (const { what, figure, target, met } of rows) {
 }
 writeFileSync(
   `${HERE}results.json`,
-  `${JSON.stringify({ node: process.version, access, full, several, single, pc, protocol, start, trivial, rows }, undefined, 2)}\n`,
+  `${JSON.stringify({ node: process.version, access, full, several, single, pc, compared, protocol, start, trivial, rows }, undefined, 2)}\n`,
 );
 process.exitCode = rows.every(({ met }) => met) ? 0 : 1;

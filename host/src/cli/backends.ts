@@ -29,10 +29,20 @@ export async function backendNamed(
       return await (await import('../backends/v86/backend.ts')).v86Backend(configDir);
     case 'qemu': {
       const { qemuBackend } = await import('../backends/qemu/backend.ts');
-      // A path of the config's is relative to the config, a name is looked for on the PATH.
-      return await qemuBackend(qemu.includes('/') ? resolve(options.qemu === undefined ? configDir : cwd, qemu) : qemu);
+      return await qemuBackend(qemuCommand(qemu, file, options, cwd));
     }
   }
+}
+
+/** How a QEMU is started. A path of the config's is relative to the config, a name is looked for on the PATH. */
+export function qemuCommand(
+  qemu: string,
+  file: string | undefined,
+  options: Pick<CliOptions, 'qemu'>,
+  cwd: string,
+): string {
+  const configDir = file === undefined ? cwd : dirname(file);
+  return qemu.includes('/') ? resolve(options.qemu === undefined ? configDir : cwd, qemu) : qemu;
 }
 
 /** The hooks, tapped by the plugins. tapable is loaded here, as `qtest list` does without. */

@@ -15,6 +15,7 @@ const ACTIONS: Readonly<Record<CommandName, () => Promise<Action>>> = {
   machine: async () => (await import('./machine.ts')).machine,
   compat: async () => (await import('./compat.ts')).compat,
   contract: async () => (await import('./contract.ts')).contract,
+  diff: async () => (await import('./diff.ts')).diff,
   doctor: async () => (await import('./doctor.ts')).doctor,
   init: async () => (await import('./init.ts')).init,
   serve: async () => (await import('./serve.ts')).serve,

@@ -16,7 +16,7 @@ export interface CliOptions {
   /** Patterns of cases. */
   readonly test: readonly string[];
   readonly backend?: BackendName;
-  /** `qtest compat` alone, in place of `backend`: several. */
+  /** `qtest compat` and `qtest diff`, in place of `backend`: several. */
   readonly backends?: readonly BackendName[];
   /** Name or path of the QEMU. */
   readonly qemu?: string;
@@ -42,16 +42,22 @@ export interface CliOptions {
   readonly shard?: Shard;
   /** A report of an earlier run, by which the parts take as long as each other. */
   readonly durations?: string;
-  /** `qtest machine` and `qtest serve`: one of the host's machines, in place of the plugins'. */
+  /** `qtest machine`, `qtest serve`, `qtest diff`: one of the host's machines, in place of the plugins'. */
   readonly machine?: MachineName;
   /** `qtest compat` alone: whether to write Markdown. */
   readonly markdown?: boolean;
   /** `qtest compat` alone: the README to put the matrix into. */
   readonly into?: string;
-  /** `qtest contract`: types of devices; empty for those of the plugins. `qtest serve`: devices to add, with their properties. */
+  /** `qtest contract`: types of devices; empty for those of the plugins. `qtest serve`: devices to add, with their properties. `qtest diff`: types and ids; empty for all. */
   readonly device?: readonly string[];
-  /** `qtest contract` alone: decides all that is random. */
+  /** `qtest contract`, `qtest diff`: decides all that is random. */
   readonly seed?: number;
+  /** `qtest diff` alone: accesses to make. */
+  readonly count?: number;
+  /** `qtest diff` alone: registers and fields whose differences are known. */
+  readonly ignore?: readonly string[];
+  /** `qtest diff` alone: properties of the first machine, `rtc0.updateCycle=2ms`. */
+  readonly set?: readonly string[];
   /** `qtest serve` alone: where to listen. */
   readonly qtest?: string;
   readonly qtestLog?: string;
@@ -88,6 +94,9 @@ const MAX_SHARDS = 1000;
 /** Most runs of a case. */
 const MAX_COUNT = 1_000_000;
 
+/** Most accesses of one `qtest diff`. */
+const MAX_ACCESSES = 1_000_000_000;
+
 /** Adds the options that every sub-command shares; they may stand before or after its name. */
 export function addOptions(program: Command): void {
   program
@@ -107,7 +116,7 @@ export function addOptions(program: Command): void {
     .addOption(
       new Option(
         '--backend <name>',
-        `the machines' devices: native, the host's own; qemu; v86. For compat several, with commas`,
+        `the machines' devices: native, the host's own; qemu; v86. For compat and diff several, with commas`,
       ).argParser(parseBackends),
     )
     .option('--qemu <path>', 'the QEMU of the backend qemu (default: qemu-system-x86_64)')
@@ -186,9 +195,17 @@ export function parseSeed(value: string): number {
 }
 
 function parseCount(value: string): number {
+  return parseUpTo(MAX_COUNT, value);
+}
+
+export function parseAccesses(value: string): number {
+  return parseUpTo(MAX_ACCESSES, value);
+}
+
+function parseUpTo(most: number, value: string): number {
   const count = /^\d+$/.test(value) ? Number(value) : 0;
-  if (count >= 1 && count <= MAX_COUNT) return count;
-  throw new InvalidArgumentError(`Expected an integer from 1 to ${MAX_COUNT}.`);
+  if (count >= 1 && count <= most) return count;
+  throw new InvalidArgumentError(`Expected an integer from 1 to ${most}.`);
 }
 
 function parseShard(value: string): Shard {

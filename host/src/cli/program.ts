@@ -7,6 +7,7 @@ import {
   addOptions,
   collect,
   MACHINES,
+  parseAccesses,
   parseSeed,
   SHELLS,
   type CliOptions,
@@ -20,6 +21,7 @@ export type CommandName =
   | 'list'
   | 'machine'
   | 'contract'
+  | 'diff'
   | 'compat'
   | 'doctor'
   | 'init'
@@ -40,6 +42,7 @@ Examples:
   qtest machine --plugin rtc                  the devices, regions and IRQ wiring that rtc's cases run on
   qtest machine --machine pc                  those of the normal machine
   qtest contract --plugin @org/qtest-rtc      its devices, held to the contract of all devices
+  qtest diff --backend qemu --device rtc0     the same accesses on our RTC and on QEMU's, until one is answered differently
   qtest compat --plugin rtc                   its cases on every backend, and where these differ
   qtest init my-tests                         a new plugin package, which passes its own tests
   qtest doctor                                what is installed here, and what is wrong with it
@@ -50,7 +53,8 @@ Exit codes:
   0    every case passed or was skipped
   1    a case failed, or none was selected
   2    usage, config, or a plugin that can't be loaded
-  130  interrupted`;
+  130  interrupted
+  qtest diff ends with 1 when it has found a difference.`;
 
 /**
  * The command line.
@@ -89,6 +93,27 @@ export function createProgram(
         .default([], 'those of the plugins'),
     )
     .addOption(new Option('--seed <n>', 'decides all that is random').argParser(parseSeed).default(1));
+  add('diff', 'make the same random accesses on two machines, and show the first that they answer differently')
+    .addOption(
+      new Option('--machine <name>', "one of the host's own machines, in place of a plugin's").choices(MACHINES),
+    )
+    .addOption(
+      new Option('--device <name>', 'a device to access, by its id or type; repeatable')
+        .argParser(collect)
+        .default([], 'all of the machine'),
+    )
+    .addOption(new Option('--seed <n>', 'decides all that is random').argParser(parseSeed).default(1))
+    .addOption(new Option('--count <n>', 'accesses to make').argParser(parseAccesses).default(100_000))
+    .addOption(
+      new Option('--ignore <register>', 'a register, or REGISTER/FIELD, whose difference is known; repeatable')
+        .argParser(collect)
+        .default([], 'none'),
+    )
+    .addOption(
+      new Option('--set <property>', 'a property of the first machine alone, as rtc0.updateCycle=2ms; repeatable')
+        .argParser(collect)
+        .default([], 'none'),
+    );
   add('compat', 'run the cases on several backends, and show where they differ')
     .option('--markdown', 'write the matrix as Markdown')
     .option('--into <readme>', `put the matrix into a README, between the lines that mark its place`);
@@ -134,10 +159,13 @@ export function createProgram(
     const command = program.command(name, { isDefault: name === 'run' }).description(description);
     return command.action((own: object) => {
       const { backend: backends, ...shared } = program.opts<Omit<CliOptions, 'backend'> & { backend?: Backends }>();
-      if (name === 'compat') return run(name, { ...shared, ...own, ...(backends !== undefined && { backends }) });
+      if (name === 'compat' || name === 'diff')
+        return run(name, { ...shared, ...own, ...(backends !== undefined && { backends }) });
       const [backend, ...others] = backends ?? [];
       if (others.length > 0)
-        program.error(`--backend ${backends?.join(',')}: '${name}' runs on one; several are for 'qtest compat'`);
+        program.error(
+          `--backend ${backends?.join(',')}: '${name}' runs on one; several are for 'qtest compat' and 'qtest diff'`,
+        );
       return run(name, { ...shared, ...own, ...(backend !== undefined && { backend }) });
     });
   }

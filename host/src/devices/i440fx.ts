@@ -10,7 +10,7 @@
  * Differences: QEMU opens the SMRAM by DOPEN alone, and DLCK locks nothing (`smram: 'qemu'`); a reset of any kind clears DLCK, which the
  * data sheet leaves to power-on. QEMU keeps bits 1:0 of what is written to 0xCF8 and ORs them into the offset (`configAddress: 'qemu'`, the default);
  * the specification has them hardwired to zero (`'strict'`). Bytes and words at 0xCF8 to 0xCFB go through to what lies below, where
- * QEMU reads CONFADD and ignores the write. A read that goes beyond the 256 bytes of a function gives ones there, and not zeroes.
+ * QEMU reads CONFADD and ignores the write. PCICMD.PARITY can be written, and the subsystem's IDs are 0, where QEMU has 1af4:1100. A read that goes beyond the 256 bytes of a function gives ones there, and not zeroes.
  */
 import {
   defineDevice,

@@ -22,7 +22,7 @@
  *
  * Other than QEMU's: all 32 bytes of RAM can be read and written; the command byte's SYS is the status register's; its bits 3 and 7 are 0;
  * in the output port one of OBF and AUX_OBF is set, not both; a reset line leaves keyboard and mouse as they are; both answer an
- * invalid command with 0xfe; RESEND works; the mouse has no wheel (its ID stays 0); a device that the machine lacks makes TO and
+ * invalid command, 0x00 among them, with 0xfe; A2 says which port was written last, and is not always 1; RESEND works; the mouse has no wheel (its ID stays 0); a device that the machine lacks makes TO and
  * 0xfe. A pulse of the reset line is a pin, not a reset.
  */
 import { bytes, defineDevice, deviceSchema, property, type DeviceOf, type StateArray } from '@qtest/sdk';

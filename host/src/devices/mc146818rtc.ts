@@ -16,7 +16,9 @@
  * (`calendar`); PF is set without PIE, and periodic interrupts keep the phase of the divider (`periodicFlag`); a change of
  * DM or 24/12 leaves the bytes as they are (`modeChange`). Always: RESET clears UIE as well, and leaves the RAM's shutdown byte;
  * while SET is 1 there are neither updates nor UF and AF; setting the time does not move the phase of the seconds; the divider in
- * reset stops the periodic interrupt; DSE works.
+ * reset stops the periodic interrupt; DSE works; DV = 100 and 101 stop the time, where QEMU's goes on by fits and starts; bytes 0xc0
+ * to 0xff, which no time has, count as their digits, and not as −1; a year that QEMU's 64 bits of ns do not hold is a year; index 0x37
+ * is RAM, and not the century's byte as well.
  */
 
 import { bytes, defineDevice, deviceSchema, property, type DeviceOf } from '@qtest/sdk';

@@ -25,7 +25,7 @@
  * Other than QEMU's: characters take their time, with THRE and TEMT; in FIFO mode the THRE interrupt is delayed as the data sheet says;
  * OUT2 gates the IRQ unless told otherwise, and MCR is 0 after a reset; in loopback MSR has deltas and interrupts, and break is looped;
  * a break has FE (and PE); PE, FE and BI belong to the character at the head of the FIFO; FCR without FE does not take its other bits; bytes
- * that arrive in loopback are lost, and the host may overrun a slow guest; a full FIFO keeps its old characters.
+ * that arrive in loopback are lost, FCR.FE does not bring back a THRE interrupt that IIR has cleared, and the host may overrun a slow guest; a full FIFO keeps its old characters.
  */
 import { bytes, defineDevice, deviceSchema, property, type DeviceOf } from '@qtest/sdk';
 import { ns16550 as part } from '@qtest/sdk/drivers';

@@ -11,7 +11,7 @@
  * (SRST) are the same: there is no processor that could be reset alone.
  *
  * Other than QEMU's: only a rise of RCPU resets, and the register reads as written; a route to an IRQ that the data sheet reserves is
- * reported, and made, as there; registers that the part does not have read as 0 and cannot be written.
+ * reported, and made, as there; PCICMD has its bits from power-on, and not from the first reset; registers that the part does not have read as 0 and cannot be written.
  */
 import {
   COMMAND,

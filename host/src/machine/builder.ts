@@ -29,22 +29,30 @@ export interface KnownDevice {
   readonly module: ModuleRef;
 }
 
+/** Properties of devices, by the device's id. */
+export type Overrides = ReadonlyMap<string, Readonly<Record<string, unknown>>>;
+
 /** Builds a machine: collects devices, memory and wiring, checks each step as it is made, and is sealed into a blueprint. */
 export class Builder implements MachineBuilder {
   readonly clock: ClockKind;
   readonly #known: ReadonlyMap<string, KnownDevice>;
   readonly #vcpus: number;
+  readonly #overrides: Overrides;
   readonly #devices: Added[] = [];
   readonly #wiring = new Wiring(this.#devices);
   readonly #memory = new MemoryPlan();
   readonly #qemu = { args: new Array<string>(), provides: new Array<Added>() };
   #sealed = false;
 
-  /** @param vcpus the most that a case of the plugin has: the CPUs of a `pc()` that does not say. */
-  constructor(clock: ClockKind, known: ReadonlyMap<string, KnownDevice>, vcpus = 1) {
+  /**
+   * @param vcpus the most that a case of the plugin has: the CPUs of a `pc()` that does not say.
+   * @param overrides go before what `add()` is given.
+   */
+  constructor(clock: ClockKind, known: ReadonlyMap<string, KnownDevice>, vcpus = 1, overrides: Overrides = new Map()) {
     this.clock = clock;
     this.#known = known;
     this.#vcpus = vcpus;
+    this.#overrides = overrides;
   }
 
   get devices(): readonly DeviceRef[] {
@@ -57,7 +65,7 @@ export class Builder implements MachineBuilder {
     const { schema } = definition;
     const { id: givenId, bus: givenBus, ...rest } = given;
     const id = this.#idFor(givenId, schema.idPrefix ?? schema.type);
-    const { values, problems } = checkProperties(schema.properties ?? {}, rest);
+    const { values, problems } = checkProperties(schema.properties ?? {}, { ...rest, ...this.#overrides.get(id) });
     const [problem] = problems;
     if (problem !== undefined) {
       const hint = Object.hasOwn(schema.properties ?? {}, problem.key)

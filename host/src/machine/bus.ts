@@ -210,6 +210,11 @@ export class Bus {
     }
   }
 
+  /** What lies at an address of PCI configuration space. */
+  configAt(address: number): Stretch {
+    return this.#config.find(address);
+  }
+
   /** Reads 1, 2 or 4 bytes of PCI configuration space; those beyond the end of a function's are all ones. */
   configRead(address: number, size: AccessSize, initiator: Initiator): number {
     const { target, end } = this.#config.find(address);

@@ -2,7 +2,7 @@ import type { BackendName, ClockKind, MachineContext } from '@qtest/sdk';
 import { hostError } from '../errors.ts';
 import type { HookSet } from '../hooks.ts';
 import type { BoundMachine, Registry } from '../machine/bound-machine.ts';
-import { Builder, type KnownDevice } from '../machine/builder.ts';
+import { Builder, type KnownDevice, type Overrides } from '../machine/builder.ts';
 import { knownDevices } from '../machine/builtin.ts';
 import { createMachine } from '../machine/create.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';
@@ -24,9 +24,14 @@ export function registryOf(known: ReadonlyMap<string, KnownDevice>): Registry {
 /** Builds a plugin's machine up to its seal: `init()`, or the normal machine init, and then the hook `machineInit`. */
 export async function build(
   plugin: LoadedPlugin,
-  { known, hooks, context }: { known: ReadonlyMap<string, KnownDevice>; hooks: HookSet; context: MachineContext },
+  {
+    known,
+    hooks,
+    context,
+    overrides,
+  }: { known: ReadonlyMap<string, KnownDevice>; hooks: HookSet; context: MachineContext; overrides?: Overrides },
 ): Promise<Builder> {
-  const builder = new Builder(context.clock, known, context.vcpus);
+  const builder = new Builder(context.clock, known, context.vcpus, overrides);
   const { init } = plugin.plugin;
   if (init === undefined) {
     builder.pc();

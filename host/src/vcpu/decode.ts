@@ -1,11 +1,39 @@
-import { decodeRegister, type AnyDeviceDefinition, type Register, type RegisterBank } from '@qtest/sdk';
-import { OP, type TraceEntry } from './trace.ts';
-import { formatNanoseconds } from '@qtest/sdk';
+import {
+  decodeRegister,
+  formatNanoseconds,
+  type AnyDeviceDefinition,
+  type Register,
+  type RegisterBank,
+} from '@qtest/sdk';
+import { pci } from '@qtest/sdk/drivers';
 import type { BoundMachine, Registry } from '../machine/bound-machine.ts';
+import type { Bus } from '../machine/bus.ts';
 import type { Target } from '../machine/map.ts';
+import { OP, type TraceEntry } from './trace.ts';
 
 const hex = (value: number, digits: number): string => `0x${value.toString(16).padStart(digits, '0')}`;
 const SUFFIX: Readonly<Record<number, string>> = { 1: 'b', 2: 'w', 4: 'l' };
+const NAMES: Readonly<Record<number, string>> = {
+  [OP.IN]: 'in',
+  [OP.OUT]: 'out',
+  [OP.READ]: 'read',
+  [OP.WRITE]: 'write',
+};
+
+/** Where the address of configuration space is kept among the indices. */
+const CONFIG = 'config';
+/** Bit 31 of it: it goes to configuration space. */
+const ENABLE = 0x8000_0000;
+
+/** What an access reaches. */
+export interface Reached {
+  /** The device's index in the blueprint. */
+  readonly device: number;
+  /** The register of its table that it is; undefined when the table has none there. */
+  readonly register: Register | undefined;
+  /** `rtc0.B {PIE, 24H}`. */
+  text(): string;
+}
 
 /**
  * Turns a VCPU's last accesses into lines for a reader, by the register tables: `outb 0x71 ← 0x42   rtc0.B {PIE, 24H}`. What lies behind
@@ -18,83 +46,125 @@ export function decodeTrace(
   entries: readonly TraceEntry[],
   nobody = '   no device',
 ): string[] {
-  const indices = new Map<string, number>();
-  return entries.map((entry) => decodeEntry(machine, registry, indices, entry) ?? describeAccess(entry) + nobody);
+  const decoder = new Decoder(machine, registry);
+  return entries.map((entry) => {
+    switch (entry.op) {
+      case OP.STEP:
+        return `clock +${formatNanoseconds((BigInt(entry.address) << 32n) | BigInt(entry.value))}`;
+      case OP.IRQ:
+        return `IRQ handler of ${machine.blueprint.lines[entry.address]?.name ?? entry.address}`;
+      case OP.INTERRUPT:
+        return `interrupt ${hex(entry.address, 2)}`;
+      case OP.READ_BLOCK:
+        return `read ${hex(entry.address, 8)}, ${entry.size} bytes → checksum ${hex(entry.value, 8)}`;
+      case OP.WRITE_BLOCK:
+        return `write ${hex(entry.address, 8)}, ${entry.size} bytes ← checksum ${hex(entry.value, 8)}`;
+    }
+    const reached = decoder.next(entry);
+    return reached === undefined
+      ? describeAccess(entry) + nobody
+      : `${describeAccess(entry).padEnd(24)} ${reached.text()}`;
+  });
 }
 
-/** An access in itself. */
-function describeAccess({ op, size, address, value }: TraceEntry): string {
+/** An access in itself: `outb 0x71 ← 0x42`. */
+export function describeAccess(entry: TraceEntry): string {
+  const arrow = entry.op === OP.OUT || entry.op === OP.WRITE ? '←' : '→';
+  return `${describeTarget(entry)} ${arrow} ${hex(entry.value, entry.size * 2)}`;
+}
+
+/** What an access does, and where: `outb 0x71`. */
+export function describeTarget({ op, size, address }: TraceEntry): string {
   const io = op === OP.IN || op === OP.OUT;
-  const writes = op === OP.OUT || op === OP.WRITE;
-  const name = `${io ? (writes ? 'out' : 'in') : writes ? 'write' : 'read'}${SUFFIX[size] ?? ''}`;
-  return `${name} ${hex(address, io ? 2 : 8)} ${writes ? '←' : '→'} ${hex(value, size * 2)}`;
+  return `${accessName({ op, size })} ${hex(address, io ? 2 : 8)}`;
 }
 
-function decodeEntry(
-  machine: BoundMachine,
-  registry: Registry,
-  indices: Map<string, number>,
-  entry: TraceEntry,
-): string | undefined {
-  const { op, size, address, value } = entry;
-  switch (op) {
-    case OP.STEP:
-      return `clock +${formatNanoseconds((BigInt(address) << 32n) | BigInt(value))}`;
-    case OP.IRQ:
-      return `IRQ handler of ${machine.blueprint.lines[address]?.name ?? address}`;
-    case OP.INTERRUPT:
-      return `interrupt ${hex(address, 2)}`;
-    case OP.READ_BLOCK:
-      return `read ${hex(address, 8)}, ${size} bytes → checksum ${hex(value, 8)}`;
-    case OP.WRITE_BLOCK:
-      return `write ${hex(address, 8)}, ${size} bytes ← checksum ${hex(value, 8)}`;
+/** The call of a VCPU, and the word of the qtest protocol, that an access is: `outb`. */
+export function accessName({ op, size }: Pick<TraceEntry, 'op' | 'size'>): string {
+  return `${NAMES[op] ?? '?'}${SUFFIX[size] ?? ''}`;
+}
+
+/** Tells what accesses reach, one after another: an access to an index/data pair depends on those before. */
+export class Decoder {
+  readonly #machine: BoundMachine;
+  readonly #registry: Registry;
+  /** What was written last to the index of a region, by the region. */
+  readonly #indices = new Map<string, number>();
+
+  constructor(machine: BoundMachine, registry: Registry) {
+    this.#machine = machine;
+    this.#registry = registry;
   }
-  const io = op === OP.IN || op === OP.OUT;
-  const writes = op === OP.OUT || op === OP.WRITE;
-  const target = io ? portTarget(machine, address, size) : machine.bus.memory.find(address).target;
-  if (target === undefined || target.device < 0) return undefined;
-  const what = describe(machine, registry, indices, target, { offset: address - target.base, value, writes });
-  return `${describeAccess(entry).padEnd(24)} ${what}`;
+
+  /** What the next access reaches; undefined where no device of the machine answers. */
+  next({ op, size, address, value }: TraceEntry): Reached | undefined {
+    const { bus } = this.#machine;
+    const io = op === OP.IN || op === OP.OUT;
+    const writes = op === OP.OUT || op === OP.WRITE;
+    const target = io ? portTarget(bus, address, size) : bus.memory.find(address).target;
+    if (target === undefined || target.device < 0) return undefined;
+    const { id = '?' } = this.#machine.blueprint.devices[target.device] ?? {};
+    const offset = address - target.base;
+    if (op === OP.OUT && size === 4 && address === pci.CONFIG_ADDRESS) this.#indices.set(CONFIG, value);
+    const configured = io && (address & ~3) === pci.CONFIG_DATA ? this.#configured(address, value) : undefined;
+    if (configured !== undefined) return configured;
+    const bank = this.#bankOf(target);
+    const { indexed } = bank ?? {};
+    if (indexed !== undefined && offset === indexed.index && writes) {
+      const index = value & indexed.mask;
+      this.#indices.set(target.region, index);
+      const selected = indexed.registers.find((register) => register.offset === index);
+      return {
+        device: target.device,
+        register: bank?.registers.find((register) => register.offset === offset),
+        text: () => `${id} index ${selected?.name ?? hex(index, 2)}`,
+      };
+    }
+    const index = this.#indices.get(target.region);
+    if (indexed !== undefined && offset === indexed.data && index !== undefined) {
+      const register = indexed.registers.find((candidate) => candidate.offset === index);
+      return named(target.device, register, value, `${id}${register === undefined ? `[${hex(index, 2)}]` : ''}`);
+    }
+    const register = bank?.registers.find((candidate) => candidate.offset === offset);
+    return named(target.device, register, value, register === undefined ? `${target.region}+${hex(offset, 1)}` : id);
+  }
+
+  /** A register of a PCI function, behind the address that was written last. */
+  #configured(port: number, value: number): Reached | undefined {
+    const selected = this.#indices.get(CONFIG) ?? 0;
+    if (selected < ENABLE) return undefined;
+    const at = (((selected & 0xff_ff00) << 4) | (selected & 0xff) | (port & 3)) >>> 0;
+    const { target } = this.#machine.bus.configAt(at);
+    const device = target === undefined ? undefined : this.#machine.blueprint.devices[target.device];
+    if (target === undefined || device === undefined) return undefined;
+    const offset = at - target.base;
+    const register = this.#bankOf(target)?.registers.find((candidate) => candidate.offset === offset);
+    return named(
+      target.device,
+      register,
+      value,
+      register === undefined ? `${target.region}+${hex(offset, 1)}` : device.id,
+    );
+  }
+
+  #bankOf(target: Target): RegisterBank | undefined {
+    const { id = '', type = '' } = this.#machine.blueprint.devices[target.device] ?? {};
+    const definition: AnyDeviceDefinition | undefined = this.#registry.get(type);
+    return definition?.schema.registers?.[target.region.slice(id.length + 1)];
+  }
 }
 
 /** Who answers at a port: not a region that lets the access through. */
-function portTarget({ bus: { io } }: BoundMachine, port: number, size: number): Target {
+function portTarget({ io }: Bus, port: number, size: number): Target {
   const target = io.find(port);
   return target.transparent && size < target.min ? io.below(target, port) : target;
 }
 
-interface Access {
-  readonly offset: number;
-  readonly value: number;
-  readonly writes: boolean;
-}
-
-function describe(
-  machine: BoundMachine,
-  registry: Registry,
-  indices: Map<string, number>,
-  target: Target,
-  { offset, value, writes }: Access,
-): string {
-  const device = machine.blueprint.devices[target.device];
-  const definition: AnyDeviceDefinition | undefined = registry.get(device?.type ?? '');
-  const id = device?.id ?? '?';
-  const bank: RegisterBank | undefined = definition?.schema.registers?.[target.region.slice(id.length + 1)];
-  const { indexed } = bank ?? {};
-  if (indexed !== undefined && offset === indexed.index && writes) {
-    indices.set(target.region, value & indexed.mask);
-    const selected = indexed.registers.find((register) => register.offset === (value & indexed.mask));
-    return `${id} index ${selected?.name ?? hex(value & indexed.mask, 2)}`;
-  }
-  const index = indices.get(target.region);
-  if (indexed !== undefined && offset === indexed.data && index !== undefined) {
-    const selected = indexed.registers.find((register) => register.offset === index);
-    return selected === undefined ? `${id}[${hex(index, 2)}]` : named(id, selected, value);
-  }
-  const direct = bank?.registers.find((register) => register.offset === offset);
-  return direct === undefined ? `${target.region}+${hex(offset, 1)}` : named(id, direct, value);
-}
-
-function named(id: string, register: Register, value: number): string {
-  return `${id}.${register.name} ${decodeRegister(register, value)}`.trimEnd();
+function named(device: number, register: Register | undefined, value: number, where: string): Reached {
+  return {
+    device,
+    register,
+    text: () =>
+      register === undefined ? where : `${where}.${register.name} ${decodeRegister(register, value)}`.trimEnd(),
+  };
 }

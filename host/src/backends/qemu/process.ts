@@ -18,12 +18,12 @@ function parkingRom(): Buffer {
   return rom;
 }
 
-/** What every QEMU gets: nothing that it adds by itself, and no word on each request of ours. */
-const ALWAYS = [
+/** What every QEMU gets: nothing that it adds by itself, and, of the log, no word on each request of ours. */
+export const MACHINE_ARGS = [
   ...['-nodefaults', '-no-user-config', '-display', 'none'],
   ...['-machine', 'pc,acpi=off,vmport=off,hpet=off', '-action', 'panic=none'],
-  ...['-d', 'guest_errors,unimp', '-qtest-log', 'none'],
 ];
+const LOG_ARGS = ['-d', 'guest_errors,unimp', '-qtest-log', 'none'];
 
 /** What a QEMU is started with. */
 export interface QemuStart {
@@ -70,7 +70,8 @@ export class QemuProcess {
     const guarded = new Guarded(
       command,
       [
-        ...ALWAYS,
+        ...MACHINE_ARGS,
+        ...LOG_ARGS,
         ...['-accel', accelerator, '-bios', rom],
         ...names.flatMap((name) => ['-chardev', `pipe,id=${name},path=${join(dir, name)}`]),
         ...['-qtest', 'chardev:qtest', '-mon', 'chardev=qmp,mode=control'],

@@ -1,0 +1,200 @@
+import { describe, expect, test } from 'vitest';
+import type { MachineBuilder } from '@qtest/sdk';
+import { inb, outb, readl, sideOf } from '../../testing/diff.ts';
+import { stepBy, type Access } from './access.ts';
+import { Comparison, type Difference } from './compare.ts';
+import { Ignored } from './ignored.ts';
+import type { NativeSide } from './native-side.ts';
+import { NativeRival, type Rival } from './rival.ts';
+
+const A = 0x0a;
+const index = (register: number): Access[] => [outb(0x70, register), inb(0x71)];
+const byte = (register: number, value: number): Access[] => [outb(0x70, register), outb(0x71, value)];
+
+function rtcMachine(machine: MachineBuilder, properties: object = {}): void {
+  machine.add('isa-bus');
+  machine.add('mc146818rtc', properties);
+}
+
+/** A machine whose time goes on by itself, so much at each access, as an emulator's. */
+class Moving implements Rival {
+  readonly name = 'moving';
+  readonly realtime = true;
+  readonly #side: NativeSide;
+  readonly #each: bigint;
+  /** Bits that are wrong in the last answer. */
+  readonly #wrong: number;
+  #now = 0n;
+
+  constructor(side: NativeSide, each: bigint, wrong: number) {
+    this.#side = side;
+    this.#each = each;
+    this.#wrong = wrong;
+  }
+
+  async begin(): Promise<void> {
+    this.#side.renew();
+    this.#now = 0n;
+  }
+
+  async run(accesses: readonly Access[], answers: Uint32Array): Promise<void> {
+    this.#side.run(accesses, answers, () => (this.#now += this.#each));
+    const last = accesses.length - 1;
+    answers[last] = (answers[last] ?? 0) ^ this.#wrong;
+  }
+
+  elapsed(): bigint {
+    return this.#now;
+  }
+
+  async end(): Promise<void> {}
+}
+
+function comparison(
+  theirs: (machine: MachineBuilder) => void,
+  {
+    ignore = [],
+    each,
+    wrong = 0,
+    ours = rtcMachine,
+  }: {
+    readonly ignore?: readonly string[];
+    readonly each?: bigint;
+    readonly wrong?: number;
+    readonly ours?: (machine: MachineBuilder) => void;
+  } = {},
+): Comparison {
+  const { side: first, registry } = sideOf(ours);
+  const { side } = sideOf(theirs);
+  return new Comparison({
+    first,
+    rival: each === undefined ? new NativeRival('other', side) : new Moving(side, each, wrong),
+    paced: each === undefined ? [] : Comparison.PACES.map(() => sideOf(ours).side),
+    registry,
+    ignored: Ignored.of(ignore, first.bound, registry),
+  });
+}
+
+const cmos = (content: string) => (machine: MachineBuilder) => rtcMachine(machine, { cmos: content });
+const OTHER_RAM = cmos('{"40":"5a"}');
+
+describe('two machines', () => {
+  test('are told apart by the first answer that differs', async () => {
+    const compared = comparison((machine) => rtcMachine(machine, { periodicFlag: 'enabled' }));
+    await compared.begin();
+    const { difference } = await compared.next([...byte(A, 0x26), ...index(0x0d)]);
+    expect(difference).toBeUndefined();
+    const step = { op: 5, size: 0, address: 0, value: 2_000_000 };
+    const next = await compared.next([...index(0x0d), step, ...index(0x0c), inb(0x71)]);
+    expect(next.difference).toEqual({ index: 8, answers: [0x40, 0x00] });
+    expect(compared.counts).toMatchObject({ accesses: 9, answers: 3, moved: 0, ignored: 0 });
+  });
+
+  test('begin anew', async () => {
+    const compared = comparison(rtcMachine);
+    await compared.begin();
+    await compared.next(byte(0x40, 0x77));
+    const { made, difference } = await compared.replay(index(0x40));
+    expect(made).toHaveLength(2);
+    expect(difference).toBeUndefined();
+  });
+
+  test.each([['RAM_40'], ['rtc0/RAM_40'], ['mc146818rtc/RAM_40']])(
+    'that differ in what is ignored: %s',
+    async (name) => {
+      const compared = comparison(OTHER_RAM, { ignore: [name] });
+      expect((await compared.replay(index(0x40))).difference).toBeUndefined();
+      expect(compared.counts.ignored).toBe(1);
+      expect((await comparison(OTHER_RAM).replay(index(0x40))).difference).toEqual({ index: 1, answers: [0, 0x5a] });
+    },
+  );
+
+  test('a field is ignored, and not those beside it', async () => {
+    const theirs = (machine: MachineBuilder): void => rtcMachine(machine, { periodicFlag: 'enabled' });
+    const sequence = [...byte(A, 0x26), { op: 5, size: 0, address: 0, value: 1_200_000_000 }, ...index(0x0c)];
+    const found = (await comparison(theirs).replay(sequence)).difference;
+    expect(found?.answers).toEqual([0x50, 0x10]);
+    expect((await comparison(theirs, { ignore: ['C/PF'] }).replay(sequence)).difference).toBeUndefined();
+    expect((await comparison(theirs, { ignore: ['C/UF'] }).replay(sequence)).difference).toEqual(found);
+  });
+
+  test('a name that no table has', () => {
+    expect(() => comparison(rtcMachine, { ignore: ['C/PFF'] })).toThrow(
+      "--ignore 'C/PFF': no device of the machine has it in its register tables. Did you mean 'C/PF'?",
+    );
+  });
+});
+
+describe('a rival whose time goes on', () => {
+  /** 300 accesses of which each takes it 10 ms: 3 s. */
+  const long = [...Array.from({ length: 150 }, () => index(0)).flat(), ...index(0), ...index(0x40)];
+
+  test('is not told apart by what time moves', async () => {
+    const compared = comparison(rtcMachine, { each: 10_000_000n });
+    expect((await compared.replay(long)).difference).toBeUndefined();
+    expect(compared.counts.moved).toBeGreaterThan(50);
+  });
+
+  test('is by all else', async () => {
+    const compared = comparison(OTHER_RAM, { each: 10_000_000n });
+    expect((await compared.replay(long)).difference).toEqual({ index: long.length - 1, answers: [0, 0x5a] });
+  });
+
+  test('is by a field beside one that time moves', async () => {
+    // UIP is high for most of each second.
+    const ours = (machine: MachineBuilder): void => rtcMachine(machine, { updateCycle: '990ms' });
+    const reads = Array.from({ length: 200 }, () => index(A)).flat();
+    const found = async (wrong: number): Promise<Difference | undefined> => {
+      const compared = comparison(ours, { ours, each: 10_000_000n, wrong });
+      const { difference } = await compared.replay(reads);
+      expect(compared.counts.moved).toBeGreaterThan(0);
+      return difference;
+    };
+    expect(await found(0)).toBeUndefined();
+    const [UIP, DV] = [0x80, 0x10];
+    expect(await found(UIP)).toBeUndefined();
+    expect(await found(DV)).toMatchObject({ index: reads.length - 1 });
+  });
+});
+
+describe('accesses that reset the machine', () => {
+  test('are left out', async () => {
+    const { side } = sideOf((machine) => machine.pc());
+    const answers = new Uint32Array(600);
+    const filler = Array.from({ length: 250 }, () => inb(0x71));
+    const sequence = [
+      outb(0x70, 0x40),
+      outb(0x71, 0x5a),
+      ...filler,
+      outb(0x64, 0xfe),
+      ...filler,
+      outb(0xcf9, 6),
+      inb(0x71),
+    ];
+    const made = side.runWithoutResets(sequence, answers);
+    expect(made).toHaveLength(sequence.length - 2);
+    expect(made).not.toContainEqual(outb(0x64, 0xfe));
+    expect([...answers.subarray(2, made.length)].every((answer) => answer === 0x5a)).toBe(true);
+  });
+
+  test('a step of the clock ends where it would pass too many deadlines', async () => {
+    const { side } = sideOf((machine) => void machine.pc());
+    // Counter 0 in mode 2, of 2: a deadline each 1.7 us.
+    const sequence = [outb(0x43, 0x14), outb(0x40, 2), stepBy(2_000_000_000), stepBy(1000), inb(0x71)];
+    const made = side.runWithoutResets(sequence, new Uint32Array(5));
+    const [, , long, short] = made;
+    expect(long?.value).toBeGreaterThan(500_000);
+    expect(long?.value).toBeLessThan(3_000_000);
+    expect(short).toEqual(stepBy(1000));
+    expect(side.vcpu.now()).toBe(BigInt((long?.value ?? 0) + 1000));
+  });
+
+  test('memory where nothing answers is told from memory that holds ones', () => {
+    const { side } = sideOf((machine) => machine.pc({ ram: 2 ** 20 }));
+    const answers = new Uint32Array(3);
+    side.vcpu.writel(0x1000, 0xffff_ffff);
+    side.run([readl(0x1000), readl(0x4000_0000), readl(0x2000)], answers);
+    expect([...answers]).toEqual([0xffff_ffff, 0xffff_ffff, 0]);
+    expect([...side.nothing]).toEqual([0, 1, 0]);
+  });
+});

@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest';
+import { inb, outb, outl, readl } from '../../testing/diff.ts';
+import { peer } from '../../testing/qemu-peer.ts';
+import { OP } from '../vcpu/trace.ts';
+import { stepBy, type Access } from './access.ts';
+import { Pipeline, requestOf } from './pipeline.ts';
+
+const BOUND = 300;
+
+test('requests, as QEMU reads them', () => {
+  expect([inb(0x71), outb(0x70, 0x0c), outl(0xcf8, 0x8000_0000), readl(0xfed0_0000)].map(requestOf)).toEqual([
+    'inb 0x71',
+    'outb 0x70 0xc',
+    'outl 0xcf8 0x80000000',
+    'readl 0xfed00000',
+  ]);
+  expect(requestOf(stepBy(5_000_000_000))).toBe('clock_step 5000000000');
+});
+
+test('takes answers in whatever pieces they come', async () => {
+  const qemu = peer();
+  const answers = new Uint32Array(5);
+  qemu.answer('OK\nOK 0x00');
+  const made = new Pipeline(qemu.channel, BOUND).run(
+    [outb(0x70, 1), inb(0x71), readl(0xe000_0000), stepBy(7), inb(0x60)],
+    answers,
+  );
+  // It has waited for the rest by now.
+  setTimeout(() => qemu.answer('26\r\nOK 0x00000000deadbeef\nOK 1234\nOK 0x00ff\n'), 5);
+  await made;
+  expect([...answers]).toEqual([0, 0x26, 0xdead_beef, 0, 0xff]);
+  expect(qemu.asked()).toBe('outb 0x70 0x1\ninb 0x71\nreadl 0xe0000000\nclock_step 7\ninb 0x60\n');
+});
+
+test('has no more requests on the way than any pipe takes', async () => {
+  const qemu = peer();
+  const accesses = Array.from({ length: 2000 }, (_, n): Access => ({ op: OP.OUT, size: 4, address: 0xcfc, value: n }));
+  const made = new Pipeline(qemu.channel, BOUND).run(accesses, new Uint32Array(2000));
+  const asked: string[] = [];
+  let longest = 0;
+  const serve = setInterval(() => {
+    const text = qemu.asked();
+    longest = Math.max(longest, text.length);
+    const lines = text.split('\n').slice(0, -1);
+    asked.push(...lines);
+    qemu.answer('OK\n'.repeat(lines.length));
+    if (asked.length === accesses.length) clearInterval(serve);
+  }, 1);
+  await made;
+  expect(asked).toEqual(accesses.map(requestOf));
+  expect(longest).toBeGreaterThan(3900);
+  expect(longest).toBeLessThanOrEqual(4096);
+});
+
+test.each([
+  ['FAIL Unknown command', /^QEMU refuses 'inb 0x71': FAIL Unknown command$/],
+  ['0x26', /^QEMU answers 'inb 0x71' with '0x26', which is not the qtest protocol$/],
+  ['OK 0xzz', /^QEMU answers 'inb 0x71' with 'OK 0xzz', which is not the qtest protocol$/],
+  ['x'.repeat(300), /^QEMU answers 'inb 0x71' with 'x{80}…', which is not the qtest protocol$/],
+])('refuses %s', async (answer, message) => {
+  const qemu = peer();
+  qemu.answer(`OK\n${answer}\n`);
+  await expect(new Pipeline(qemu.channel, BOUND).run([outb(0x70, 0), inb(0x71)], new Uint32Array(2))).rejects.toThrow(
+    message,
+  );
+});
+
+test('says what was not answered, by a QEMU that hangs and by one that has gone', async () => {
+  const qemu = peer();
+  qemu.answer('OK\n');
+  const run = async (): Promise<void> =>
+    await new Pipeline(qemu.channel, BOUND).run([outb(0x70, 0), inb(0x71)], new Uint32Array(2));
+  await expect(run()).rejects.toThrow("QEMU has not answered 'inb 0x71' within 0.3 s");
+  qemu.hangUp();
+  await expect(run()).rejects.toThrow(/^QEMU has closed its qtest pipe/);
+});

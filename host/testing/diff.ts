@@ -1,0 +1,24 @@
+import type { AnyDeviceDefinition, MachineBuilder } from '@qtest/sdk';
+import { NativeSide } from '../src/diff/native-side.ts';
+import type { Access } from '../src/diff/access.ts';
+import type { Registry } from '../src/machine/bound-machine.ts';
+import { Builder } from '../src/machine/builder.ts';
+import { knownDevices } from '../src/machine/builtin.ts';
+import { OP } from '../src/vcpu/trace.ts';
+
+/** A machine for a comparison, and its devices. */
+export function sideOf(
+  init: (machine: MachineBuilder) => void,
+  devices: readonly AnyDeviceDefinition[] = [],
+): { side: NativeSide; registry: Registry } {
+  const known = knownDevices([{ name: 'test', url: import.meta.url, devices }]);
+  const builder = new Builder('virtual', known);
+  init(builder);
+  const registry: Registry = new Map([...known].map(([type, { definition }]) => [type, definition]));
+  return { side: new NativeSide(builder, registry), registry };
+}
+
+export const outb = (address: number, value: number): Access => ({ op: OP.OUT, size: 1, address, value });
+export const outl = (address: number, value: number): Access => ({ op: OP.OUT, size: 4, address, value });
+export const inb = (address: number): Access => ({ op: OP.IN, size: 1, address, value: 0 });
+export const readl = (address: number): Access => ({ op: OP.READ, size: 4, address, value: 0 });
