@@ -1,4 +1,4 @@
-import type { Mapping } from '../backends/qemu/command-line.ts';
+import type { QemuMapping } from '../backends/qemu/command-line.ts';
 import { MACHINE_ARGS } from '../backends/qemu/process.ts';
 import type { BoundMachine, Registry } from '../machine/bound-machine.ts';
 import { shellQuote } from '../report/format.ts';
@@ -52,7 +52,12 @@ export function linesOf(steps: readonly DecodedAccess[]): string[] {
 }
 
 /** A line of a shell for each request, after those that start QEMU as it was started. */
-export function scriptOf(accesses: readonly Access[], command: string, accelerator: string, mapping: Mapping): string {
+export function scriptOf(
+  accesses: readonly Access[],
+  command: string,
+  accelerator: string,
+  mapping: QemuMapping,
+): string {
   const args = [
     ...MACHINE_ARGS,
     ...['-accel', accelerator, '-bios', 'park.rom'],

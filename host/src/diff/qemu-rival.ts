@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Mapping } from '../backends/qemu/command-line.ts';
+import type { QemuMapping } from '../backends/qemu/command-line.ts';
 import { readAvailable } from '../backends/qemu/channel.ts';
 import type { DetectedQemu } from '../backends/qemu/detect.ts';
 import { QemuProcess } from '../backends/qemu/process.ts';
@@ -27,12 +27,12 @@ export class QemuRival implements Rival {
   readonly name = 'qemu';
   readonly realtime: boolean;
   readonly #qemu: DetectedQemu;
-  readonly #mapping: Mapping;
+  readonly #mapping: QemuMapping;
   #now: Started | undefined;
   #pipeline: Pipeline | undefined;
   #next: Promise<Started> | undefined;
 
-  constructor(qemu: DetectedQemu, mapping: Mapping, realtime: boolean) {
+  constructor(qemu: DetectedQemu, mapping: QemuMapping, realtime: boolean) {
     this.#qemu = qemu;
     this.#mapping = mapping;
     this.realtime = realtime;

@@ -1,5 +1,5 @@
 import type { AnyDeviceDefinition } from '@qtest/sdk';
-import { mapMachine, type Mapping } from '../backends/qemu/command-line.ts';
+import { mapMachine, type QemuMapping } from '../backends/qemu/command-line.ts';
 import { detectQemu, type DetectedQemu } from '../backends/qemu/detect.ts';
 import { hostError } from '../errors.ts';
 import type { BoundMachine, Registry } from '../machine/bound-machine.ts';
@@ -32,7 +32,7 @@ export interface StandOptions {
 /** The QEMU of a comparison. */
 export interface QemuSide {
   readonly detected: DetectedQemu;
-  readonly mapping: Mapping;
+  readonly mapping: QemuMapping;
   readonly accelerator: 'tcg' | 'qtest';
 }
 
@@ -111,7 +111,7 @@ async function qemuOf(
 function selectDevices(
   wanted: readonly string[],
   { devices }: Blueprint,
-  mapping: Mapping | undefined,
+  mapping: QemuMapping | undefined,
 ): { indices: readonly number[]; warnings: readonly string[] } {
   const missing = mapping?.missing ?? {};
   if (wanted.length === 0) {
