@@ -110,7 +110,8 @@ export default definePlugin({
       }
       for (let n = 0; n < 10; n++) {
         if (n === 0) tell(context, 0, 1);
-        vcpu.waitIrq(line, { timeout: '5s' });
+        // On a busy host it may have risen before this VCPU comes to wait.
+        if (line.edges <= n) vcpu.waitIrq(line, { timeout: '5s' });
         new BigInt64Array(context.shared)[64 + n] = clock.now;
         tell(context, 1, n + 1);
       }
