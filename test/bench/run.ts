@@ -171,7 +171,7 @@ const protocol = samples({
 const compared = samples({
   native: diff('--backend', 'native', '--device', 'mc146818rtc', '--count', '3000000'),
   qemu: () =>
-    hasQemu ? diff('--backend', 'qemu', '--device', 'i8259', '--clock', 'realtime', '--count', '200000')() : Number.NaN,
+    hasQemu ? diff('--backend', 'qemu', '--device', 'ib700', '--clock', 'realtime', '--count', '200000')() : Number.NaN,
 });
 const fuzzGrowth = served('fuzz')();
 const start = samples({
@@ -264,7 +264,7 @@ const rows: Row[] = [
   perSecond('accesses a second of qtest diff, two native machines, RTC', compared.native, 1_000_000),
   ...(hasQemu
     ? [
-        perSecond('accesses a second of qtest diff, against QEMU in real time, PIC', compared.qemu, 50_000),
+        perSecond('accesses a second of qtest diff, against QEMU in real time, ib700', compared.qemu, 50_000),
         atMost(
           "inb over qtest-system-x86_64's socket, over QEMU's",
           protocol.roundTrip / protocol.qemuRoundTrip,

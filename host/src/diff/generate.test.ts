@@ -57,9 +57,15 @@ describe('accesses', () => {
   });
 
   test('stay in their region, in sizes that it takes', () => {
-    const { accesses } = generated(['hpet0', 'pic0'].slice(1));
+    const { accesses } = generated(['pic0']);
     expect(accesses.every(({ size }) => size === 1)).toBe(true);
     expect(new Set(accesses.map(({ address }) => address))).toEqual(new Set([0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1]));
+  });
+
+  test('reach a pair by accesses as wide as its registers', () => {
+    const { accesses, reached } = generated(['ioapic0']);
+    expect(new Set(accesses.map(({ size }) => size))).toEqual(new Set([4]));
+    expect(reached.filter((found) => found?.text().startsWith('ioapic0.IOREDTBL')).length).toBeGreaterThan(COUNT / 5);
   });
 
   test('move the clock only where both can', () => {

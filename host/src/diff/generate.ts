@@ -30,9 +30,8 @@ interface Spot {
 }
 
 interface Pair {
-  /** Addresses. */
-  readonly index: number;
-  readonly data: number;
+  readonly index: Spot;
+  readonly data: Spot;
   /** Indices of the registers. */
   readonly registers: readonly number[];
   /** Bits of the index that select nothing. */
@@ -116,8 +115,8 @@ function access(made: Access[], random: Random, region: Region): void {
     const { index, data, registers, others } = pair;
     const register = registers[random.below(registers.length)] ?? 0;
     const value = random.once(8) ? register | (random.below(0x100) & others) : register;
-    made.push({ op: region.io ? OP.OUT : OP.WRITE, size: 1, address: index, value });
-    push(made, random, region, data, 1);
+    made.push({ op: region.io ? OP.OUT : OP.WRITE, size: index.size, address: base + index.offset, value });
+    push(made, random, region, base + data.offset, data.size);
     return;
   }
   // Beside the registers too, but for an index, which any value selects something by.
@@ -191,13 +190,17 @@ function reachesOf(index: number, { bound, registry, setup, ignored }: Generator
     if (io && base >= pci.CONFIG_ADDRESS && base < pci.CONFIG_DATA + 4 && target.min === 4) continue;
     if (io && base === pci.CONFIG_DATA) continue;
     const { indexed } = bank ?? {};
+    const [size = 1, ...sizes] = SIZES.filter((one) => (target.sizes & one) !== 0);
+    const portAt = (offset: number): Spot => {
+      const register = bank?.registers.find((one) => one.offset === offset);
+      return register === undefined ? { offset, size } : spotOf(register);
+    };
     const pair = indexed && {
-      index: base + indexed.index,
-      data: base + indexed.data,
+      index: portAt(indexed.index),
+      data: portAt(indexed.data),
       registers: indexed.registers.filter(isWanted).map(({ offset }) => offset),
       others: 0xff & ~indexed.mask,
     };
-    const [size = 1, ...sizes] = SIZES.filter((one) => (target.sizes & one) !== 0);
     reaches.push({ kind: 'region', region: { io, base, size: target.size, sizes: [size, ...sizes], spots, pair } });
   }
   return reaches;
