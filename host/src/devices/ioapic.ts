@@ -17,7 +17,7 @@
  * physical destination has 8 bits, as in later parts.
  *
  * Other than QEMU's, which ignores INTPOL; asks the 8259A for an ExtINT's vector when it sends it; and answers the arbitration ID with
- * the ID, which is what it is after each write of that.
+ * the ID, which is what it is after each write of that; and keeps the reserved bits of an entry.
  */
 import { array, bytes, defineDevice, deviceSchema, property, type DeviceOf, type Initiator } from '@qtest/sdk';
 import { ioapic as part, lapic } from '@qtest/sdk/drivers';
