@@ -46,6 +46,7 @@ export * from './plugin.ts';
 export * from './properties.ts';
 export * from './registers.ts';
 export type * from './report.ts';
+export type * from './trace.ts';
 export * from './spin-lock.ts';
 export type * from './standard-schema.ts';
 export * from './state.ts';

@@ -1,5 +1,6 @@
 import type { ClockKind } from './hardware.ts';
 import type { CaseStatus, RunSummary } from './hooks.ts';
+import type { CaseTrace, DeviceCoverage } from './trace.ts';
 
 /** A case as the command selects it. */
 export interface SelectedCase {
@@ -60,6 +61,10 @@ export interface CaseResult extends SelectedCase {
   readonly accesses: readonly string[];
   /** Things that a reader should know of: events lost, what was left running. */
   readonly notes: readonly string[];
+  /** What happened in the case (`--trace`). */
+  readonly trace?: CaseTrace;
+  /** How it used the registers of the machine's devices (`--coverage`). */
+  readonly coverage?: readonly DeviceCoverage[];
 }
 
 /**

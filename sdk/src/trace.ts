@@ -1,0 +1,135 @@
+import type { SourceLocation } from './report.ts';
+
+/** What every event of a trace has. */
+interface TraceEventBase {
+  /** Its number in the case, from 0: the order in which things happened, across VCPUs. What was lost leaves a gap. */
+  readonly seq: number;
+  /** The machine's time, ns since its start. */
+  readonly time: bigint;
+  /** On whose thread it happened; left out where that was no VCPU (the I/O thread). */
+  readonly vcpu?: number;
+  /** The plugin's line that led to it. */
+  readonly source?: SourceLocation;
+}
+
+/** One access of a VCPU to a port or to memory, or of a device by DMA. */
+export interface TraceAccess extends TraceEventBase {
+  readonly type: 'access';
+  readonly op: 'in' | 'out' | 'read' | 'write';
+  /** Bytes. */
+  readonly size: number;
+  readonly address: number;
+  /** What was read or written; of more than four bytes their CRC-32. */
+  readonly value: number;
+  /** The device that made it, by DMA. */
+  readonly by?: string;
+  /** Id of the device that answered. */
+  readonly device?: string;
+  /** The register of its table, by the datasheet's name: `B`. */
+  readonly register?: string;
+  /** `outb 0x71 ← 0x42         rtc0.B {PIE, 24H}`. */
+  readonly text: string;
+}
+
+/** An IRQ line has changed its level. */
+export interface TraceIrq extends TraceEventBase {
+  readonly type: 'irq';
+  /** `rtc0.irq`. */
+  readonly line: string;
+  readonly level: 0 | 1;
+}
+
+/** A device's timer has fired. */
+export interface TraceTimer extends TraceEventBase {
+  readonly type: 'timer';
+  readonly device: string;
+  readonly timer: string;
+}
+
+/** A device has been reset; without `device`, the machine. */
+export interface TraceReset extends TraceEventBase {
+  readonly type: 'reset';
+  readonly device?: string;
+}
+
+/** The machine's state has been put aside, or put back. */
+export interface TraceSnapshot extends TraceEventBase {
+  readonly type: 'snapshot';
+  readonly action: 'save' | 'restore';
+}
+
+/** The clock has been moved by a VCPU: `time` is where it came to. */
+export interface TraceClock extends TraceEventBase {
+  readonly type: 'clock';
+  /** ns. */
+  readonly by: bigint;
+}
+
+/** A VCPU has run the test's own handler of a line, or of an interrupt vector. */
+export interface TraceHandler extends TraceEventBase {
+  readonly type: 'handler';
+  readonly line?: string;
+  readonly vector?: number;
+}
+
+/** A line of the case's `log()`. */
+export interface TraceLog extends TraceEventBase {
+  readonly type: 'log';
+  readonly text: string;
+}
+
+/** Something that happened in a case, in the order in which it happened. */
+export type TraceEvent =
+  | TraceAccess
+  | TraceIrq
+  | TraceTimer
+  | TraceReset
+  | TraceSnapshot
+  | TraceClock
+  | TraceHandler
+  | TraceLog;
+
+/** What was traced of a case (`--trace`). */
+export interface CaseTrace {
+  readonly events: readonly TraceEvent[];
+  /** Events before these that the bounded ring did not keep. */
+  readonly lost: number;
+  /** `seq` of the last access before the failure, of a case that failed. */
+  readonly failed?: number;
+}
+
+/** How a field was used, in place in the register: a bit is set in `seenSet` when a read has shown it set. */
+export interface FieldCoverage {
+  readonly name: string;
+  readonly access: string;
+  readonly mask: number;
+  /** Bits that a read has shown set, and clear. */
+  readonly seenSet: number;
+  readonly seenClear: number;
+  /** Bits that have been written with one, and with zero. */
+  readonly wroteSet: number;
+  readonly wroteClear: number;
+  /** Values that reads have shown, at bit 0, ascending, of a field of two to eight bits. */
+  readonly values?: readonly number[];
+  /** Of a field that reads or writes clear or set: whether software has made it happen: a bit that was seen set was written with one (`w1c`), read (`rc`) and so on. */
+  readonly effect?: boolean;
+}
+
+/** How a register was used. */
+export interface RegisterCoverage {
+  readonly name: string;
+  /** Byte offset in its region, or index in its bank. */
+  readonly offset: number;
+  readonly reads: number;
+  readonly writes: number;
+  readonly fields: readonly FieldCoverage[];
+}
+
+/** How a device's registers were used (`--coverage`). */
+export interface DeviceCoverage {
+  /** `rtc0`. */
+  readonly device: string;
+  /** `mc146818rtc`. */
+  readonly type: string;
+  readonly banks: readonly { readonly name: string; readonly registers: readonly RegisterCoverage[] }[];
+}
