@@ -1,4 +1,5 @@
-import type { BackendName, CaseFunction, CaseSpec, Run } from './plugin.ts';
+import type { BackendName } from './hardware.ts';
+import type { CaseFunction, CaseSpec, Run } from './plugin.ts';
 
 /**
  * What packages of cases have in common: a case that says which statement of a datasheet it checks, a table of them in the

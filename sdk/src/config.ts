@@ -1,6 +1,5 @@
 import type { Duration } from './duration.ts';
-import type { ClockKind } from './hardware.ts';
-import type { BackendName } from './plugin.ts';
+import type { BackendName, ClockKind } from './hardware.ts';
 
 /** A plugin in the config: its package's name, its short name or its path, with its options if it takes any. */
 export type PluginEntry = string | readonly [name: string, options: Readonly<Record<string, unknown>>];

@@ -14,6 +14,9 @@ export type IrqSource = IrqLine | number;
 
 export type ClockKind = 'virtual' | 'realtime';
 
+/** What a VCPU's accesses reach: this host's own devices, or an emulator's. */
+export type BackendName = 'native' | 'qemu' | 'v86';
+
 /** The machine's time. */
 export interface Clock {
   readonly kind: ClockKind;

@@ -1,7 +1,6 @@
-import type { DeviceInfo, ClockKind } from './hardware.ts';
+import type { BackendName, DeviceInfo, ClockKind } from './hardware.ts';
 import type { MachineBuilder } from './machine.ts';
-import type { BackendName } from './plugin.ts';
-import type { ReportEvent } from './report.ts';
+import type { CaseStatus, ReportEvent, RunSummary } from './report.ts';
 
 /** A hook that a plugin taps. The host calls it; a plugin cannot. Structurally a tapable hook. */
 export interface SyncTap<Args extends readonly unknown[]> {
@@ -64,9 +63,6 @@ export interface CaseStart extends MachineContext {
   readonly skip: (reason: string) => void;
 }
 
-/** `known`: it failed, as its `expect` says of this backend. */
-export type CaseStatus = 'pass' | 'fail' | 'skip' | 'timeout' | 'crash' | 'known';
-
 export interface CaseEnd extends MachineContext {
   readonly case: string;
   /** As in `CaseStart`. */
@@ -77,19 +73,6 @@ export interface CaseEnd extends MachineContext {
   readonly message: string | undefined;
   /** Fails a case that has passed: a gate. */
   readonly fail: (reason: string) => void;
-}
-
-export interface RunSummary {
-  readonly pass: number;
-  readonly fail: number;
-  readonly skip: number;
-  readonly timeout: number;
-  readonly crash: number;
-  readonly known: number;
-  /** How many of those that passed did so on a retry alone; left out when none did. */
-  readonly flaky?: number;
-  /** Wall time in milliseconds. */
-  readonly duration: number;
 }
 
 /** The resolved configuration, for a look; it cannot be changed any more. */

@@ -1,6 +1,6 @@
 import type { AnyDeviceDefinition } from './device.ts';
 import type { Duration } from './duration.ts';
-import type { ClockKind, Machine, Vcpu, Clock } from './hardware.ts';
+import type { BackendName, ClockKind, Machine, Vcpu, Clock } from './hardware.ts';
 import type { Host } from './hooks.ts';
 import type { MachineBuilder } from './machine.ts';
 import type { StandardSchema } from './standard-schema.ts';
@@ -37,9 +37,6 @@ export interface CaseContext<O = unknown> {
 
 /** What a backend or a run may lack. A case that requires it is skipped there, with the reason. */
 export type Capability = 'virtual-clock' | 'realtime-clock' | 'interrupt-acknowledge' | 'snapshot' | 'multi-vcpu';
-
-/** What a VCPU's accesses reach: this host's own devices, or an emulator's. */
-export type BackendName = 'native' | 'qemu' | 'v86';
 
 /** A case: it passes when it returns. What it returns, if anything, is kept in the report as its measurements; it must be cloneable. */
 export type CaseFunction<O = unknown> = (context: CaseContext<O>) => unknown;

@@ -1,6 +1,5 @@
 import type { ClockKind } from './hardware.ts';
-import type { CaseStatus, RunSummary } from './hooks.ts';
-import type { CaseTrace, DeviceCoverage } from './trace.ts';
+import type { CaseTrace, DeviceCoverage, SourceLocation } from './trace.ts';
 
 /** A case as the command selects it. */
 export interface SelectedCase {
@@ -10,12 +9,8 @@ export interface SelectedCase {
   readonly vcpus: number;
 }
 
-/** Where in a plugin's own source something happened; `file` is absolute. */
-export interface SourceLocation {
-  readonly file: string;
-  readonly line: number;
-  readonly column: number;
-}
+/** `known`: it failed, as its `expect` says of this backend. */
+export type CaseStatus = 'pass' | 'fail' | 'skip' | 'timeout' | 'crash' | 'known';
 
 /** Why a case did not pass, as plain data. */
 export interface Failure {
@@ -65,6 +60,20 @@ export interface CaseResult extends SelectedCase {
   readonly trace?: CaseTrace;
   /** How it used the registers of the machine's devices (`--coverage`). */
   readonly coverage?: readonly DeviceCoverage[];
+}
+
+/** How a run ended: cases by their status. */
+export interface RunSummary {
+  readonly pass: number;
+  readonly fail: number;
+  readonly skip: number;
+  readonly timeout: number;
+  readonly crash: number;
+  readonly known: number;
+  /** How many of those that passed did so on a retry alone; left out when none did. */
+  readonly flaky?: number;
+  /** Wall time in milliseconds. */
+  readonly duration: number;
 }
 
 /**

@@ -1,4 +1,9 @@
-import type { SourceLocation } from './report.ts';
+/** Where in a plugin's own source something happened; `file` is absolute. */
+export interface SourceLocation {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
 
 /** What every event of a trace has. */
 interface TraceEventBase {

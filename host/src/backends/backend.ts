@@ -4,7 +4,6 @@ import type { HookSet } from '../hooks.ts';
 import type { KnownDevice } from '../machine/builder.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';
 import type { Failure, SelectedCase } from '../report/events.ts';
-import type { Observed } from '../vcpu/observer.ts';
 import type { VcpuOutcome, VcpuTask } from '../vcpu/task.ts';
 import type { TraceEntry } from '../vcpu/trace.ts';
 
@@ -74,6 +73,16 @@ export interface CaseLane {
 
 /** Why a case's VCPUs ended: by themselves or because one has failed, because the time was up, by Ctrl-C. */
 export type EndKind = 'done' | 'timeout' | 'interrupted';
+
+/** What the host saw of a case, beside its outcome. */
+export interface Observed {
+  /** Errors of taps. */
+  readonly errors: unknown[];
+  /** Guest errors and the like, with how often each came. */
+  readonly messages: ReadonlyMap<string, number>;
+  readonly counts: { readonly guestError: number; readonly unimplemented: number };
+  readonly lost: number;
+}
 
 /** What listens to a machine while a case runs. */
 export interface Observation {

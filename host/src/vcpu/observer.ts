@@ -1,26 +1,24 @@
+import type { MachineContext } from '@qtest/sdk';
+import type { Observed } from '../backends/backend.ts';
 import type { HookSet } from '../hooks.ts';
 import { WORD, TAP, LONG } from '../machine/control.ts';
+import type { BoundMachine } from '../machine/bound-machine.ts';
 import { EVENT, type MachineEvent } from '../machine/events.ts';
-import type { Lane } from './lane.ts';
 
 /** How often events are taken out of the ring, and in real time ticks delivered, while a case runs, ms. */
 const DRAIN_EVERY = 20;
 /** Different guest errors kept for the report. */
 const KEPT = 5;
 
-/** What the host saw of a case, beside its outcome. */
-export interface Observed {
-  /** Errors of taps. */
-  readonly errors: unknown[];
-  /** Guest errors and the like, with how often each came. */
-  readonly messages: ReadonlyMap<string, number>;
-  readonly counts: { readonly guestError: number; readonly unimplemented: number };
-  readonly lost: number;
+/** What it listens to, and what it tells the hooks of it. */
+interface Observable {
+  readonly machine: BoundMachine;
+  readonly context: MachineContext;
 }
 
 /** Listens to a machine while a case runs on it: delivers ticks and events to the hooks, on the host's thread. */
 export class Observer {
-  readonly #lane: Lane;
+  readonly #lane: Observable;
   readonly #hooks: HookSet;
   readonly #errors: unknown[] = [];
   readonly #messages = new Map<string, number>();
@@ -29,7 +27,7 @@ export class Observer {
   #lost = 0;
   #ended = false;
 
-  constructor(lane: Lane, hooks: HookSet) {
+  constructor(lane: Observable, hooks: HookSet) {
     this.#lane = lane;
     this.#hooks = hooks;
     const { words } = lane.machine.control;

@@ -1,13 +1,12 @@
 import type { BackendName, CaseStatus } from '@qtest/sdk';
 import { formatNanoseconds } from '@qtest/sdk';
 import { hostError } from '../errors.ts';
-import type { CaseLane, EndKind } from '../backends/backend.ts';
+import type { CaseLane, EndKind, Observed } from '../backends/backend.ts';
 import type { HookSet } from '../hooks.ts';
 import type { CaseResult, Failure, SelectedCase } from '../report/events.ts';
 import { codeOf, messageOf } from '../thrown.ts';
 import { describeFailure } from './failure.ts';
 import { LOCK_BOUND } from './lane.ts';
-import type { Observed } from './observer.ts';
 import type { VcpuOutcome } from './task.ts';
 
 /** Accesses shown for a case that did not pass. */
