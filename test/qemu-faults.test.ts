@@ -10,7 +10,7 @@ import { processesWith } from './support/qemu.ts';
 const HEAD = `#!/bin/sh
 case "$1" in
   -version) echo 'QEMU emulator version 7.2.0 (fake)'; exit;;
-  -accel) if [ "$2" = help ]; then echo tcg; exit; fi;;
+  -accel) if [ "$2" = help ]; then echo tcg; fi; exit;;
 esac
 for word; do
   case "$word" in pipe,id=qtest,path=*) qtest=\${word#*path=};; pipe,id=qmp,path=*) qmp=\${word#*path=};; esac
