@@ -1,9 +1,10 @@
+import { chmodSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { describe, expect, test } from 'vitest';
 
 import { project, type Project } from './support/project.ts';
-import { HAS_QEMU, NEEDS_QEMU } from './support/qemu.ts';
+import { HAS_QEMU, NEEDS_QEMU, processesWith } from './support/qemu.ts';
 
 const PLUGIN = `import { definePlugin } from '@qtest/sdk';
 export default definePlugin({ name: 'one', description: '', run() {} });
@@ -72,6 +73,29 @@ test.skipIf(!HAS_QEMU)(`the QEMU (${NEEDS_QEMU})`, async () => {
   const { emulators } = await found(fine());
   expect(emulators['qemu']).toMatchObject({ isFine: true, version: expect.stringMatching(/^\d+\.\d+/) });
   expect(emulators['qemu']).toHaveProperty('accelerators', expect.arrayContaining(['tcg']));
+});
+
+test('a QEMU tells of its accelerator qtest by starting with it, and not by its list', async () => {
+  const folder = fine({
+    'upstream-qemu': `#!/bin/sh
+case "$*" in
+  -version) echo 'QEMU emulator version 7.2.0';;
+  '-accel help') echo 'Accelerators supported in QEMU binary:'; echo tcg;;
+  '-accel qtest '*) echo '{"QMP": {"version": {}, "capabilities": []}}'; sleep 86397;;
+esac
+`,
+  });
+  chmodSync(join(folder.path, 'upstream-qemu'), 0o755);
+  const { code, emulators } = await found(folder, ['--qemu', './upstream-qemu']);
+  expect(emulators['qemu']).toMatchObject({ isFine: true, accelerators: ['tcg', 'qtest'] });
+  expect(code).toBe(0);
+  expect(processesWith(folder.path)).toEqual([]);
+});
+
+test('the v86 is the one that the backend would use', async () => {
+  const { code, emulators, problems } = await found(fine());
+  expect(emulators['v86']).toMatchObject({ isFine: true, version: expect.stringMatching(/^0\.5\.\d+$/) });
+  expect({ code, problems }).toEqual({ code: 0, problems: [] });
 });
 
 describe('no QEMU', () => {

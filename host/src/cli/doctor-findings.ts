@@ -38,6 +38,8 @@ export type FoundQemu =
   | {
       readonly isFine: true;
       readonly command: string;
+      /** The file that it is. */
+      readonly path: string;
       readonly version: string;
       readonly build: string | undefined;
       readonly accelerators: readonly string[];
@@ -45,14 +47,14 @@ export type FoundQemu =
   | { readonly isFine: false; readonly command: string; readonly reason: string };
 
 export type FoundV86 =
-  | { readonly isFine: true; readonly version: string | undefined; readonly path: string }
+  | { readonly isFine: true; readonly version: string; readonly path: string }
   | { readonly isFine: false; readonly reason: string };
 
 /** Something that is wrong. */
 export interface Problem {
   /** `error`: for it, `qtest` runs nothing. */
   readonly severity: 'warning' | 'error';
-  /** `typescript`, `config`, `plugins`, `qemu`, or a plugin as the user wrote it. */
+  /** `typescript`, `config`, `plugins`, `qemu`, `v86`, or a plugin as the user wrote it. */
   readonly about: string;
   /** With what to do. */
   readonly message: string;

@@ -25,7 +25,7 @@ export function findingsText(findings: Findings, style: Style): string {
     ],
     ['config', [configLine(findings, about.has('config'))]],
     ['plugins', pluginLines(findings)],
-    ['emulators', [qemuLine(findings, about.has('qemu')), v86Line(findings)]],
+    ['emulators', [qemuLine(findings, about.has('qemu')), v86Line(findings, about.has('v86'))]],
   ];
   const lines = sections.flatMap(([title, found]) =>
     found.map(({ mark, text }, index) => {
@@ -74,7 +74,7 @@ function holds({ cases, devices = [] }: FoundPlugin): string {
 
 function qemuLine({ emulators: { qemu } }: Findings, isProblem: boolean): Line {
   if (!qemu.isFine) return { mark: isProblem ? '✗' : '–', text: `qemu  ${isProblem ? qemu.command : qemu.reason}` };
-  const { version, build, accelerators, command } = qemu;
+  const { version, build, accelerators, path } = qemu;
   const clocks = [
     ...(accelerators.includes('qtest') ? ['virtual'] : []),
     ...(accelerators.includes('tcg') ? ['realtime'] : []),
@@ -82,12 +82,12 @@ function qemuLine({ emulators: { qemu } }: Findings, isProblem: boolean): Line {
   const told = build === undefined ? version : `${version} (${build})`;
   return {
     mark: '✓',
-    text: `qemu  ${told}, accelerators ${accelerators.join(', ')} (clock: ${clocks.join(', ')})  ${command}`,
+    text: `qemu  ${told}, accelerators ${accelerators.join(', ')} (clock: ${clocks.join(', ')})  ${path}`,
   };
 }
 
-function v86Line({ emulators: { v86 } }: Findings): Line {
-  return v86.isFine
-    ? { mark: '✓', text: `v86   ${v86.version ?? ''}  ${v86.path}` }
-    : { mark: '–', text: `v86   ${v86.reason}` };
+function v86Line({ emulators: { v86 } }: Findings, isProblem: boolean): Line {
+  if (!v86.isFine)
+    return { mark: isProblem ? '✗' : '–', text: `v86   ${isProblem ? 'it cannot be used' : v86.reason}` };
+  return { mark: '✓', text: `v86   ${v86.version}  ${v86.path}` };
 }

@@ -1,16 +1,19 @@
-import { dirname, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { existsSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import { API_VERSION, isQtestError, type Config } from '@qtest/sdk';
 
 import { detectQemu } from '../backends/qemu/detect.ts';
+import { projectV86 } from '../backends/v86/package.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { settingsOf } from '../config/settings.ts';
 import { loadPlugins } from '../plugins/load.ts';
-import { findPackage, packageOf } from '../plugins/packages.ts';
+import { packageOf } from '../plugins/packages.ts';
 import { resolvePlugin } from '../plugins/resolve.ts';
 import type { LoadedPlugin, PluginRequest } from '../plugins/types.ts';
 import { styleFor } from '../report/style.ts';
+import { qemuCommand } from './backends.ts';
 import type { Findings, FoundPlugin, Problem } from './doctor-findings.ts';
 import { findingsText } from './doctor-text.ts';
 import type { Io } from './io.ts';
@@ -38,6 +41,7 @@ async function examine(options: CliOptions, io: Io): Promise<Findings> {
   const loaded = await configOf(options, io, problems);
   const plugins = await pluginsOf(options, io, loaded, problems);
   const qemu = await qemuOf(options, io, loaded, problems);
+  const v86 = await v86Of(options, io, loaded, problems);
   return {
     version: 1,
     host: { version, api: API_VERSION },
@@ -46,7 +50,7 @@ async function examine(options: CliOptions, io: Io): Promise<Findings> {
     typescript,
     config: { file: loaded.file, keys: Object.keys(loaded.config) },
     plugins,
-    emulators: { qemu, v86: v86Of(loaded.dir) },
+    emulators: { qemu, v86 },
     problems,
   };
 }
@@ -136,11 +140,9 @@ async function qemuOf(
   problems: Problem[],
 ): Promise<Findings['emulators']['qemu']> {
   const { qemu, backend } = settingsOf(config, options);
-  // A path of the config's is relative to the config, a name is looked for on the PATH.
-  const from = options.qemu !== undefined || file === undefined ? cwd : dirname(file);
-  const command = qemu.includes('/') ? resolve(from, qemu) : qemu;
+  const command = qemuCommand(qemu, file, options, cwd);
   try {
-    return { isFine: true, ...(await detectQemu(command)) };
+    return { isFine: true, path: onPath(command), ...(await detectQemu(command)) };
   } catch (error) {
     const reason = told(error);
     if (backend === 'qemu') problems.push({ severity: 'error', about: 'qemu', message: reason });
@@ -149,16 +151,33 @@ async function qemuOf(
   }
 }
 
+/** The file of a command, as a shell finds it. */
+function onPath(command: string): string {
+  if (command.includes('/')) return command;
+  const files = (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, command));
+  return files.find((file) => existsSync(file)) ?? command;
+}
+
 function isNamed(config: Config, options: CliOptions): boolean {
   return config.qemu !== undefined || options.qemu !== undefined;
 }
 
-/** The npm package `v86`, as the project finds it, or the host. */
-function v86Of(dir: string): Findings['emulators']['v86'] {
-  const folder = findPackage('v86', dir) ?? findPackage('v86', import.meta.dirname);
-  if (folder === undefined) return { isFine: false, reason: 'not installed: npm install --save-dev v86' };
-  const { version } = packageOf(pathToFileURL(`${folder}/package.json`).href);
-  return { isFine: true, version, path: folder };
+/** The npm package of the backend `v86`. To be without is a problem only where it is what cases run on. */
+async function v86Of(
+  options: CliOptions,
+  { cwd }: Io,
+  { file, config }: LoadedConfig,
+  problems: Problem[],
+): Promise<Findings['emulators']['v86']> {
+  try {
+    const { version, entry } = await projectV86(file === undefined ? cwd : dirname(file));
+    return { isFine: true, version, path: fileURLToPath(entry) };
+  } catch (error) {
+    const reason = told(error);
+    if (settingsOf(config, options).backend === 'v86')
+      problems.push({ severity: 'error', about: 'v86', message: reason });
+    return { isFine: false, reason };
+  }
 }
 
 /** What an error of the host says; any other is a fault of the host's. */

@@ -1,10 +1,8 @@
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import type { Capability } from '@qtest/sdk';
 import type { Backend } from '../backend.ts';
 import { V86Lane } from './lane.ts';
 import { NO_SNAPSHOT } from './machine.ts';
-import { findV86 } from './package.ts';
+import { projectV86 } from './package.ts';
 
 /**
  * v86's devices, in real time: they read the wall clock.
@@ -12,7 +10,7 @@ import { findV86 } from './package.ts';
  * @throws BACKEND when there is none that can be used.
  */
 export async function v86Backend(from: string): Promise<Backend> {
-  const v86 = await findV86([import.meta.url, pathToFileURL(join(from, 'package.json')).href]);
+  const v86 = await projectV86(from);
   return {
     name: 'v86',
     version: v86.version,

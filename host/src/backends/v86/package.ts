@@ -20,6 +20,11 @@ const RANGE = '^0.5.462';
 
 const INSTALL = `Install it: npm install --save-dev 'v86@${RANGE}'`;
 
+/** The v86 that a project uses: of the packages beside the host, or else of those of a folder. @throws BACKEND as `findV86` does. */
+export async function projectV86(folder: string): Promise<V86Package> {
+  return await findV86([import.meta.url, pathToFileURL(join(folder, 'package.json')).href]);
+}
+
 /**
  * Finds v86 where one of these modules, URLs, would find it.
  * @throws BACKEND when there is none, when it is of another version, or when it cannot be loaded.
