@@ -75,12 +75,16 @@ export const cmos: Cases = {
   ),
 
   'cmos/boot-order': states(
-    '3Dh and the high half of 38h are the boot order: 1 floppy, 2 hard disk, 3 CD-ROM.',
+    '3Dh and the high half of 38h are the boot order: 1 floppy, 2 hard disk, 3 CD-ROM, 4 network, each once; 0 is none.',
     (context) => {
       const { assert } = context;
       const { dev } = bench(context);
       const order = [dev.read(BOOT_1_2) & 0x0f, dev.read(BOOT_1_2) >> 4, dev.read(BOOT_3) >> 4];
-      assert.deepEqual(order, [2, 1, 3], 'QEMU, pc.c: -boot order=cad');
+      const named = order.filter((from) => from !== 0);
+      assert(named.length > 0, 'QEMU, pc.c, set_boot_dev: something is booted from');
+      assert(Math.max(...order) <= 4, `QEMU, pc.c, boot_device2nibble: ${order.join(', ')}`);
+      assert.deepEqual(order.slice(0, named.length), named, 'QEMU, pc.c, set_boot_dev: the first come first');
+      assert.equal(new Set(named).size, named.length, 'QEMU, bootdevice.c, validate_bootdevices: none is there twice');
     },
   ),
 
