@@ -22,6 +22,13 @@ export const PARTS = {
 
 export type PartName = keyof typeof PARTS;
 
+/** Which part a function is; undefined for another. */
+export function partOf(fn: PciFunction): PartName | undefined {
+  return (Object.keys(PARTS) as PartName[]).find(
+    (part) => PARTS[part].vendor === fn.vendor && PARTS[part].device === fn.device,
+  );
+}
+
 /** Further ones, which have cases of their own. */
 const MORE_PARTS = {
   'pci-bridge': { vendor: 0x1b36, device: 0x0001 },

@@ -158,19 +158,19 @@ export const system: Cases = {
         assert.equal(fn.bar(bar)?.address, address, `6.2.5.1: BAR ${bar} of ${name(fn)} reads back`);
       }
     }
-    for (const fn of on.all('edu')) {
+    for (const fn of on.all('edu', 0)) {
       const dev = driver(vcpu, fn);
       assert.equal(dev.read(0), 0x0100_00ed, `edu.rst: ${name(fn)} answers`);
       fn.enable({ master: true });
       vcpu.writel(RAM, 0x0dd_ba11);
       dev.dma({ from: RAM, to: BUFFER, count: 4 });
     }
-    for (const fn of on.all('pci-testdev')) {
+    for (const fn of on.all('pci-testdev', 0)) {
       const [memory, ports] = [fn.map(0).address, fn.map(1).address];
       vcpu.outb(ports, 0);
       assert.equal(vcpu.readb(memory + 1), 1, `pci-testdev.rst: ${name(fn)} answers at its ports and in memory`);
     }
-    for (const fn of on.all('pvpanic-pci')) {
+    for (const fn of on.all('pvpanic-pci', 0)) {
       assert.equal(vcpu.readb(fn.map(0).address) & ~7, 0, `pvpanic.rst: ${name(fn)} answers`);
     }
     return { functions: setup.length, bars: taken.length };
