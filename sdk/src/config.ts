@@ -10,6 +10,12 @@ export type PluginEntry = string | readonly [name: string, options: Readonly<Rec
  */
 export type Schedule = number | 'free' | `explore=${number}`;
 
+/**
+ * Of which cases all that happens is traced: of every case (`on`), of those that did not pass, in a second run of theirs (`fail`), or of none
+ * (`off`). With `on`, too, those that did not pass are run a second time, for the lines of their source.
+ */
+export type TraceMode = 'on' | 'fail' | 'off';
+
 /** `qtest.config.ts`. What a command-line option says goes before it. */
 export interface Config {
   /** Plugins to run, in this order. Names are resolved from the config file's folder. */
@@ -28,6 +34,8 @@ export interface Config {
   readonly schedule?: Schedule;
   /** How to report: each a reporter's name, or name=file; a file is relative to the config's folder. Default `['spec']`, in GitHub Actions `['spec', 'github']`. */
   readonly reporters?: readonly string[];
+  /** Which cases to trace. Default `off`. */
+  readonly trace?: TraceMode;
   /** Device accesses a case may make while virtual time stands still. Default 5 million. */
   readonly stallLimit?: number;
   /** Events that make a case fail. Default none. */

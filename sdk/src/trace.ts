@@ -26,6 +26,8 @@ export interface TraceAccess extends TraceEventBase {
   readonly address: number;
   /** What was read or written; of more than four bytes their CRC-32. */
   readonly value: number;
+  /** What was transferred, in hexadecimal, where that is more than four bytes and no more than 4096. */
+  readonly data?: string;
   /** The device that made it, by DMA. */
   readonly by?: string;
   /** Id of the device that answered. */

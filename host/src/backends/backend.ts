@@ -1,6 +1,7 @@
 import type { BackendName, Capability, ClockKind, MachineContext } from '@qtest/sdk';
 import type { Piscina } from 'piscina';
 import type { HookSet } from '../hooks.ts';
+import type { BoundMachine, Registry } from '../machine/bound-machine.ts';
 import type { KnownDevice } from '../machine/builder.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';
 import type { Failure, SelectedCase } from '../report/events.ts';
@@ -16,6 +17,8 @@ export interface LaneOptions {
   readonly stallLimit: number;
   /** Several VCPUs in virtual time: one at a time by the seeded scheduler, which is the default, or all at once. */
   readonly schedule?: 'seeded' | 'free';
+  /** Whether what its machine does is traced in full, with places in the plugin's source or without. */
+  readonly trace?: 'plain' | 'sources' | undefined;
 }
 
 /** What a VCPU's accesses reach: it makes the lane and the VCPUs for a plugin's machine. */
@@ -64,11 +67,20 @@ export interface CaseLane {
   ): Promise<readonly Failure[]> | readonly Failure[];
   /** The last things a VCPU did, decoded, oldest first. */
   accesses(vcpu: number): string[];
+  /** What has been traced of the case; undefined when it is not traced. */
+  trace(): Traced | undefined;
   /** Accesses as a reader wants them, by the register tables of the machine's devices. */
   decode(entries: readonly TraceEntry[]): string[];
   /** Ends the VCPUs' threads; the machine remains. */
   retireThreads(): Promise<void>;
   dispose(): Promise<void>;
+}
+
+/** A full trace, of a `Tracer`, and what it is decoded by. */
+export interface Traced {
+  readonly buffer: SharedArrayBuffer;
+  readonly machine: BoundMachine;
+  readonly registry: Registry;
 }
 
 /** Why a case's VCPUs ended: by themselves or because one has failed, because the time was up, by Ctrl-C. */

@@ -140,6 +140,7 @@ export class EmulatedVcpu implements Vcpu {
     checkAddress('read', address, target.length);
     this.#checkHole(address, target.length);
     this.#bus.readBlock(address, target);
+    this.#trace.addBlock(OP.READ, address, () => target);
     this.#irqs.take();
     return target;
   }
@@ -147,6 +148,7 @@ export class EmulatedVcpu implements Vcpu {
   write(address: number, data: Uint8Array): void {
     checkAddress('write', address, data.length);
     this.#checkHole(address, data.length);
+    this.#trace.addBlock(OP.WRITE, address, () => data);
     this.#bus.writeBlock(address, data);
     this.#irqs.take();
   }
@@ -156,6 +158,7 @@ export class EmulatedVcpu implements Vcpu {
     checkAddress('fill', address, size);
     if ((value & 0xff) !== value) badValue('fill', value, 8);
     this.#checkHole(address, size);
+    this.#trace.addBlock(OP.WRITE, address, () => new Uint8Array(size).fill(value));
     if (size > 0) this.#bus.fill(address, size, value);
     this.#irqs.take();
   }

@@ -42,6 +42,8 @@ export class Irqs {
   enabled = true;
   /** Handlers that have been run. */
   handled = 0;
+  /** Is told of a level that has changed. */
+  onEdge: (pin: number, level: boolean) => void = () => {};
   readonly #levels = Array.from({ length: PINS }, () => false);
   /** Rises, ever, and at the last reset. */
   readonly #rises = Array.from({ length: PINS }, () => 0);
@@ -66,11 +68,13 @@ export class Irqs {
 
   change(pin: number, level: boolean): void {
     if (level && this.#levels[pin] !== true) this.#rises[pin] = this.rises(pin) + 1;
+    if (this.level(pin) !== level) this.onEdge(pin, level);
     this.#levels[pin] = level;
   }
 
   /** For an emulator that counts the rises itself: what they are now. */
   update(pin: number, level: boolean, rises: number): void {
+    if (this.level(pin) !== level) this.onEdge(pin, level);
     this.#levels[pin] = level;
     this.#rises[pin] = rises;
   }

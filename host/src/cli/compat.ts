@@ -194,6 +194,7 @@ class Comparison {
       const reporter: Reporter = { caseEnd: end, warning: (message) => this.warn(message), done: () => {} };
       const summary = await runCases({
         ...this.#settings,
+        trace: 'off',
         backend,
         plugins: this.#prepared.plugins,
         selected: left,

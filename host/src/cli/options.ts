@@ -1,4 +1,4 @@
-import type { BackendName, ClockKind } from '@qtest/sdk';
+import type { BackendName, ClockKind, TraceMode } from '@qtest/sdk';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 
 import { BACKENDS } from '../backends/names.ts';
@@ -6,6 +6,7 @@ import { MAX_JOBS } from '../config/check.ts';
 import { timeoutNanoseconds } from '../config/duration.ts';
 import { didYouMean } from '../nearest.ts';
 import { parseReporter, type ReporterRequest } from '../config/reporters.ts';
+import { TRACE_FORMATS, type TraceFormat } from '../report/traces/formats.ts';
 import type { Shard } from './shard.ts';
 import { parseSchedule, SCHEDULE_EXPECTED, type Schedule } from '../config/schedule.ts';
 
@@ -25,6 +26,11 @@ export interface CliOptions {
   readonly timeout?: bigint;
   readonly jobs?: number;
   readonly schedule?: Schedule;
+  readonly trace?: TraceMode;
+  /** Formats of traces to write. */
+  readonly traceExport?: readonly TraceFormat[];
+  /** Where to. */
+  readonly traceDir?: string;
   /** The config file; false for none. */
   readonly config?: string | false;
   readonly json?: boolean;
@@ -133,6 +139,21 @@ export function addOptions(program: Command): void {
       'how several VCPUs take turns in virtual time: by a seed, free, or explore=N for the seeds from 1 to N',
       parseScheduleOption,
     )
+    .addOption(
+      new Option(
+        '--trace [when]',
+        'trace all that happens in every case (on), or in a second run of those that fail (fail)',
+      )
+        .choices(['on', 'fail', 'off'])
+        .preset('on'),
+    )
+    .addOption(
+      new Option(
+        '--trace-export <formats>',
+        `write each trace to a file: ${TRACE_FORMATS.join(', ')}, with commas`,
+      ).argParser(parseTraceFormats),
+    )
+    .option('--trace-dir <folder>', 'where to (default: qtest-traces)')
     .option('--config <file>', 'config file, in place of the one that is found')
     .option('--no-config', 'use no config file')
     .addOption(
@@ -180,6 +201,17 @@ function collectReporters(value: string, earlier: readonly ReporterRequest[] = [
     return request;
   });
   return [...earlier, ...requests];
+}
+
+function parseTraceFormats(value: string): readonly TraceFormat[] {
+  const named = value.split(',').map((word) => {
+    const name = TRACE_FORMATS.find((candidate) => candidate === word.trim());
+    if (name !== undefined) return name;
+    throw new InvalidArgumentError(
+      `There is no format '${word.trim()}'; there are ${TRACE_FORMATS.join(', ')}.${didYouMean(word, TRACE_FORMATS)}`,
+    );
+  });
+  return [...new Set(named)];
 }
 
 function parseTimeout(value: string): bigint {

@@ -1,4 +1,4 @@
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 
 import type { ReportEvent, RunSummary } from '@qtest/sdk';
 
@@ -36,7 +36,9 @@ export async function run(
   const requests = reporterRequests(options, loaded, given);
   const io = claimsStdout(requests) ? (await import('./claim-stdout.ts')).claimStdout(given) : given;
   const prepared = await prepare(options, io, loaded);
-  const settings = settingsOf(prepared.config, options);
+  // Who wants the files wants what is to be in them.
+  const isTraced = options.traceExport !== undefined && prepared.config.trace === undefined;
+  const settings = settingsOf(prepared.config, { ...(isTraced && { trace: 'on' }), ...options });
   const backend = await backendNamed(settings.backend, settings, prepared, options, io);
   const lastFailed = new LastFailed(loaded.dir);
   const all = await selectCases(prepared.plugins, {
@@ -62,7 +64,11 @@ export async function run(
   });
   const reporter = await openReporters(requests, io, {
     context: reportContext(options, io, prepared),
-    more: [lastFailed.reporter(), ...(hooks.report.isUsed() ? [plugins] : [])],
+    more: [
+      lastFailed.reporter(),
+      ...(hooks.report.isUsed() ? [plugins] : []),
+      ...(await traceFiles(options, io, (message) => problems.push(message))),
+    ],
     onProblem: (message) => problems.push(message),
   });
   const runCases = await runner();
@@ -119,6 +125,17 @@ async function runAll(
     strays.release();
     interrupt.release();
   }
+}
+
+/** What writes the traces to files, where that is asked for. */
+async function traceFiles(
+  { traceExport, traceDir = 'qtest-traces' }: CliOptions,
+  { cwd }: Io,
+  onProblem: (message: string) => void,
+): Promise<Reporter[]> {
+  if (traceExport === undefined) return [];
+  const { TraceFiles } = await import('../report/traces/files.ts');
+  return [new TraceFiles(resolve(cwd, traceDir), traceExport, onProblem)];
 }
 
 /** Calls the hook `done`; an error of it is a warning, and makes the command fail. */

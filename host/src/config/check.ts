@@ -53,6 +53,10 @@ const RULES: { readonly [K in keyof Required<Config>]: Rule } = {
     expected: REPORTER_EXPECTED,
     test: (value) => Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === 'string'),
   },
+  trace: {
+    expected: `'on', 'fail' or 'off'`,
+    test: (value) => value === 'on' || value === 'fail' || value === 'off',
+  },
   stallLimit: {
     expected: 'an integer from 1',
     test: (value) => isInteger(value, 1, Number.MAX_SAFE_INTEGER),

@@ -1,4 +1,4 @@
-import type { BackendName, ClockKind, Config } from '@qtest/sdk';
+import type { BackendName, ClockKind, Config, TraceMode } from '@qtest/sdk';
 
 import { timeoutNanoseconds } from './duration.ts';
 import { scheduleOf, type Schedule } from './schedule.ts';
@@ -13,6 +13,7 @@ export interface Settings {
   readonly timeout: bigint;
   readonly jobs: number;
   readonly schedule: Schedule;
+  readonly trace: TraceMode;
   /** Device accesses a case may make while virtual time stands still. */
   readonly stallLimit: number;
   readonly failOn: readonly string[];
@@ -27,6 +28,7 @@ export function settingsOf(config: Config, given: Partial<Settings> = {}): Setti
     timeout: given.timeout ?? timeoutNanoseconds(config.timeout) ?? 30_000_000_000n,
     jobs: given.jobs ?? config.jobs ?? 1,
     schedule: given.schedule ?? scheduleOf(config.schedule) ?? { kind: 'seeded', seed: 1 },
+    trace: given.trace ?? config.trace ?? 'off',
     stallLimit: given.stallLimit ?? config.stallLimit ?? 5_000_000,
     failOn: given.failOn ?? config.failOn ?? [],
   };

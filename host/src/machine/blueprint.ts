@@ -98,6 +98,8 @@ export interface MachineHandle {
   readonly memory: WebAssembly.Memory;
   /** RAM pages that were not zero when the machine was sealed, and their content. */
   readonly image: RamImage;
+  /** Of a `Tracer`, where what happens in the machine is traced. */
+  readonly trace?: SharedArrayBuffer;
 }
 
 export interface RamImage {

@@ -21,10 +21,15 @@ import { lockCode, type LockCode } from './lock-wasm.ts';
 import { Target, type Place } from './map.ts';
 import { Notice } from './notice.ts';
 import { Timekeeper } from './timekeeper.ts';
+import { TracedBus, TracedLines } from './traced.ts';
+import { TRACED, Tracer } from './tracer.ts';
 import { readyWaiters, rouseForTimer } from './waiters.ts';
 
 /** Device definitions by type. */
 export type Registry = ReadonlyMap<string, AnyDeviceDefinition>;
+
+/** In place of a device, in the trace of a reset. */
+export const WHOLE_MACHINE = 0xffff_ffff;
 
 /** An area whose device has nothing to say. */
 const RAM_ALONE: Shadow = { read: true, write: true };
@@ -49,6 +54,8 @@ export class BoundMachine {
   readonly lines: Lines;
   readonly events: EventRing;
   readonly bus: Bus;
+  /** Of a machine that is traced. */
+  readonly tracer: Tracer | undefined;
   readonly devices: readonly DeviceInfo[];
   readonly #bound: readonly BoundDevice[];
   /** The acknowledge cycle of each interrupt controller. */
@@ -68,8 +75,11 @@ export class BoundMachine {
     this.time = new Timekeeper(memory, this.control, blueprint, this.notice);
     const now = (): bigint => this.time.now();
     const observers = { events: this.events, now, notice: this.notice };
-    this.lines = new Lines(memory, this.control, blueprint, observers);
-    this.bus = new Bus(memory, this.control, blueprint, observers);
+    const tracer = handle.trace === undefined ? undefined : new Tracer(handle.trace, now);
+    this.tracer = tracer;
+    const given = [memory, this.control, blueprint, observers] as const;
+    this.lines = tracer === undefined ? new Lines(...given) : new TracedLines(...given, tracer);
+    this.bus = tracer === undefined ? new Bus(...given) : new TracedBus(...given, tracer);
     const parts: Parts = { memory, bus: this.bus, lines: this.lines, time: this.time };
     this.#bound = blueprint.devices.map((device, index) => {
       const definition = registry.get(device.type);
@@ -88,7 +98,7 @@ export class BoundMachine {
     this.#bindDma();
     this.#bindSinks();
     const timers = blueprint.timers.map(({ device, name }) => ({ device, name, ...this.#timerHandler(device, name) }));
-    this.#fire = (index, deadline) => {
+    const fire = (index: number, deadline: bigint): void => {
       const timer = timers[index];
       if (timer === undefined) return;
       try {
@@ -97,6 +107,13 @@ export class BoundMachine {
         this.bus.threw(timer.device, error);
       }
     };
+    this.#fire =
+      tracer === undefined
+        ? fire
+        : (index, deadline) => {
+            tracer.event(TRACED.TIMER, index);
+            fire(index, deadline);
+          };
     this.#storm = (index) => {
       const timer = timers[index];
       if (timer !== undefined) {
@@ -127,6 +144,7 @@ export class BoundMachine {
 
   /** Resets every device: local state first, lines second. At power-on all state is zero before it. Lock held. */
   reset(kind: ResetKind): void {
+    this.tracer?.event(TRACED.RESET, WHOLE_MACHINE);
     if (kind === 'cold') {
       const { layout, devices } = this.blueprint;
       const first = Math.min(layout.state + layout.stateBytes, ...devices.map(({ stateOffset }) => stateOffset));
@@ -148,6 +166,13 @@ export class BoundMachine {
     for (const [index, { definition, context }] of this.#bound.entries()) {
       if (isMeant(index)) this.bus.guard(index, () => definition.behaviour.updateIrq?.(context));
     }
+  }
+
+  /** The reset of a bus: of every device behind it. */
+  #resetBehind(bus: number): void {
+    const isMeant = (index: number): boolean => this.#busesAbove(index).includes(bus);
+    for (const index of this.#bound.keys()) if (isMeant(index)) this.tracer?.event(TRACED.RESET, index);
+    this.#resetEach('warm', isMeant);
   }
 
   /** Does the reset that a device has asked for; lock held, and no device's code on the way. */
@@ -293,7 +318,7 @@ export class BoundMachine {
         const line = this.blueprint.devices[bus]?.outputs[name]?.line;
         if (spec.busReset !== true || line === undefined) continue;
         this.lines.attach(line, 0, (_pin, level) => {
-          if (level) this.#resetEach('warm', (index) => this.#busesAbove(index).includes(bus));
+          if (level) this.#resetBehind(bus);
         });
       }
     }

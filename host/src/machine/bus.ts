@@ -50,6 +50,8 @@ export class Bus {
   /** PCI configuration space. */
   readonly #config: MemoryMap;
   readonly #configTargets: Target[] = [];
+  /** All regions, in every space. */
+  readonly targets: Target[] = [];
   /** First fault that happened on this thread. */
   fault: Fault | undefined;
   generation = -1;
@@ -97,12 +99,24 @@ export class Bus {
 
   add(space: Space, target: Target): void {
     ({ io: this.#ioTargets, memory: this.#memoryTargets, config: this.#configTargets })[space].push(target);
+    target.index = this.targets.push(target) - 1;
   }
 
   /** An area of RAM from which a device can turn accesses away. */
   addShadow(area: ShadowSpec, shadow: () => Shadow): void {
     if (this.writes === this.memory) this.writes = new MemoryMap(this.#nobody);
     this.#ram.add(area, shadow);
+  }
+
+  /** Whether every access has to come here, those to RAM too. */
+  get isTraced(): boolean {
+    return false;
+  }
+
+  /** Who answers at a port: not a region that lets the access through. */
+  portTarget(port: number, size: number): Target {
+    const target = this.io.find(port);
+    return target.transparent && size < target.min ? this.io.below(target, port) : target;
   }
 
   /** A device's regions, in every space, wherever they lie and whether they do. */

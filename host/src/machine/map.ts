@@ -31,6 +31,8 @@ export class Target {
   readonly widen: boolean;
   readonly unaligned: boolean;
   readonly transparent: boolean;
+  /** Its place in `Bus.targets`, the same on every thread; −1 when it is nobody's. */
+  index = -1;
   /** Where it lies now; changed by a rebuild of the map. */
   base = 0;
   seen: readonly AddressRange[] = [];

@@ -1,6 +1,8 @@
 import type { CaseContext, Clock, Machine, Vcpu } from '@qtest/sdk';
+import type { Tracer } from '../machine/tracer.ts';
 import { makeAssert } from './assert.ts';
 import { callerPrefix } from './log.ts';
+import { Sources } from './sources.ts';
 
 /** Ends a case as skipped; thrown by `skip()`. */
 export class Skipped extends Error {
@@ -20,17 +22,30 @@ interface Given {
   readonly shared: SharedArrayBuffer;
   /** The plugin's folder. */
   readonly root: string;
+  /** Of a case that is traced. */
+  readonly tracer: Tracer | undefined;
+  /** Whether the trace tells places in the plugin's source. */
+  readonly sources: boolean;
 }
 
 /** What a case gets, and the lines that it logs. */
 export function caseContext(given: Given): { context: CaseContext; lines: string[] } {
-  const { root, ...rest } = given;
+  const { root, tracer, sources: tellsSources, ...rest } = given;
+  const { vcpu, machine, clock } = given;
+  const sources = tracer !== undefined && tellsSources ? new Sources(tracer, root, isHostFile) : undefined;
   const lines: string[] = [];
   const context: CaseContext = {
     ...rest,
+    ...(sources !== undefined && {
+      vcpu: sources.follow(vcpu),
+      machine: sources.follow(machine),
+      clock: sources.follow(clock),
+    }),
     assert,
     log: (message) => {
-      lines.push(`${callerPrefix(root, isHostFile)}${message}`);
+      const line = `${callerPrefix(root, isHostFile)}${message}`;
+      lines.push(line);
+      tracer?.log(line, sources?.here());
     },
     skip: (reason) => {
       throw new Skipped(reason);

@@ -7,7 +7,6 @@ import {
 } from '@qtest/sdk';
 import { pci } from '@qtest/sdk/drivers';
 import type { BoundMachine, Registry } from '../machine/bound-machine.ts';
-import type { Bus } from '../machine/bus.ts';
 import type { Target } from '../machine/map.ts';
 import { OP, type TraceEntry } from './trace.ts';
 
@@ -56,15 +55,20 @@ export function decodeTrace(
       case OP.INTERRUPT:
         return `interrupt ${hex(entry.address, 2)}`;
       case OP.READ_BLOCK:
-        return `read ${hex(entry.address, 8)}, ${entry.size} bytes → checksum ${hex(entry.value, 8)}`;
       case OP.WRITE_BLOCK:
-        return `write ${hex(entry.address, 8)}, ${entry.size} bytes ← checksum ${hex(entry.value, 8)}`;
+        return describeBlock(entry);
     }
     const reached = decoder.next(entry);
     return reached === undefined
       ? describeAccess(entry) + nobody
       : `${describeAccess(entry).padEnd(24)} ${reached.text()}`;
   });
+}
+
+/** A bulk access: `read 0x00001000, 64 bytes → checksum 0x3610a686`. */
+export function describeBlock({ op, size, address, value }: TraceEntry): string {
+  const reads = op === OP.READ || op === OP.READ_BLOCK;
+  return `${reads ? 'read' : 'write'} ${hex(address, 8)}, ${size} bytes ${reads ? '→' : '←'} checksum ${hex(value, 8)}`;
 }
 
 /** An access in itself: `outb 0x71 ← 0x42`. */
@@ -100,14 +104,16 @@ export class Decoder {
   next({ op, size, address, value }: TraceEntry): Reached | undefined {
     const { bus } = this.#machine;
     const io = op === OP.IN || op === OP.OUT;
-    const writes = op === OP.OUT || op === OP.WRITE;
-    const target = io ? portTarget(bus, address, size) : bus.memory.find(address).target;
+    const target = io ? bus.portTarget(address, size) : bus.memory.find(address).target;
     if (target === undefined || target.device < 0) return undefined;
-    const { id = '?' } = this.#machine.blueprint.devices[target.device] ?? {};
-    const offset = address - target.base;
     if (op === OP.OUT && size === 4 && address === pci.CONFIG_ADDRESS) this.#indices.set(CONFIG, value);
     const configured = io && (address & ~3) === pci.CONFIG_DATA ? this.#configured(address, value) : undefined;
-    if (configured !== undefined) return configured;
+    return configured ?? this.at(target, address - target.base, value, op === OP.OUT || op === OP.WRITE);
+  }
+
+  /** What an access reaches that came to a region, at an offset of it. */
+  at(target: Target, offset: number, value: number, writes: boolean): Reached {
+    const { id = '?' } = this.#machine.blueprint.devices[target.device] ?? {};
     const bank = this.#bankOf(target);
     const { indexed } = bank ?? {};
     if (indexed !== undefined && offset === indexed.index && writes) {
@@ -152,12 +158,6 @@ export class Decoder {
     const definition: AnyDeviceDefinition | undefined = this.#registry.get(type);
     return definition?.schema.registers?.[target.region.slice(id.length + 1)];
   }
-}
-
-/** Who answers at a port: not a region that lets the access through. */
-function portTarget({ io }: Bus, port: number, size: number): Target {
-  const target = io.find(port);
-  return target.transparent && size < target.min ? io.below(target, port) : target;
 }
 
 function named(device: number, register: Register | undefined, value: number, where: string): Reached {

@@ -5,7 +5,7 @@ import { LONG, VCPU_STATUS, WORD } from '../machine/control.ts';
 import type { Notice } from '../machine/notice.ts';
 import { readyWaiters, rouseAll, rouseForTimer, setStatus } from '../machine/waiters.ts';
 import { Interrupts } from './interrupts.ts';
-import { TraceRing } from './trace.ts';
+import { TracedRing, TraceRing } from './trace.ts';
 import { abandoned, Turns } from './turns.ts';
 
 /** How the VCPUs of a case share the machine. */
@@ -66,7 +66,11 @@ export class Gate {
         ? new Turns(machine.control, machine.lock, options.index)
         : undefined;
     this.locks = !this.alone && this.turns === undefined;
-    this.trace = new TraceRing(machine.control, options.index);
+    const { control, tracer } = machine;
+    this.trace =
+      tracer === undefined
+        ? new TraceRing(control, options.index)
+        : new TracedRing(control, options.index, tracer, 'others');
     this.interrupts = new Interrupts(machine, this.trace, options.index, (run) => this.locked(run));
   }
 

@@ -2,12 +2,13 @@ import { Worker } from 'node:worker_threads';
 import type { MachineContext } from '@qtest/sdk';
 import type { Piscina } from 'piscina';
 import { hostError } from '../errors.ts';
-import type { Backend, CaseLane, LaneOptions, Observation } from '../backends/backend.ts';
+import type { Backend, CaseLane, LaneOptions, Observation, Traced } from '../backends/backend.ts';
 import type { HookSet } from '../hooks.ts';
 import type { BoundMachine, Registry } from '../machine/bound-machine.ts';
 import { LONG, MAX_VCPUS, VCPU_STATUS, WORD } from '../machine/control.ts';
 import { poison } from '../machine/lock.ts';
 import { restorePristine } from '../machine/snapshot.ts';
+import { clearTraced, Tracer } from '../machine/tracer.ts';
 import { rouseAll, setStatus } from '../machine/waiters.ts';
 import type { Failure, SelectedCase } from '../report/events.ts';
 import { contextFor, powerOn, registryOf } from './build.ts';
@@ -57,17 +58,19 @@ export class Lane implements CaseLane {
   }
 
   /** Builds the machine: `init()` or the normal machine init, then the hooks `machineInit` and `machineReady`. */
-  static async create({ plugin, clock, hooks, known, stallLimit, schedule = 'seeded' }: LaneOptions): Promise<Lane> {
+  static async create(laneOptions: LaneOptions): Promise<Lane> {
+    const { plugin, clock, hooks, known, stallLimit, schedule = 'seeded', trace } = laneOptions;
     const context = contextFor(plugin, clock);
     const machine = await powerOn(plugin, { known, hooks, context });
     await hooks.machineReady.promise({ ...context, devices: machine.devices });
     const { name, url, root, options } = plugin;
     return new Lane(context, machine, registryOf(known), {
-      handle: machine.handle,
+      handle: { ...machine.handle, ...(trace !== undefined && { trace: Tracer.buffer() }) },
       plugin: { name, url, root },
       options,
       stallLimit,
       schedule,
+      sources: trace === 'sources',
     });
   }
 
@@ -106,6 +109,7 @@ export class Lane implements CaseLane {
         new TraceRing(machine.control, vcpu).clear();
       }
     });
+    if (this.#data.handle.trace !== undefined) clearTraced(this.#data.handle.trace);
   }
 
   observe(hooks: HookSet): Observation {
@@ -150,6 +154,11 @@ export class Lane implements CaseLane {
 
   accesses(vcpu: number): string[] {
     return this.decode(traceEntries(this.machine.control, vcpu));
+  }
+
+  trace(): Traced | undefined {
+    const { trace } = this.#data.handle;
+    return trace === undefined ? undefined : { buffer: trace, machine: this.machine, registry: this.registry };
   }
 
   decode(entries: readonly TraceEntry[]): string[] {
@@ -203,7 +212,7 @@ export class Lane implements CaseLane {
     const { words } = this.machine.control;
     Atomics.store(words, WORD.IO_STOP, 0);
     const file = new URL(`../machine/io-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
-    this.#ioThread = new Worker(file, { workerData: { handle: this.machine.handle } });
+    this.#ioThread = new Worker(file, { workerData: { handle: this.#data.handle } });
     this.#ioThread.unref();
     this.#ioThread.on('error', (error) => {
       this.ioError ??= error;

@@ -3,6 +3,7 @@ import { nanoseconds } from '@qtest/sdk';
 import { hostError } from '../errors.ts';
 import type { BoundMachine } from '../machine/bound-machine.ts';
 import { restore, save, type SavedState } from '../machine/snapshot.ts';
+import { TRACED } from '../machine/tracer.ts';
 import { findLine } from './irq-lines.ts';
 import type { NativeVcpu } from './native-vcpu.ts';
 
@@ -50,7 +51,10 @@ export class NativeMachine implements Machine {
   }
 
   snapshot(): Snapshot {
-    const saved = this.#vcpu.locked(() => save(this.#machine));
+    const saved = this.#vcpu.locked(() => {
+      this.#machine.tracer?.event(TRACED.SAVE);
+      return save(this.#machine);
+    });
     const snapshot = Object.freeze({ size: saved.size }) as Snapshot;
     this.#snapshots.set(snapshot, saved);
     return snapshot;
@@ -62,6 +66,7 @@ export class NativeMachine implements Machine {
     this.#vcpu.locked(() => {
       this.#vcpu.interrupts.forget();
       restore(this.#machine, saved);
+      this.#machine.tracer?.event(TRACED.RESTORE);
     });
   }
 }

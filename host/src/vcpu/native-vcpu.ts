@@ -316,6 +316,7 @@ export class NativeVcpu implements Vcpu {
     const value = this.#bus.memoryRead(address, size, this.#initiator);
     this.#reads = this.#bus.memory.find(address);
     if (this.#reads.target !== undefined) this.trace.add(OP.READ, size, address, value);
+    else if (this.#bus.isTraced) this.#reads = NOWHERE;
     this.#gate.leave();
     return value;
   }
@@ -326,6 +327,7 @@ export class NativeVcpu implements Vcpu {
     this.#bus.memoryWrite(address, value, size, this.#initiator);
     this.#writes = this.#bus.writes.find(address);
     if (this.#writes.target !== undefined) this.trace.add(OP.WRITE, size, address, value);
+    else if (this.#bus.isTraced) this.#writes = NOWHERE;
     this.#gate.leave();
   }
 

@@ -1,10 +1,11 @@
-import type { BackendName, CaseStatus } from '@qtest/sdk';
+import type { BackendName, CaseStatus, CaseTrace } from '@qtest/sdk';
 import { formatNanoseconds } from '@qtest/sdk';
 import { hostError } from '../errors.ts';
 import type { CaseLane, EndKind, Observed } from '../backends/backend.ts';
 import type { HookSet } from '../hooks.ts';
 import type { CaseResult, Failure, SelectedCase } from '../report/events.ts';
 import { codeOf, messageOf } from '../thrown.ts';
+import { caseTrace, eventText } from './case-trace.ts';
 import { describeFailure } from './failure.ts';
 import { LOCK_BOUND } from './lane.ts';
 import type { VcpuOutcome } from './task.ts';
@@ -34,7 +35,7 @@ export interface CaseOptions {
   readonly record?: SharedArrayBuffer;
 }
 
-type Verdict = Pick<CaseResult, 'status' | 'failures' | 'log' | 'notes' | 'accesses'> & {
+type Verdict = Pick<CaseResult, 'status' | 'failures' | 'log' | 'notes' | 'accesses' | 'trace'> & {
   reason?: string;
   value?: unknown;
 };
@@ -226,12 +227,18 @@ async function judge(
   const status = statusOf(ended, failures, skip !== undefined);
   const passed = status === 'pass' || status === 'skip';
   const value = outcomes.find((outcome) => outcome.value !== undefined)?.value;
+  const traced = lane.trace();
+  const trace = traced === undefined ? undefined : caseTrace(traced, passed ? undefined : (failures[0]?.vcpu ?? 0));
   return {
     status,
     failures,
-    log: outcomes.flatMap(({ log }, vcpu) => (several ? log.map((line) => `VCPU ${vcpu}: ${line}`) : log)),
+    log: outcomes.flatMap((outcome, vcpu) => {
+      const log = outcome.log.length > 0 ? outcome.log : tracedLog(trace, vcpu);
+      return several ? log.map((line) => `VCPU ${vcpu}: ${line}`) : log;
+    }),
     notes: notesOf(outcomes, observed, passed),
-    accesses: passed ? [] : lastAccesses(lane, selected.vcpus),
+    accesses: passed ? [] : (tracedAccesses(trace, selected.vcpus) ?? lastAccesses(lane, selected.vcpus)),
+    ...(trace !== undefined && { trace }),
     ...(ended.kind === 'interrupted'
       ? { reason: 'interrupted' }
       : skip?.reason !== undefined && { reason: skip.reason }),
@@ -256,6 +263,21 @@ function notesOf(outcomes: readonly VcpuOutcome[], observed: Observed, passed: b
   if (!passed)
     for (const [message, count] of observed.messages) notes.push(count === 1 ? message : `${message} (${count} times)`);
   return notes;
+}
+
+/** What a VCPU logged, by the trace, which outlives one that was killed. */
+function tracedLog(trace: CaseTrace | undefined, vcpu: number): string[] {
+  return (trace?.events ?? []).flatMap((event) => (event.type === 'log' && event.vcpu === vcpu ? [event.text] : []));
+}
+
+/** What several VCPUs did last, in the order in which they did it. One that is alone has a ring for that. */
+function tracedAccesses(trace: CaseTrace | undefined, vcpus: number): string[] | undefined {
+  if (trace === undefined || vcpus === 1) return undefined;
+  const shown = trace.events.filter(
+    (event) =>
+      event.vcpu !== undefined && (event.type === 'access' || event.type === 'handler' || event.type === 'clock'),
+  );
+  return shown.slice(-SHOWN_ACCESSES * vcpus).map((event) => `VCPU ${event.vcpu}: ${eventText(event)}`);
 }
 
 function lastAccesses(lane: CaseLane, vcpus: number): string[] {

@@ -1,4 +1,4 @@
-import type { RunSummary } from '@qtest/sdk';
+import type { RunSummary, TraceMode } from '@qtest/sdk';
 
 import type { Backend } from '../backends/backend.ts';
 import type { Schedule } from '../config/schedule.ts';
@@ -30,6 +30,8 @@ export interface RunOptions {
   readonly jobs: number;
   /** How several VCPUs of a case take turns in virtual time. */
   readonly schedule: Schedule;
+  /** Of which cases what happened is traced in full: of all, or of those that did not pass, in a second run; of none when left out. */
+  readonly trace?: TraceMode | undefined;
   /** Times a case that did not pass is run again; none when left out. */
   readonly retries?: number | undefined;
   /** Times a case is run, until it does not pass; once when left out. */

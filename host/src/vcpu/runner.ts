@@ -1,5 +1,6 @@
 import type { CaseStatus, RunSummary } from '@qtest/sdk';
-import type { CaseLane } from '../backends/backend.ts';
+import type { CaseLane, LaneOptions } from '../backends/backend.ts';
+import type { Schedule } from '../config/schedule.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';
 import type { CaseResult, SelectedCase } from '../report/events.ts';
 import { count } from '../report/format.ts';
@@ -9,6 +10,7 @@ import { devicesOf } from './build.ts';
 import { describeFailure } from './failure.ts';
 import type { RunOptions } from './run-options.ts';
 import { runScheduled } from './scheduled.ts';
+import { withSecondRun } from './second-run.ts';
 
 /** Cases of one plugin on one clock: those that can share a machine. */
 interface Group {
@@ -58,7 +60,14 @@ export async function runCases(options: RunOptions): Promise<RunSummary> {
         }
         reporter.caseStart?.(selected);
         const mayRun = (): boolean => !signal.aborted && group.broken === undefined;
-        report(await runAgain(() => runOnce(seat, group, selected, { options, known }), { retries, repeat, mayRun }));
+        const result = await runAgain(() => runOnce(seat, group, selected, { options, known }), {
+          retries,
+          repeat,
+          mayRun,
+        });
+        const traces = options.trace === 'on' || options.trace === 'fail';
+        if (!traces || !isBad(result) || !mayRun()) report(result);
+        else report(await withSecondRun(result, () => runTraced(group, result, { options, known })));
       }
     } finally {
       await seat.lane?.dispose();
@@ -73,7 +82,7 @@ async function runOnce(
   seat: Seat,
   group: Group,
   selected: SelectedCase,
-  { options, known }: { readonly options: RunOptions; readonly known: ReturnType<typeof devicesOf> },
+  { options, known }: Given,
 ): Promise<CaseResult> {
   const { plugin } = group;
   if (seat.lane !== undefined && (group !== seat.group || seat.lane.spent)) {
@@ -83,24 +92,62 @@ async function runOnce(
   seat.group = group;
   try {
     if (group.broken !== undefined) throw group.broken;
-    seat.lane ??= await options.backend.createLane({
-      plugin,
-      clock: selected.clock,
-      hooks: options.hooks,
-      known,
-      stallLimit: options.stallLimit,
-      schedule: options.schedule.kind === 'free' ? 'free' : 'seeded',
-    });
+    seat.lane ??= await createLane(group, selected, { options, known }, options.trace === 'on' ? 'plain' : undefined);
   } catch (error) {
     group.broken = error;
     return { ...unrun(selected, 'fail'), failures: [describeFailure(error, plugin.root)] };
   }
+  return await runOn(seat.lane, group, selected, options, options.schedule);
+}
+
+/** Runs a case that did not pass once more, by the schedule with which it failed, on a machine of its own that is traced in full. */
+async function runTraced(group: Group, failed: CaseResult, given: Given): Promise<CaseResult> {
+  const { plugin, name, clock, vcpus, schedule = 1 } = failed;
+  const selected: SelectedCase = { plugin, name, clock, vcpus };
+  let lane: CaseLane;
+  try {
+    lane = await createLane(group, selected, given, 'sources');
+  } catch (error) {
+    return { ...unrun(selected, 'fail'), failures: [describeFailure(error, group.plugin.root)] };
+  }
+  try {
+    const how: Schedule = schedule === 'free' ? { kind: 'free' } : { kind: 'seeded', seed: schedule };
+    return await runOn(lane, group, selected, given.options, how);
+  } finally {
+    await lane.dispose();
+  }
+}
+
+interface Given {
+  readonly options: RunOptions;
+  readonly known: ReturnType<typeof devicesOf>;
+}
+
+function createLane(
+  { plugin }: Group,
+  { clock }: SelectedCase,
+  { options, known }: Given,
+  trace: LaneOptions['trace'],
+): Promise<CaseLane> {
+  const { backend, hooks, stallLimit } = options;
+  const schedule = options.schedule.kind === 'free' ? 'free' : 'seeded';
+  return backend.createLane({ plugin, clock, hooks, known, stallLimit, schedule, trace });
+}
+
+/** Runs a case on a lane, with the time-out and the known difference that are its own. */
+async function runOn(
+  lane: CaseLane,
+  { plugin }: Group,
+  selected: SelectedCase,
+  options: RunOptions,
+  schedule: Schedule,
+): Promise<CaseResult> {
   const found = plugin.cases.find(({ name }) => name === selected.name);
   const { hooks, failOn, signal } = options;
   const timeout = found?.timeout ?? options.timeout;
   const expect = found?.expect?.[options.backend.name];
   const given = { hooks, timeout, failOn, root: plugin.root, signal, expect };
-  return await runScheduled(seat.lane, selected, given, options.schedule);
+  return await runScheduled(lane, selected, given, schedule);
 }
 
 function groupCases({ plugins, selected }: RunOptions): Group[] {

@@ -10,6 +10,8 @@ export interface VcpuThreadData {
   readonly options: unknown;
   readonly stallLimit: number;
   readonly schedule: 'seeded' | 'free';
+  /** Whether the trace tells places in the plugin's source. */
+  readonly sources: boolean;
 }
 
 /** One VCPU's part in one case. */

@@ -1,4 +1,5 @@
 import { TRACE_ENTRIES, traceWord, type Control } from '../machine/control.ts';
+import { blockValue, REACHED, type Tracer } from '../machine/tracer.ts';
 
 /**
  * What an entry of a VCPU's trace ring is. A port access of one byte is packed into one word: `IN_BYTE`, `OUT_BYTE`; one to memory below
@@ -84,6 +85,41 @@ export class TraceRing {
     ring[at + 3] = address / 0x1_0000_0000;
     return (ring[HEAD] = (head + 1) | 0);
   }
+
+  /** A bulk access: the ring has no room for it, a full trace has. */
+  addBlock(_op: number, _address: number, _bytes: () => Uint8Array): void {}
+}
+
+/** The ring of a VCPU that is traced in full. Of a native machine the bus tells of the accesses; of an emulator's, this does. */
+export class TracedRing extends TraceRing {
+  readonly #tracer: Tracer;
+  readonly #tellsAccesses: boolean;
+
+  constructor(control: Control, vcpu: number, tracer: Tracer, tells: 'accesses' | 'others') {
+    super(control, vcpu);
+    this.#tracer = tracer;
+    this.#tellsAccesses = tells === 'accesses';
+    tracer.vcpu = vcpu;
+  }
+
+  override add(op: number, size: number, address: number, value: number): number {
+    if (op === OP.STEP) this.#tracer.step((BigInt(address) << 32n) | BigInt(value));
+    else if (op === OP.IRQ || op === OP.INTERRUPT) this.#tracer.event(op, address);
+    else if (this.#tellsAccesses) this.#tracer.end(this.#tracer.begin(op, size, address, REACHED.UNKNOWN), value);
+    return super.add(op, size, address, value);
+  }
+
+  override addBlock(op: number, address: number, transferred: () => Uint8Array): void {
+    const bytes = transferred();
+    const entry = this.#tracer.begin(op, bytes.length, address, REACHED.UNKNOWN);
+    this.#tracer.data(entry, bytes);
+    this.#tracer.end(entry, blockValue(bytes));
+  }
+}
+
+/** The ring of an emulator's VCPU: one that is traced in full, where there is a tracer. */
+export function emulatedRing(control: Control, vcpu: number, tracer: Tracer | undefined): TraceRing {
+  return tracer === undefined ? new TraceRing(control, vcpu) : new TracedRing(control, vcpu, tracer, 'accesses');
 }
 
 function ringOf({ words }: Control, vcpu: number): Int32Array {

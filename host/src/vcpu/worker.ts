@@ -73,6 +73,8 @@ async function runCase({ machine, plugin, leftovers }: Attached, task: VcpuTask)
     options: data.options,
     shared: task.shared,
     root: data.plugin.root,
+    tracer: machine.tracer,
+    sources: data.sources,
   });
   machine.bus.fault = undefined;
   const end = await callCase({ run, name: task.case, context, plugin: data.plugin, vcpu, leftovers });

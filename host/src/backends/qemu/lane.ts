@@ -2,6 +2,7 @@ import type { MachineContext } from '@qtest/sdk';
 import type { Piscina } from 'piscina';
 import type { BoundMachine, Registry } from '../../machine/bound-machine.ts';
 import { LONG } from '../../machine/control.ts';
+import { clearTraced, Tracer } from '../../machine/tracer.ts';
 import type { Failure } from '../../report/events.ts';
 import { contextFor, powerOn, registryOf } from '../../vcpu/build.ts';
 import { decodeTrace } from '../../vcpu/decode.ts';
@@ -9,7 +10,7 @@ import { destroyPool, exitsOf, vcpuPool } from '../../vcpu/pool.ts';
 import type { VcpuTask } from '../../vcpu/task.ts';
 import { TraceRing, traceEntries, type TraceEntry } from '../../vcpu/trace.ts';
 import { contentsOf } from '../contents.ts';
-import type { CaseLane, EndKind, LaneOptions, Observation } from '../backend.ts';
+import type { CaseLane, EndKind, LaneOptions, Observation, Traced } from '../backend.ts';
 import { mapMachine, type QemuMapping } from './command-line.ts';
 import type { DetectedQemu } from './detect.ts';
 import { Pending } from './pending.ts';
@@ -42,7 +43,7 @@ export class QemuLane implements CaseLane {
     context: MachineContext,
     machine: BoundMachine,
     registry: Registry,
-    { plugin: { name, url, root, options } }: LaneOptions,
+    { plugin: { name, url, root, options }, trace }: LaneOptions,
   ) {
     this.context = context;
     this.#qemu = qemu;
@@ -51,8 +52,15 @@ export class QemuLane implements CaseLane {
     this.#mapping = mapMachine(machine.blueprint, registry);
     const pending = Pending.buffer();
     this.#pending = new Pending(pending);
-    const { handle } = machine;
-    this.#data = { handle, mapping: this.#mapping, plugin: { name, url, root }, options, pending };
+    const handle = { ...machine.handle, ...(trace !== undefined && { trace: Tracer.buffer() }) };
+    this.#data = {
+      handle,
+      mapping: this.#mapping,
+      plugin: { name, url, root },
+      options,
+      sources: trace === 'sources',
+      pending,
+    };
   }
 
   static async create(qemu: DetectedQemu, options: LaneOptions): Promise<QemuLane> {
@@ -82,6 +90,7 @@ export class QemuLane implements CaseLane {
     const { control } = this.#machine;
     control.longs[LONG.BEGAN] = 0n;
     new TraceRing(control, 0).clear();
+    if (this.#data.handle.trace !== undefined) clearTraced(this.#data.handle.trace);
     this.#pending.set('');
     this.#unanswered = '';
     const { args, chardevs } = this.#mapping;
@@ -137,6 +146,11 @@ export class QemuLane implements CaseLane {
 
   accesses(vcpu: number): string[] {
     return this.decode(traceEntries(this.#machine.control, vcpu));
+  }
+
+  trace(): Traced | undefined {
+    const { trace } = this.#data.handle;
+    return trace === undefined ? undefined : { buffer: trace, machine: this.#machine, registry: this.#registry };
   }
 
   decode(entries: readonly TraceEntry[]): string[] {

@@ -11,6 +11,8 @@ export interface QemuThreadData {
   readonly mapping: QemuMapping;
   readonly plugin: { readonly name: string; readonly url: string; readonly root: string };
   readonly options: unknown;
+  /** Whether the trace tells places in the plugin's source. */
+  readonly sources: boolean;
   /** Of `Pending`. */
   readonly pending: SharedArrayBuffer;
 }

@@ -2,13 +2,14 @@ import type { MachineContext } from '@qtest/sdk';
 import type { Piscina } from 'piscina';
 import type { BoundMachine, Registry } from '../../machine/bound-machine.ts';
 import { LONG } from '../../machine/control.ts';
+import { clearTraced, Tracer } from '../../machine/tracer.ts';
 import type { Failure } from '../../report/events.ts';
 import { contextFor, powerOn, registryOf } from '../../vcpu/build.ts';
 import { decodeTrace } from '../../vcpu/decode.ts';
 import { destroyPool, exitsOf, vcpuPool } from '../../vcpu/pool.ts';
 import type { VcpuTask } from '../../vcpu/task.ts';
 import { TraceRing, traceEntries, type TraceEntry } from '../../vcpu/trace.ts';
-import type { CaseLane, LaneOptions, Observation } from '../backend.ts';
+import type { CaseLane, LaneOptions, Observation, Traced } from '../backend.ts';
 import { contentsOf } from '../contents.ts';
 import { mapMachine } from './mapping.ts';
 import type { V86Package } from './package.ts';
@@ -35,14 +36,15 @@ export class V86Lane implements CaseLane {
     context: MachineContext,
     machine: BoundMachine,
     registry: Registry,
-    { plugin: { name, url, root, options } }: LaneOptions,
+    { plugin: { name, url, root, options }, trace }: LaneOptions,
   ) {
     this.context = context;
     this.#v86 = v86;
     this.#machine = machine;
     this.#registry = registry;
     const mapping = mapMachine(machine.blueprint, registry);
-    this.#data = { handle: machine.handle, mapping, plugin: { name, url, root }, options };
+    const handle = { ...machine.handle, ...(trace !== undefined && { trace: Tracer.buffer() }) };
+    this.#data = { handle, mapping, plugin: { name, url, root }, options, sources: trace === 'sources' };
   }
 
   static async create(v86: V86Package, options: LaneOptions): Promise<V86Lane> {
@@ -72,6 +74,7 @@ export class V86Lane implements CaseLane {
     const { control } = this.#machine;
     control.longs[LONG.BEGAN] = 0n;
     new TraceRing(control, 0).clear();
+    if (this.#data.handle.trace !== undefined) clearTraced(this.#data.handle.trace);
     this.#thread = await V86Thread.start(this.#v86, this.#data.mapping.settings);
   }
 
@@ -111,6 +114,11 @@ export class V86Lane implements CaseLane {
 
   accesses(vcpu: number): string[] {
     return this.decode(traceEntries(this.#machine.control, vcpu));
+  }
+
+  trace(): Traced | undefined {
+    const { trace } = this.#data.handle;
+    return trace === undefined ? undefined : { buffer: trace, machine: this.#machine, registry: this.#registry };
   }
 
   decode(entries: readonly TraceEntry[]): string[] {

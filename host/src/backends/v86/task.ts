@@ -33,6 +33,8 @@ export interface V86ThreadData {
   readonly mapping: V86Mapping;
   readonly plugin: { readonly name: string; readonly url: string; readonly root: string };
   readonly options: unknown;
+  /** Whether the trace tells places in the plugin's source. */
+  readonly sources: boolean;
 }
 
 /** One case on one emulator. */

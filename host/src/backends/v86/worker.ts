@@ -2,6 +2,7 @@ import { Console } from 'node:console';
 import type { Plugin } from '@qtest/sdk';
 import { workerData } from 'piscina';
 import { controlOf, LONG } from '../../machine/control.ts';
+import { clearTraced, TRACED, Tracer } from '../../machine/tracer.ts';
 import { findCase } from '../../plugins/cases.ts';
 import { loadAgain } from '../../plugins/load-again.ts';
 import { callCase } from '../../vcpu/call-case.ts';
@@ -11,7 +12,7 @@ import { busLine } from '../../vcpu/irq-lines.ts';
 import { Leftovers } from '../../vcpu/leftovers.ts';
 import { recorded } from '../../vcpu/recording.ts';
 import type { VcpuOutcome } from '../../vcpu/task.ts';
-import { OP, TraceRing } from '../../vcpu/trace.ts';
+import { emulatedRing, OP } from '../../vcpu/trace.ts';
 import { EmulatedClock } from '../emulated-machine.ts';
 import { Irqs } from '../irqs.ts';
 import { v86Machine } from './machine.ts';
@@ -54,7 +55,8 @@ async function runCase({ plugin, leftovers }: Attached, task: V86Task): Promise<
   const { handle, mapping } = data;
   const { blueprint, memory } = handle;
   const control = controlOf(memory);
-  const trace = new TraceRing(control, task.index);
+  const tracer = handle.trace === undefined ? undefined : new Tracer(handle.trace, () => vcpu.now());
+  const trace = emulatedRing(control, task.index, tracer);
   const mailbox = new Mailbox(task.mailbox);
   const isaBus = blueprint.devices.find(({ busName }) => busName === 'isa')?.busLine ?? -1;
   const irqs = new Irqs(
@@ -81,7 +83,10 @@ async function runCase({ plugin, leftovers }: Attached, task: V86Task): Promise<
     options: data.options,
     shared: task.shared,
     root: data.plugin.root,
+    tracer,
+    sources: data.sources,
   });
+  irqs.onEdge = (pin, level) => tracer?.event(TRACED.EDGE, isaBus + pin, level ? 1 : 0);
   const end = await callCase({
     run: findCase(plugin, task.case),
     name: task.case,
@@ -90,6 +95,8 @@ async function runCase({ plugin, leftovers }: Attached, task: V86Task): Promise<
     vcpu: {
       begin: () => {
         trace.clear();
+        // What has put RAM's contents there is not the case's.
+        if (handle.trace !== undefined) clearTraced(handle.trace);
         mailbox.ask({ kind: REQUEST.BEGIN });
         control.longs[LONG.BEGAN] = process.hrtime.bigint();
       },

@@ -1,0 +1,189 @@
+import type { AccessSize, Initiator } from '@qtest/sdk';
+import type { Blueprint } from './blueprint.ts';
+import { Bus } from './bus.ts';
+import type { Control } from './control.ts';
+import { Lines, type Observers } from './lines.ts';
+import type { Target } from './map.ts';
+import { blockValue, REACHED, TRACED, type Tracer } from './tracer.ts';
+
+/** None is under way. */
+const NONE = -1;
+
+/**
+ * The address spaces of a machine that is traced: each access of a VCPU, and of a device by DMA, is told to the tracer when it begins, with what
+ * it reaches then, and when it has been answered. A class of its own, so that a machine that is not traced pays nothing.
+ */
+export class TracedBus extends Bus {
+  readonly #tracer: Tracer;
+  /** The VCPU's access that is under way: what it is split into is not told. */
+  #open = NONE;
+  /** The device whose DMA is under way. */
+  #master = NONE;
+
+  constructor(
+    memory: WebAssembly.Memory,
+    control: Control,
+    blueprint: Blueprint,
+    observers: Observers,
+    tracer: Tracer,
+  ) {
+    super(memory, control, blueprint, observers);
+    this.#tracer = tracer;
+  }
+
+  override get isTraced(): boolean {
+    return true;
+  }
+
+  override inb(port: number, initiator: Initiator): number {
+    const entry = this.#begin(TRACED.IN, 1, port, this.portTarget(port, 1));
+    const value = super.inb(port, initiator);
+    return this.#end(entry, value);
+  }
+
+  override outb(port: number, value: number, initiator: Initiator): void {
+    const entry = this.#begin(TRACED.OUT, 1, port, this.portTarget(port, 1));
+    super.outb(port, value, initiator);
+    this.#end(entry, value);
+  }
+
+  override ioRead(port: number, size: AccessSize, initiator: Initiator): number {
+    if (this.#open !== NONE) return super.ioRead(port, size, initiator);
+    const entry = this.#begin(TRACED.IN, size, port, this.portTarget(port, size));
+    return this.#end(entry, super.ioRead(port, size, initiator));
+  }
+
+  override ioWrite(port: number, value: number, size: AccessSize, initiator: Initiator): void {
+    if (this.#open !== NONE) return super.ioWrite(port, value, size, initiator);
+    const entry = this.#begin(TRACED.OUT, size, port, this.portTarget(port, size));
+    super.ioWrite(port, value, size, initiator);
+    this.#end(entry, value);
+  }
+
+  override readTarget(target: Target, address: number, size: AccessSize, initiator: Initiator): number {
+    const entry = this.#begin(TRACED.READ, size, address, target);
+    return this.#end(entry, super.readTarget(target, address, size, initiator));
+  }
+
+  override writeTarget(target: Target, address: number, value: number, size: AccessSize, initiator: Initiator): void {
+    const entry = this.#begin(TRACED.WRITE, size, address, target);
+    super.writeTarget(target, address, value, size, initiator);
+    this.#end(entry, value);
+  }
+
+  override memoryRead(address: number, size: AccessSize, initiator: Initiator): number {
+    if (this.#isPart(initiator)) return super.memoryRead(address, size, initiator);
+    const { target } = this.memory.find(address);
+    const before = this.#master;
+    const entry = this.#beginBy(initiator, TRACED.READ, size, address, target);
+    return this.#endBy(initiator, before, entry, super.memoryRead(address, size, initiator));
+  }
+
+  override memoryWrite(address: number, value: number, size: AccessSize, initiator: Initiator): void {
+    if (this.#isPart(initiator)) return super.memoryWrite(address, value, size, initiator);
+    const { target } = this.writes.find(address);
+    const before = this.#master;
+    const entry = this.#beginBy(initiator, TRACED.WRITE, size, address, target);
+    super.memoryWrite(address, value, size, initiator);
+    this.#endBy(initiator, before, entry, value);
+  }
+
+  override memoryReadBulk(address: number, target: Uint8Array, initiator: Initiator): void {
+    const before = this.#master;
+    const entry = this.#beginBy(initiator, TRACED.READ, target.length, address, this.memory.find(address).target);
+    super.memoryReadBulk(address, target, initiator);
+    this.#endBulk(initiator, before, entry, target);
+  }
+
+  override memoryWriteBulk(address: number, data: Uint8Array, initiator: Initiator): void {
+    const before = this.#master;
+    const entry = this.#beginBy(initiator, TRACED.WRITE, data.length, address, this.writes.find(address).target);
+    super.memoryWriteBulk(address, data, initiator);
+    this.#endBulk(initiator, before, entry, data);
+  }
+
+  override configRead(address: number, size: AccessSize, initiator: Initiator): number {
+    this.#configured(address);
+    return super.configRead(address, size, initiator);
+  }
+
+  override configWrite(address: number, value: number, size: AccessSize, initiator: Initiator): void {
+    this.#configured(address);
+    super.configWrite(address, value, size, initiator);
+  }
+
+  /** What the access of the VCPU comes to, behind the ports of configuration space. */
+  #configured(address: number): void {
+    const { target } = this.configAt(address);
+    if (this.#open !== NONE && target !== undefined)
+      this.#tracer.reaches(this.#open, target.index, address - target.base);
+  }
+
+  #begin(kind: number, size: number, address: number, target: Target): number {
+    const { index } = target;
+    this.#open =
+      index < 0
+        ? this.#tracer.begin(kind, size, address, REACHED.NOBODY)
+        : this.#tracer.begin(kind, size, address, index, address - target.base);
+    return this.#open;
+  }
+
+  #end(entry: number, value: number): number {
+    this.#open = NONE;
+    this.#tracer.end(entry, value);
+    return value;
+  }
+
+  #isPart({ kind, index }: Initiator): boolean {
+    return kind === 'vcpu' ? this.#open !== NONE : this.#master === index;
+  }
+
+  #beginBy(
+    { kind, index }: Initiator,
+    what: number,
+    size: number,
+    address: number,
+    target: Target | undefined,
+  ): number {
+    const { RAM, NOBODY } = REACHED;
+    const reached = target === undefined ? RAM : target.index < 0 ? NOBODY : target.index;
+    const offset = target === undefined ? 0 : address - target.base;
+    if (kind === 'vcpu') return (this.#open = this.#tracer.begin(what, size, address, reached, offset));
+    this.#master = index;
+    const dma = what === TRACED.READ ? TRACED.DMA_READ : TRACED.DMA_WRITE;
+    return this.#tracer.begin(dma, size, address, reached, offset, index);
+  }
+
+  #endBy({ kind }: Initiator, before: number, entry: number, value: number): number {
+    if (kind === 'vcpu') return this.#end(entry, value);
+    this.#master = before;
+    this.#tracer.end(entry, value);
+    return value;
+  }
+
+  #endBulk(initiator: Initiator, before: number, entry: number, bytes: Uint8Array): void {
+    this.#tracer.data(entry, bytes);
+    this.#endBy(initiator, before, entry, blockValue(bytes));
+  }
+}
+
+/** The IRQ lines of a machine that is traced. */
+export class TracedLines extends Lines {
+  readonly #tracer: Tracer;
+
+  constructor(
+    memory: WebAssembly.Memory,
+    control: Control,
+    blueprint: Blueprint,
+    observers: Observers,
+    tracer: Tracer,
+  ) {
+    super(memory, control, blueprint, observers);
+    this.#tracer = tracer;
+  }
+
+  override set(line: number, level: boolean): void {
+    if (this.level(line) !== level) this.#tracer.event(TRACED.EDGE, line, level ? 1 : 0);
+    super.set(line, level);
+  }
+}
