@@ -75,7 +75,9 @@ export class BoundMachine {
     this.time = new Timekeeper(memory, this.control, blueprint, this.notice);
     const now = (): bigint => this.time.now();
     const observers = { events: this.events, now, notice: this.notice };
-    const tracer = handle.trace === undefined ? undefined : new Tracer(handle.trace, now);
+    const { trace } = handle;
+    const tracer =
+      trace === undefined ? undefined : new Tracer(trace, { now, clock: this.time.words, lock: this.lock });
     this.tracer = tracer;
     const given = [memory, this.control, blueprint, observers] as const;
     this.lines = tracer === undefined ? new Lines(...given) : new TracedLines(...given, tracer);

@@ -72,6 +72,12 @@ export class Timekeeper {
     return now;
   }
 
+  /** The words of virtual time, low and high; undefined in real time, which no word holds. */
+  get words(): Int32Array | undefined {
+    const { buffer, byteOffset } = this.#clock;
+    return this.kind === 'virtual' ? new Int32Array(buffer, byteOffset, 2) : undefined;
+  }
+
   /** Moves virtual time. */
   set(now: bigint): void {
     this.#clock[NOW] = now;

@@ -9,6 +9,8 @@ import { blockValue, REACHED, TRACED, type Tracer } from './tracer.ts';
 /** None is under way. */
 const NONE = -1;
 
+const { inb, outb, readTarget, writeTarget } = Bus.prototype;
+
 /**
  * The address spaces of a machine that is traced: each access of a VCPU, and of a device by DMA, is told to the tracer when it begins, with what
  * it reaches then, and when it has been answered. A class of its own, so that a machine that is not traced pays nothing.
@@ -37,13 +39,14 @@ export class TracedBus extends Bus {
 
   override inb(port: number, initiator: Initiator): number {
     const entry = this.#begin(TRACED.IN, 1, port, this.portTarget(port, 1));
-    const value = super.inb(port, initiator);
+    // As `super.inb()`, which takes longer than the access itself.
+    const value = inb.call(this, port, initiator);
     return this.#end(entry, value);
   }
 
   override outb(port: number, value: number, initiator: Initiator): void {
     const entry = this.#begin(TRACED.OUT, 1, port, this.portTarget(port, 1));
-    super.outb(port, value, initiator);
+    outb.call(this, port, value, initiator);
     this.#end(entry, value);
   }
 
@@ -62,12 +65,12 @@ export class TracedBus extends Bus {
 
   override readTarget(target: Target, address: number, size: AccessSize, initiator: Initiator): number {
     const entry = this.#begin(TRACED.READ, size, address, target);
-    return this.#end(entry, super.readTarget(target, address, size, initiator));
+    return this.#end(entry, readTarget.call(this, target, address, size, initiator));
   }
 
   override writeTarget(target: Target, address: number, value: number, size: AccessSize, initiator: Initiator): void {
     const entry = this.#begin(TRACED.WRITE, size, address, target);
-    super.writeTarget(target, address, value, size, initiator);
+    writeTarget.call(this, target, address, value, size, initiator);
     this.#end(entry, value);
   }
 
@@ -162,8 +165,8 @@ export class TracedBus extends Bus {
   }
 
   #endBulk(initiator: Initiator, before: number, entry: number, bytes: Uint8Array): void {
-    this.#tracer.data(entry, bytes);
     this.#endBy(initiator, before, entry, blockValue(bytes));
+    this.#tracer.data(entry, bytes);
   }
 }
 

@@ -28,15 +28,20 @@ export const TRACED = {
 /** Events that are kept. */
 export const TRACED_EVENTS = 16_384;
 
-/** Words of an event. */
-const ENTRY = 14;
-/** KIND: what it is, its VCPU plus 1 from bit 8, the device that made it plus 1 from bit 16. TIME is two words, BYTES tells how many of its text or data are kept. */
-const [KIND, SIZE, ADDRESS, ADDRESS_HIGH, TIME, VALUE, TARGET, OFFSET, SOURCE, TEXT, BYTES, SEQ] = [
-  0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12,
+/** Words of an event: as few as there can be are written for an access of up to four bytes, below 4 GiB, and without its source. */
+const ENTRY = 12;
+/** TIME is two words. BYTES: how many of its text or data are kept; `OPEN` while an access has not been answered. */
+const [KIND, ADDRESS, TIME, VALUE, TARGET, OFFSET, BYTES, TEXT, SIZE, SOURCE, ADDRESS_HIGH] = [
+  0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11,
 ];
+const OPEN = -1;
 
-/** An access that has not been answered (yet). */
-const OPEN = 13;
+/** KIND: what it is, in the low bits; its size; its VCPU plus 1; whether size, source and the address's upper half have words; the device that made it plus 1. */
+const KIND_MASK = 0x1f;
+const SIZE_SHIFT = 5;
+const VCPU_SHIFT = 8;
+const HAS_MORE = 0x1000;
+const BY_SHIFT = 16;
 
 /** The head: events so far, bytes of text so far, bytes of source lines so far. */
 const [EVENTS, TEXTS, SOURCES] = [0, 1, 2];
@@ -64,7 +69,23 @@ export function blockValue(bytes: Uint8Array): number {
   return bytes.length > 4 ? crc32(bytes) : bytes.reduceRight((value, byte) => value * 256 + byte, 0);
 }
 
-/** One thread's pen. Accesses are written with the machine's lock held, so that their order is the one in which they happened. */
+/** The lock of the machine, as a `Tracer` needs it. */
+interface Held {
+  readonly held: boolean;
+  acquire(): void;
+  release(): void;
+}
+
+export interface TracerOptions {
+  /** Machine time, ns. */
+  readonly now: () => bigint;
+  /** The two words that hold the machine's time, where these are all there is to it: to copy them takes a tenth of the time. */
+  readonly clock?: Int32Array | undefined;
+  /** Undefined where there is one thread. */
+  readonly lock?: Held | undefined;
+}
+
+/** One thread's pen. It writes with the machine's lock held, so that the order is the one in which things happened. */
 export class Tracer {
   /** The VCPU whose thread this is; −1 for the I/O thread. */
   vcpu = -1;
@@ -74,34 +95,43 @@ export class Tracer {
   readonly #times: BigInt64Array;
   readonly #bytes: Uint8Array;
   readonly #now: () => bigint;
+  readonly #clock: Int32Array | undefined;
+  readonly #lock: Held | undefined;
 
-  constructor(buffer: SharedArrayBuffer, now: () => bigint) {
+  constructor(buffer: SharedArrayBuffer, { now, clock, lock }: TracerOptions) {
     this.#words = new Int32Array(buffer);
     this.#times = new BigInt64Array(buffer);
     this.#bytes = new Uint8Array(buffer);
     this.#now = now;
+    this.#clock = clock;
+    this.#lock = lock;
   }
 
   static buffer(): SharedArrayBuffer {
     return new SharedArrayBuffer(SOURCE_START + SOURCE_BYTES);
   }
 
-  /** Begins an access. Gives its place, for `end`. */
+  /** Begins an access; lock held. Gives its place, for `end`. */
   begin(kind: number, size: number, address: number, target: number, offset = 0, by = -1): number {
     const words = this.#words;
-    const seq = Atomics.add(words, EVENTS, 1);
+    const seq = words[EVENTS] ?? 0;
+    words[EVENTS] = (seq + 1) | 0;
     const at = FIRST + (seq & LAST) * ENTRY;
-    words[at + KIND] = kind | ((this.vcpu + 1) << 8) | ((by + 1) << 16);
-    words[at + SIZE] = size;
+    const clock = this.#clock;
+    if (clock === undefined) this.#times[(at + TIME) >> 1] = this.#now();
+    else {
+      words[at + TIME] = clock[0] ?? 0;
+      words[at + TIME + 1] = clock[1] ?? 0;
+    }
+    const word = kind | ((this.vcpu + 1) << VCPU_SHIFT) | ((by + 1) << BY_SHIFT);
+    words[at + KIND] =
+      size <= 4 && this.source === 0 && address <= 0xffff_ffff
+        ? word | (size << SIZE_SHIFT)
+        : word | this.#more(at, size, address);
     words[at + ADDRESS] = address | 0;
-    words[at + ADDRESS_HIGH] = address > 0xffff_ffff ? address / 0x1_0000_0000 : 0;
-    this.#times[(at + TIME) >> 1] = this.#now();
     words[at + TARGET] = target;
     words[at + OFFSET] = offset;
-    words[at + SOURCE] = this.source;
-    words[at + BYTES] = 0;
-    words[at + OPEN] = 1;
-    words[at + SEQ] = seq;
+    words[at + BYTES] = OPEN;
     return at;
   }
 
@@ -109,7 +139,7 @@ export class Tracer {
   end(at: number, value: number): void {
     const words = this.#words;
     words[at + VALUE] = value | 0;
-    words[at + OPEN] = 0;
+    words[at + BYTES] = 0;
   }
 
   /** The access goes on to configuration space. */
@@ -118,28 +148,37 @@ export class Tracer {
     this.#words[at + OFFSET] = offset;
   }
 
-  /** What a bulk access transferred. */
+  /** What a bulk access transferred, when it has been made. */
   data(at: number, bytes: Uint8Array): void {
     if (bytes.length <= MAX_TEXT) this.#keep(at, bytes);
   }
 
-  /** Anything but an access. */
+  /** Anything but an access; lock held. */
   event(kind: number, index = 0, value = 0): void {
     this.end(this.begin(kind, 0, index, REACHED.UNKNOWN), value);
   }
 
-  /** A VCPU has moved the clock. */
+  /** A handler of the test's own is about to run; lock held or not. */
+  handler(kind: number, index: number): void {
+    this.#locked(() => this.event(kind, index));
+  }
+
+  /** A VCPU has moved the clock; lock held. */
   step(by: bigint): void {
     const at = this.begin(TRACED.STEP, 0, Number(by >> 32n), REACHED.UNKNOWN);
     this.end(at, Number(by & 0xffff_ffffn));
   }
 
-  /** A line of the log. */
+  /** A line of the log; lock held or not. */
   log(line: string, source = 0): void {
-    const at = this.begin(TRACED.LOG, 0, 0, REACHED.UNKNOWN);
-    this.#words[at + SOURCE] = source;
-    this.#keep(at, encoder.encode(line).subarray(0, MAX_TEXT));
-    this.end(at, 0);
+    this.#locked(() => {
+      const before = this.source;
+      this.source = source;
+      const at = this.begin(TRACED.LOG, 0, 0, REACHED.UNKNOWN);
+      this.source = before;
+      this.end(at, 0);
+      this.#keep(at, encoder.encode(line).subarray(0, MAX_TEXT));
+    });
   }
 
   /** A number for a place in the plugin's source, `file:line:column`; 0 when there is no room for more. */
@@ -152,9 +191,27 @@ export class Tracer {
     return from + 1;
   }
 
+  /** What most events do not have. Gives what says so. */
+  #more(at: number, size: number, address: number): number {
+    const words = this.#words;
+    words[at + SIZE] = size;
+    words[at + SOURCE] = this.source;
+    words[at + ADDRESS_HIGH] = address / 0x1_0000_0000;
+    return HAS_MORE;
+  }
+
+  #locked(write: () => void): void {
+    const lock = this.#lock;
+    if (lock === undefined || lock.held) return write();
+    lock.acquire();
+    write();
+    lock.release();
+  }
+
   #keep(at: number, bytes: Uint8Array): void {
     const words = this.#words;
-    const from = Atomics.add(words, TEXTS, bytes.length);
+    const from = words[TEXTS] ?? 0;
+    words[TEXTS] = (from + bytes.length) | 0;
     for (let n = 0; n < bytes.length; n++) this.#bytes[TEXT_START + ((from + n) & (TEXT_BYTES - 1))] = bytes[n] ?? 0;
     words[at + TEXT] = from;
     words[at + BYTES] = bytes.length;
@@ -200,22 +257,22 @@ export function tracedEvents(buffer: SharedArrayBuffer): { readonly events: Trac
   const events: TracedEvent[] = [];
   for (let seq = lost; seq < head; seq++) {
     const at = FIRST + (seq & LAST) * ENTRY;
-    // A thread that ended in the middle of it has left it unfinished.
-    if (words[at + SEQ] !== (seq | 0)) continue;
     const kind = words[at + KIND] ?? 0;
+    const hasMore = (kind & HAS_MORE) !== 0;
     events.push({
       seq,
-      kind: kind & 0xff,
-      vcpu: ((kind >>> 8) & 0xff) - 1,
-      by: (kind >>> 16) - 1,
-      size: words[at + SIZE] ?? 0,
-      address: ((words[at + ADDRESS] ?? 0) >>> 0) + ((words[at + ADDRESS_HIGH] ?? 0) >>> 0) * 0x1_0000_0000,
+      kind: kind & KIND_MASK,
+      vcpu: ((kind >>> VCPU_SHIFT) & 0xf) - 1,
+      by: (kind >>> BY_SHIFT) - 1,
+      size: hasMore ? (words[at + SIZE] ?? 0) : (kind >>> SIZE_SHIFT) & 7,
+      address:
+        ((words[at + ADDRESS] ?? 0) >>> 0) + (hasMore ? ((words[at + ADDRESS_HIGH] ?? 0) >>> 0) * 0x1_0000_0000 : 0),
       time: times[(at + TIME) >> 1] ?? 0n,
       value: (words[at + VALUE] ?? 0) >>> 0,
       target: words[at + TARGET] ?? REACHED.UNKNOWN,
       offset: (words[at + OFFSET] ?? 0) >>> 0,
-      open: words[at + OPEN] !== 0,
-      source: placeAt(buffer, words[at + SOURCE] ?? 0, places),
+      open: words[at + BYTES] === OPEN,
+      source: placeAt(buffer, hasMore ? (words[at + SOURCE] ?? 0) : 0, places),
       bytes: textAt(buffer, words[at + TEXT] ?? 0, words[at + BYTES] ?? 0),
     });
   }
@@ -235,7 +292,7 @@ function placeAt(buffer: SharedArrayBuffer, source: number, known: Map<number, s
 /** A text of the ring; undefined when there is none, or later ones have been written over it. */
 function textAt(buffer: SharedArrayBuffer, from: number, length: number): Uint8Array | undefined {
   const written = new Int32Array(buffer, 0, FIRST)[TEXTS] ?? 0;
-  if (length === 0 || ((written - from) | 0) > TEXT_BYTES) return undefined;
+  if (length <= 0 || ((written - from) | 0) > TEXT_BYTES) return undefined;
   const ring = new Uint8Array(buffer, TEXT_START, TEXT_BYTES);
   return Uint8Array.from({ length }, (_, n) => ring[(from + n) & (TEXT_BYTES - 1)] ?? 0);
 }

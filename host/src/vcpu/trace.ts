@@ -104,7 +104,7 @@ export class TracedRing extends TraceRing {
 
   override add(op: number, size: number, address: number, value: number): number {
     if (op === OP.STEP) this.#tracer.step((BigInt(address) << 32n) | BigInt(value));
-    else if (op === OP.IRQ || op === OP.INTERRUPT) this.#tracer.event(op, address);
+    else if (op === OP.IRQ || op === OP.INTERRUPT) this.#tracer.handler(op, address);
     else if (this.#tellsAccesses) this.#tracer.end(this.#tracer.begin(op, size, address, REACHED.UNKNOWN), value);
     return super.add(op, size, address, value);
   }
@@ -112,8 +112,8 @@ export class TracedRing extends TraceRing {
   override addBlock(op: number, address: number, transferred: () => Uint8Array): void {
     const bytes = transferred();
     const entry = this.#tracer.begin(op, bytes.length, address, REACHED.UNKNOWN);
-    this.#tracer.data(entry, bytes);
     this.#tracer.end(entry, blockValue(bytes));
+    this.#tracer.data(entry, bytes);
   }
 }
 

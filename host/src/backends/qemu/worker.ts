@@ -58,7 +58,7 @@ async function runCase({ plugin, leftovers }: Attached, task: QemuTask): Promise
   const { handle, mapping } = data;
   const { blueprint, memory } = handle;
   const control = controlOf(memory);
-  const tracer = handle.trace === undefined ? undefined : new Tracer(handle.trace, () => vcpu.now());
+  const tracer = handle.trace === undefined ? undefined : new Tracer(handle.trace, { now: () => vcpu.now() });
   const trace = emulatedRing(control, task.index, tracer);
   const pending = new Pending(data.pending);
   const isaBus = blueprint.devices.find(({ busName }) => busName === 'isa')?.busLine ?? -1;

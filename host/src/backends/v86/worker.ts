@@ -55,7 +55,7 @@ async function runCase({ plugin, leftovers }: Attached, task: V86Task): Promise<
   const { handle, mapping } = data;
   const { blueprint, memory } = handle;
   const control = controlOf(memory);
-  const tracer = handle.trace === undefined ? undefined : new Tracer(handle.trace, () => vcpu.now());
+  const tracer = handle.trace === undefined ? undefined : new Tracer(handle.trace, { now: () => vcpu.now() });
   const trace = emulatedRing(control, task.index, tracer);
   const mailbox = new Mailbox(task.mailbox);
   const isaBus = blueprint.devices.find(({ busName }) => busName === 'isa')?.busLine ?? -1;
