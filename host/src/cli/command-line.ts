@@ -19,6 +19,7 @@ const ACTIONS: Readonly<Record<CommandName, () => Promise<Action>>> = {
   doctor: async () => (await import('./doctor.ts')).doctor,
   init: async () => (await import('./init.ts')).init,
   serve: async () => (await import('./serve.ts')).serve,
+  replay: async () => (await import('./replay.ts')).replay,
   completion: async () => (await import('./completion.ts')).completion,
   complete: async () => (await import('./complete.ts')).complete,
 };

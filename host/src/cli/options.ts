@@ -68,6 +68,8 @@ export interface CliOptions {
   readonly qtest?: string;
   readonly qtestLog?: string;
   readonly allowRemote?: boolean;
+  /** `qtest replay` alone: the recorded script. */
+  readonly file?: string;
   /** `qtest init` alone. */
   readonly init?: InitOptions;
   /** `qtest completion` alone. */

@@ -26,6 +26,7 @@ export type CommandName =
   | 'doctor'
   | 'init'
   | 'serve'
+  | 'replay'
   | 'completion'
   | 'complete';
 
@@ -47,6 +48,7 @@ Examples:
   qtest init my-tests                         a new plugin package, which passes its own tests
   qtest doctor                                what is installed here, and what is wrong with it
   qtest serve --machine pc                    a machine, for any client of the qtest protocol
+  qtest replay rtc.qtest --machine pc         a recorded script on our machine, until a reply is another
   qtest --plugin '?'                          the plugins of the config
 
 Exit codes:
@@ -54,7 +56,7 @@ Exit codes:
   1    a case failed, or none was selected
   2    usage, config, or a plugin that can't be loaded
   130  interrupted
-  qtest diff ends with 1 when it has found a difference.`;
+  qtest diff and qtest replay end with 1 when they have found a difference.`;
 
 /**
  * The command line.
@@ -145,6 +147,19 @@ export function createProgram(
     .option('--qtest-log <file>', 'write requests and replies to a file')
     .option('--allow-remote', 'let --qtest be an address that others can reach');
   program
+    .command('replay')
+    .description('make the requests of a recorded qtest script, and show the first that is answered otherwise')
+    .argument('<file>', "the script: a case's trace, or the log of a QEMU or of serve --qtest-log")
+    .addOption(
+      new Option('--machine <name>', "one of the host's own machines, in place of the plugin's").choices(MACHINES),
+    )
+    .addOption(
+      new Option('--device <type,...>', "a device to add, as 'edu,slot=4'; repeatable")
+        .argParser(collect)
+        .default([], 'none'),
+    )
+    .action((file: string, own: object) => start('replay', { ...own, file }));
+  program
     .command('completion')
     .description('print a script by which a shell completes this command')
     .addArgument(new Argument('<shell>', 'your shell').choices(SHELLS))
@@ -157,17 +172,19 @@ export function createProgram(
 
   function add(name: CommandName, description: string): Command {
     const command = program.command(name, { isDefault: name === 'run' }).description(description);
-    return command.action((own: object) => {
-      const { backend: backends, ...shared } = program.opts<Omit<CliOptions, 'backend'> & { backend?: Backends }>();
-      if (name === 'compat' || name === 'diff')
-        return run(name, { ...shared, ...own, ...(backends !== undefined && { backends }) });
-      const [backend, ...others] = backends ?? [];
-      if (others.length > 0)
-        program.error(
-          `--backend ${backends?.join(',')}: '${name}' runs on one; several are for 'qtest compat' and 'qtest diff'`,
-        );
-      return run(name, { ...shared, ...own, ...(backend !== undefined && { backend }) });
-    });
+    return command.action((own: object) => start(name, own));
+  }
+
+  function start(name: CommandName, own: object): Promise<void> {
+    const { backend: backends, ...shared } = program.opts<Omit<CliOptions, 'backend'> & { backend?: Backends }>();
+    if (name === 'compat' || name === 'diff')
+      return run(name, { ...shared, ...own, ...(backends !== undefined && { backends }) });
+    const [backend, ...others] = backends ?? [];
+    if (others.length > 0)
+      program.error(
+        `--backend ${backends?.join(',')}: '${name}' runs on one; several are for 'qtest compat' and 'qtest diff'`,
+      );
+    return run(name, { ...shared, ...own, ...(backend !== undefined && { backend }) });
   }
 }
 

@@ -64,14 +64,14 @@ interface Built {
 }
 
 /** The machine that the options name; else the one of the only plugin. Hooks of plugins apply to either. */
-async function machineFor(options: CliOptions, io: Io): Promise<Built> {
+export async function machineFor(options: CliOptions, io: Io): Promise<Built> {
   const { machine: name, device: devices = [] } = options;
   const config = await readConfig(options, io);
   const { clock, backend } = settingsOf(config.config, options);
   if (backend !== 'native')
-    throw hostError('USAGE', `'serve' puts the host's own devices behind the protocol: leave out --backend ${backend}`);
+    throw hostError('USAGE', `the protocol is put before the host's own devices: leave out --backend ${backend}`);
   if (clock === 'realtime')
-    throw hostError('USAGE', "'serve' runs on the virtual clock, which clients move: leave out --clock realtime");
+    throw hostError('USAGE', 'the protocol moves the virtual clock: leave out --clock realtime');
   const plugins = await loadPlugins(pluginRequests(options, io, config));
   const known = devicesOf(plugins);
   const hooks = createHooks();

@@ -5,6 +5,7 @@ import type { CaseResult, Failure, SourceLocation } from './events.ts';
 import { excerpt } from './excerpt.ts';
 import { indented } from './format.ts';
 import type { Style } from './style.ts';
+import { traceLines } from './trace-text.ts';
 
 /** Frames of a stack shown for a failure that is not in the plugin's own code. */
 const MAX_FRAMES = 8;
@@ -24,7 +25,10 @@ export function failureLines(result: CaseResult, heading: string, context: Failu
   if (result.failures.length === 0) lines.push('', `    ${style('red', NO_FAILURE[result.status] ?? result.status)}`);
   for (const failure of result.failures)
     lines.push('', ...oneFailure(failure, style, cwd).map((line) => (line === '' ? '' : `    ${line}`)));
-  if (result.accesses.length > 0) {
+  if (result.trace !== undefined && result.trace.events.length > 0) {
+    const events = traceLines(result, result.trace, cwd).map((line) => `    ${line}`);
+    lines.push('', `    ${style('bold', 'last of its trace')}`, ...events);
+  } else if (result.accesses.length > 0) {
     lines.push('', `    ${style('bold', 'last accesses')}`, ...result.accesses.map((access) => `      ${access}`));
   }
   for (const note of result.notes) lines.push('', ...indented(`note: ${note}`, '    '));

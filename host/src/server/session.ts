@@ -14,7 +14,15 @@ const MASK_32 = 0xffff_ffff;
 const OK = 'OK\n';
 
 /** A request that cannot be done as it stands; its message is the reply. */
-class Malformed extends Error {}
+class Malformed extends Error {
+  /** Which of its words is wrong. */
+  readonly word: number;
+
+  constructor(message: string, word: number) {
+    super(message);
+    this.word = word;
+  }
+}
 
 const SIZE_OF: Readonly<Record<string, AccessSize>> = { b: 1, w: 2, l: 4 };
 
@@ -29,6 +37,8 @@ export class Session {
   /** Counts installations: lines that were watched before stay silent. */
   #installed = 0;
   #open = true;
+  /** Why the last request is none, and which of its words is wrong; undefined when it is one. */
+  malformed: { readonly message: string; readonly word: number } | undefined;
   /** A request that moves the time, and has not come there yet. */
   #moving: { readonly end: bigint; readonly reply: () => string } | undefined;
 
@@ -49,6 +59,7 @@ export class Session {
 
   /** Executes a request; gives the reply, with its end of line, or undefined when it takes longer: see `goOn()`. Never throws. */
   execute(line: string): string | undefined {
+    this.malformed = undefined;
     try {
       // Most of what clients send, and the one request of which its taking apart would be half of the cost.
       if (line.startsWith('inb ')) {
@@ -58,6 +69,7 @@ export class Session {
       return this.#unlessFault(this.#run(line.split(' ')));
     } catch (error) {
       if (!(error instanceof Malformed)) throw error;
+      this.malformed = { message: error.message, word: error.word };
       return `FAIL ${error.message}\n`;
     }
   }
@@ -107,7 +119,7 @@ export class Session {
       case 'read': {
         const [address, size] = transfer(words);
         // libqtest would take an empty reply for garbage; QEMU aborts.
-        if (size === 0) throw new Malformed('read: the size is 0');
+        if (size === 0) throw new Malformed('read: the size is 0', 2);
         return `OK 0x${this.#bytes(address, size).toString('hex')}\n`;
       }
       case 'b64read': {
@@ -144,7 +156,7 @@ export class Session {
         // Every device that there is, is there already: no module adds one.
         return 'FAIL\n';
       default:
-        return `FAIL Unknown command '${oneLine(command)}'\n`;
+        throw new Malformed(`Unknown command '${oneLine(command)}'`, 0);
     }
   }
 
@@ -152,7 +164,7 @@ export class Session {
     const given = word(words, 1);
     const port = parseSmall(given);
     if (port <= 0xffff) return port;
-    throw new Malformed(`${words[0]}: '${oneLine(given)}' is no port: expected 0 to 0xffff`);
+    throw new Malformed(`${words[0]}: '${oneLine(given)}' is no port: expected 0 to 0xffff`, 1);
   }
 
   #read(command: string, words: readonly string[]): string {
@@ -198,7 +210,7 @@ export class Session {
     const address = addressOf(words);
     const size = parseUnsigned(word(words, 2)) ?? malformed(words, 2);
     const value = value32(words, 3, 1);
-    if (size > MAX_FILL) throw new Malformed(`memset: ${size} bytes; at most ${MAX_FILL} at once`);
+    if (size > MAX_FILL) throw new Malformed(`memset: ${size} bytes; at most ${MAX_FILL} at once`, 2);
     const total = Number(size);
     const chunk = new Uint8Array(Math.min(total, FILL_CHUNK)).fill(value);
     for (let done = 0; done < total; done += chunk.length)
@@ -275,7 +287,7 @@ export class Session {
       ),
     );
     if (line < 0)
-      throw new Malformed(`set_irq_in: '${oneLine(path)}' has no input '${oneLine(name)}' ${pin} that is wired`);
+      throw new Malformed(`set_irq_in: '${oneLine(path)}' has no input '${oneLine(name)}' ${pin} that is wired`, 3);
     this.#machine.drive(line, level !== 0n);
     return OK;
   }
@@ -291,11 +303,11 @@ function hex4(value: number): string {
 function word(words: readonly string[], n: number): string {
   const found = words[n];
   if (found !== undefined) return found;
-  throw new Malformed(`${words[0]}: argument ${n} is missing`);
+  throw new Malformed(`${words[0]}: argument ${n} is missing`, n);
 }
 
 function malformed(words: readonly string[], n: number): never {
-  throw new Malformed(`${words[0]}: argument ${n}, '${oneLine(words[n] ?? '')}', is no integer`);
+  throw new Malformed(`${words[0]}: argument ${n}, '${oneLine(words[n] ?? '')}', is no integer`, n);
 }
 
 function addressOf(words: readonly string[]): number {
@@ -320,7 +332,7 @@ function transfer(words: readonly string[]): [number, number] {
   const address = addressOf(words);
   const size = parseUnsigned(word(words, 2)) ?? malformed(words, 2);
   if (size <= MAX_TRANSFER) return [address, Number(size)];
-  throw new Malformed(`${words[0]}: ${size} bytes; at most ${MAX_TRANSFER} at once`);
+  throw new Malformed(`${words[0]}: ${size} bytes; at most ${MAX_TRANSFER} at once`, 2);
 }
 
 /** What `write` is given: short data is filled up with zeros, what is too much is ignored. */
@@ -332,13 +344,14 @@ function hexData(text: string, size: number): Uint8Array {
     !/^0[xX]$/.test(text.slice(0, 2)) ||
     data.write(text.slice(2, 2 + digits), 'hex') * 2 !== digits
   )
-    throw new Malformed('write: the data is not 0x and hexadecimal digits');
+    throw new Malformed('write: the data is not 0x and hexadecimal digits', 3);
   return data;
 }
 
 function base64Data(text: string, size: number): Uint8Array {
   // Buffer leaves out what is no base64.
-  if (text.length < 3 || !/^[A-Za-z\d+/]*={0,2}$/.test(text)) throw new Malformed('b64write: the data is not base64');
+  if (text.length < 3 || !/^[A-Za-z\d+/]*={0,2}$/.test(text))
+    throw new Malformed('b64write: the data is not base64', 3);
   const data = Buffer.alloc(size);
   data.write(text, 'base64');
   return data;

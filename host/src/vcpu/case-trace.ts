@@ -1,4 +1,4 @@
-import { formatNanoseconds, type CaseTrace, type SourceLocation, type TraceEvent } from '@qtest/sdk';
+import type { CaseTrace, SourceLocation, TraceEvent } from '@qtest/sdk';
 import type { Traced } from '../backends/backend.ts';
 import { WHOLE_MACHINE } from '../machine/bound-machine.ts';
 import { REACHED, TRACED, tracedEvents, type TracedEvent } from '../machine/tracer.ts';
@@ -30,29 +30,6 @@ export function caseTrace(traced: Traced, failing: number | undefined): CaseTrac
     lost,
     ...(failing !== undefined && failed !== undefined && { failed }),
   };
-}
-
-/** An event on one line: `outb 0x71 ← 0x42         rtc0.B {PIE, 24H}`. */
-export function eventText(event: TraceEvent): string {
-  switch (event.type) {
-    case 'access':
-    case 'log':
-      return event.text;
-    case 'irq':
-      return `${event.line} ${event.level === 1 ? '↑' : '↓'}`;
-    case 'timer':
-      return `timer ${event.device}.${event.timer}`;
-    case 'reset':
-      return `reset of ${event.device ?? 'the machine'}`;
-    case 'snapshot':
-      return event.action === 'save' ? 'snapshot taken' : 'snapshot restored';
-    case 'clock':
-      return `clock +${formatNanoseconds(event.by)}`;
-    case 'handler':
-      return event.line === undefined
-        ? `interrupt 0x${(event.vector ?? 0).toString(16).padStart(2, '0')}`
-        : `IRQ handler of ${event.line}`;
-  }
 }
 
 /** Reads events one after another: what an access to an index/data pair reaches depends on those before. */
