@@ -8,7 +8,7 @@ interface ChromeEvent {
   /** `i` an instant, `B` and `E` the two ends of a slice, `M` the name of a track. */
   readonly ph: 'i' | 'B' | 'E' | 'M';
   readonly name: string;
-  readonly cat?: string;
+  readonly cat: string;
   readonly pid: number;
   readonly tid: number;
   readonly ts: number;
@@ -110,8 +110,16 @@ class Writer {
     const track = { pid, tid: this.#tracks.size + 1 };
     const isFirst = ![...this.#tracks.values()].some((other) => other.pid === pid);
     this.#tracks.set(key, track);
-    if (isFirst) this.#events.push({ ph: 'M', name: 'process_name', ...track, ts: 0, args: { name: TITLES[group] } });
-    this.#events.push({ ph: 'M', name: 'thread_name', ...track, ts: 0, args: { name } });
+    if (isFirst)
+      this.#events.push({
+        ph: 'M',
+        name: 'process_name',
+        cat: '__metadata',
+        ...track,
+        ts: 0,
+        args: { name: TITLES[group] },
+      });
+    this.#events.push({ ph: 'M', name: 'thread_name', cat: '__metadata', ...track, ts: 0, args: { name } });
     return track;
   }
 }
