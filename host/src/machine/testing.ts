@@ -31,6 +31,8 @@ export function testMachine(
     readonly stallLimit?: number;
     /** VCPUs. Default 1. */
     readonly vcpus?: number;
+    /** Of a `Tracer`, where what happens is traced. */
+    readonly trace?: SharedArrayBuffer;
   } = {},
 ): TestMachine {
   const known = knownDevices([{ name: 'test', url: import.meta.url, devices: options.devices ?? [] }]);
@@ -39,7 +41,8 @@ export function testMachine(
   const registry = new Map([...known].map(([type, { definition }]) => [type, definition]));
   const host = createMachine(builder, registry);
   // Bound a second time, as a VCPU's thread does: what a device kept outside the shared state would be missing here.
-  const bound = new BoundMachine(host.handle, registry, OWNER.THREAD0);
+  const { trace } = options;
+  const bound = new BoundMachine({ ...host.handle, ...(trace !== undefined && { trace }) }, registry, OWNER.THREAD0);
   bound.control.words[WORD.VCPUS] = 1;
   setStatus(bound.control, 0, VCPU_STATUS.READY);
   const vcpuOf = (index: number): NativeVcpu =>

@@ -28,7 +28,7 @@ export function vcdTrace({ plugin, name, trace }: TracedCase): string {
   const changes: string[] = [];
   let instant = -1n;
   let within = 0n;
-  let last = -1n;
+  let last = 0n;
   for (const event of trace.events) {
     within = event.time === instant ? within + 1n : 0n;
     instant = event.time;
@@ -44,6 +44,7 @@ export function vcdTrace({ plugin, name, trace }: TracedCase): string {
     `$timescale 1 ${isFine ? 'ps' : 'ns'} $end`,
     ...dump.declarations(),
     '$enddefinitions $end',
+    '#0',
     '$dumpvars',
     ...dump.initials(),
     '$end',
