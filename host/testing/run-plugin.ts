@@ -7,6 +7,7 @@ import { collectCases } from '../src/plugins/cases.ts';
 import type { LoadedPlugin } from '../src/plugins/types.ts';
 import type { CaseResult, SelectedCase } from '../src/report/events.ts';
 import { devicesOf } from '../src/vcpu/build.ts';
+import { KeptLane } from '../src/vcpu/kept-lane.ts';
 import { Lane } from '../src/vcpu/lane.ts';
 import { runCase, type CaseOptions } from '../src/vcpu/run-case.ts';
 import { runScheduled } from '../src/vcpu/scheduled.ts';
@@ -29,12 +30,23 @@ export class PluginRun {
   readonly #plugin: LoadedPlugin;
   readonly #settings: Settings;
   readonly #hooks: HookSet;
-  #lane: Lane | undefined;
+  readonly #lane: KeptLane<Lane>;
 
   private constructor(plugin: LoadedPlugin, settings: Settings) {
     this.#plugin = plugin;
     this.#settings = settings;
     this.#hooks = settings.hooks ?? createHooks();
+    const { schedule, stallLimit = 5_000_000 } = settings;
+    this.#lane = new KeptLane((clock) =>
+      Lane.create({
+        plugin,
+        clock,
+        hooks: this.#hooks,
+        known: devicesOf([plugin]),
+        stallLimit,
+        ...(schedule !== undefined && { schedule }),
+      }),
+    );
   }
 
   static async load(name: string, settings: Settings = {}): Promise<PluginRun> {
@@ -58,18 +70,8 @@ export class PluginRun {
   }
 
   /** The machine of the last case; a new one when that was given up. */
-  async lane(): Promise<Lane> {
-    if (this.#lane?.spent === true) await this.dispose();
-    const plugin = this.#plugin;
-    this.#lane ??= await Lane.create({
-      plugin,
-      clock: this.#settings.clock ?? 'virtual',
-      hooks: this.#hooks,
-      known: devicesOf([plugin]),
-      stallLimit: this.#settings.stallLimit ?? 5_000_000,
-      ...(this.#settings.schedule !== undefined && { schedule: this.#settings.schedule }),
-    });
-    return this.#lane;
+  lane(): Promise<Lane> {
+    return this.#lane.get(this.#settings.clock ?? 'virtual');
   }
 
   async run(name: string, { seed = 1, ...given }: RunSettings & { readonly seed?: number } = {}): Promise<CaseResult> {
@@ -94,8 +96,7 @@ export class PluginRun {
   }
 
   async dispose(): Promise<void> {
-    await this.#lane?.dispose();
-    this.#lane = undefined;
+    await this.#lane.dispose();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

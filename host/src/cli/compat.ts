@@ -17,7 +17,7 @@ import { catchInterrupts, INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
 import { prepare, type Prepared } from './prepare.ts';
-import { selectCases, type Selection } from './select.ts';
+import { selectCases, type Selection } from '../plugins/select.ts';
 import { catchStrays } from './strays.ts';
 
 /** Runs that a case gets that fails in real time: a busy host is late for some. */

@@ -113,7 +113,7 @@ async function matching(
   { test }: CliOptions,
 ): Promise<{ cases: readonly Check[]; unmatched: readonly string[] }> {
   if (test.length === 0) return { cases: checks, unmatched: [] };
-  const { matcher } = await import('./patterns.ts');
+  const { matcher } = await import('../plugins/patterns.ts');
   const match = await matcher(
     test,
     checks.map(({ selected }) => selected.name),

@@ -6,7 +6,7 @@ import { EventReporter } from '../report/broadcast.ts';
 import type { SelectedCase } from '../report/events.ts';
 import { isBad } from '../report/marks.ts';
 import { codeOf } from '../thrown.ts';
-import type { Selection } from './select.ts';
+import type { Selection } from '../plugins/select.ts';
 
 /** Names of the cases, with their plugins', that did not pass when they were last run. */
 export class LastFailed {

@@ -8,7 +8,7 @@ import { styleFor, type Style } from '../report/style.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
 import { prepare } from './prepare.ts';
-import { selectCases } from './select.ts';
+import { selectCases } from '../plugins/select.ts';
 
 /** What `qtest list --json` writes. Version 1 gains keys and loses none. */
 export interface CaseList {

@@ -18,7 +18,7 @@ import type { CliOptions } from './options.ts';
 import { prepare, readConfig, specFrom, type Prepared } from './prepare.ts';
 import { openReporters, reporterRequests } from './reporters.ts';
 import { rerunCommand } from './rerun.ts';
-import { selectCases, type Selection } from './select.ts';
+import { selectCases, type Selection } from '../plugins/select.ts';
 import { catchStrays } from './strays.ts';
 
 /** The runner is loaded when everything else has turned out right. */

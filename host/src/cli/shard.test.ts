@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { scratch, type Scratch } from '../../testing/scratch.ts';
 import type { SelectedCase } from '../report/events.ts';
-import type { Selection } from './select.ts';
+import type { Selection } from '../plugins/select.ts';
 import { shardOf } from './shard.ts';
 
 let folder: Scratch;

@@ -6,7 +6,7 @@ import type { SelectedCase } from '../report/events.ts';
 import { codeOf, messageOf } from '../thrown.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
-import type { Selection } from './select.ts';
+import type { Selection } from '../plugins/select.ts';
 
 /** One of several parts of a selection. */
 export interface Shard {

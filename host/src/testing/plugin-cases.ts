@@ -3,13 +3,14 @@ import { fileURLToPath } from 'node:url';
 import type { ClockKind } from '@qtest/sdk';
 
 import type { CaseLane } from '../backends/backend.ts';
-import { selectCases } from '../cli/select.ts';
 import { settingsOf, type Settings } from '../config/settings.ts';
 import { applyPlugin, createHooks, type HookSet } from '../hooks.ts';
 import { loadPlugins } from '../plugins/load.ts';
+import { selectCases } from '../plugins/select.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';
 import type { CaseResult, SelectedCase } from '../report/events.ts';
 import { devicesOf } from '../vcpu/build.ts';
+import { KeptLane } from '../vcpu/kept-lane.ts';
 import { native } from '../vcpu/lane.ts';
 import { runScheduled } from '../vcpu/scheduled.ts';
 
@@ -82,14 +83,15 @@ export async function pluginCases(plugin: URL, given: PluginCasesOptions = {}): 
   const { options, clock, failOn } = given;
   const spec = fileURLToPath(plugin);
   const from = fileURLToPath(new URL('.', plugin));
-  const plugins = await loadPlugins([{ spec, from, ...(options !== undefined && { options }) }]);
+  const [loaded] = await loadPlugins([{ spec, from, ...(options !== undefined && { options }) }]);
+  if (loaded === undefined) throw new Error(`${spec} was not loaded`);
   const settings = settingsOf({}, { ...(clock !== undefined && { clock }), ...(failOn !== undefined && { failOn }) });
-  const selection = await selectCases(plugins, { patterns: [], clock, defaultClock: 'virtual', backend: native });
-  const machines = new Machines(plugins, settings);
+  const selection = await selectCases([loaded], { patterns: [], clock, defaultClock: 'virtual', backend: native });
+  const machines = new Machines(loaded, settings);
   const reasons = new Map(selection.skipped.map(({ case: { name }, reason }) => [name, reason]));
   const dispose = (): Promise<void> => machines.dispose();
   return {
-    name: plugins[0]?.name ?? spec,
+    name: loaded.name,
     cases: selection.cases.map((selected) => ({
       name: selected.name,
       timeout: Number(machines.timeoutOf(selected) / 1_000_000n) + GRACE,
@@ -106,23 +108,26 @@ export async function pluginCases(plugin: URL, given: PluginCasesOptions = {}): 
   };
 }
 
-/** The machine of the case before, for as long as the next one can have it. */
+/** Runs cases one at a time: a test runner may start several at once. */
 class Machines {
-  readonly #plugins: readonly LoadedPlugin[];
+  readonly #plugin: LoadedPlugin;
   readonly #settings: Settings;
   readonly #hooks: HookSet = createHooks();
-  #lane: CaseLane | undefined;
-  /** The case before. A test runner may start several at once. */
+  readonly #lane: KeptLane<CaseLane>;
+  /** The case before. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(plugins: readonly LoadedPlugin[], settings: Settings) {
-    this.#plugins = plugins;
+  constructor(plugin: LoadedPlugin, settings: Settings) {
+    this.#plugin = plugin;
     this.#settings = settings;
-    for (const plugin of plugins) applyPlugin(this.#hooks, plugin);
+    applyPlugin(this.#hooks, plugin);
+    const known = devicesOf([plugin]);
+    const { stallLimit } = settings;
+    this.#lane = new KeptLane((clock) => native.createLane({ plugin, clock, hooks: this.#hooks, known, stallLimit }));
   }
 
   timeoutOf({ name }: SelectedCase): bigint {
-    const found = this.#plugins[0]?.cases.find((item) => item.name === name);
+    const found = this.#plugin.cases.find((item) => item.name === name);
     return found?.timeout ?? this.#settings.timeout;
   }
 
@@ -134,30 +139,17 @@ class Machines {
 
   async dispose(): Promise<void> {
     await this.#last;
-    await this.#lane?.dispose();
-    this.#lane = undefined;
+    await this.#lane.dispose();
   }
 
   async #runNow(selected: SelectedCase): Promise<CaseResult> {
-    const [plugin] = this.#plugins;
-    if (plugin === undefined) throw new Error('there is no plugin');
-    if (this.#lane !== undefined && (this.#lane.spent || this.#lane.context.clock !== selected.clock)) {
-      await this.#lane.dispose();
-      this.#lane = undefined;
-    }
-    const { schedule, failOn, stallLimit } = this.#settings;
-    this.#lane ??= await native.createLane({
-      plugin,
-      clock: selected.clock,
-      hooks: this.#hooks,
-      known: devicesOf(this.#plugins),
-      stallLimit,
-    });
+    const plugin = this.#plugin;
+    const { schedule, failOn } = this.#settings;
     const expect = plugin.cases.find(({ name }) => name === selected.name)?.expect?.native;
     const { signal } = new AbortController();
     const timeout = this.timeoutOf(selected);
     return await runScheduled(
-      this.#lane,
+      await this.#lane.get(selected.clock),
       selected,
       { hooks: this.#hooks, timeout, failOn, root: plugin.root, signal, expect },
       schedule,

@@ -1,8 +1,8 @@
 import { definePlugin, type CaseSpec } from '@qtest/sdk';
 import { expect, test } from 'vitest';
 
-import { collectCases } from '../plugins/cases.ts';
-import type { LoadedPlugin } from '../plugins/types.ts';
+import { collectCases } from './cases.ts';
+import type { LoadedPlugin } from './types.ts';
 import { selectCases } from './select.ts';
 
 const loaded = (name: string, cases: Readonly<Record<string, Omit<CaseSpec, 'run'>>>): LoadedPlugin => {

@@ -3,7 +3,7 @@ import type { Capability, ClockKind } from '@qtest/sdk';
 import type { Backend } from '../backends/backend.ts';
 import { hostError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
-import type { LoadedPlugin, PluginCase } from '../plugins/types.ts';
+import type { LoadedPlugin, PluginCase } from './types.ts';
 import type { SelectedCase } from '../report/events.ts';
 import type { SkippedCase } from '../vcpu/run-options.ts';
 
