@@ -7,7 +7,13 @@ import { project } from './support/project.ts';
 import { run } from './support/run.ts';
 
 const { path, qtest, write } = project('command');
-write({ 'noisy.ts': `console.log('noise');\nexport default {};\n` });
+write({
+  'lamp.ts': `import { defineDevice, definePlugin } from '@qtest/sdk';
+const lamp = defineDevice({ type: 'lamp', description: 'it shines' }, {});
+export default definePlugin({ name: 'lamp', description: '', devices: [lamp] });
+`,
+  'noisy.ts': `console.log('noise');\nexport default {};\n`,
+});
 
 const env = { PATH: [join(path, 'node_modules/.bin'), dirname(process.execPath), process.env['PATH']].join(delimiter) };
 
@@ -90,6 +96,17 @@ test('a value after an =, as one word and as the three that bash makes of it', a
   expect(await candidates('--clock=v')).toEqual(['--clock=virtual']);
   expect(await candidates('--clock', '=', 'v')).toEqual(['virtual']);
   expect(await candidates('--clock', '=')).toEqual(['virtual', 'realtime']);
+});
+
+test('the types of devices: the host has some, and a plugin', async () => {
+  expect(await candidates('contract', '--device', 'i82')).toEqual(['i8259', 'i8254']);
+  expect(await candidates('contract', '-p', './lamp.ts', '--device', 'la')).toEqual(['lamp']);
+  expect(await candidates('serve', '--no-config', '--device', 'ed')).toEqual(['edu']);
+});
+
+test('backends and reporters', async () => {
+  expect(await candidates('--backend', '')).toEqual(['native', 'qemu', 'v86']);
+  expect(await candidates('--add-reporter=ju')).toEqual(['--add-reporter=junit']);
 });
 
 test('nothing, where the shell completes files', async () => {

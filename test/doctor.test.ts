@@ -118,6 +118,15 @@ describe('no QEMU', () => {
   });
 });
 
+test('the v86', async () => {
+  const { emulators } = await found(fine());
+  expect(emulators['v86']).toMatchObject({
+    isFine: true,
+    version: expect.stringMatching(/^0\.5\.\d+$/),
+    path: expect.stringMatching(/\/node_modules\/v86$/),
+  });
+});
+
 test('no plugin at all is a warning, with what to write', async () => {
   const { code, problems } = await found(project());
   expect(problems).toMatchObject([{ severity: 'warning', about: 'plugins' }]);

@@ -1,11 +1,14 @@
-import { isQtestError } from '@qtest/sdk';
+import { isQtestError, type AnyDeviceDefinition } from '@qtest/sdk';
 import type { Command, Option } from 'commander';
 
+import { BACKENDS } from '../backends/names.ts';
 import { entryParts } from '../config/check.ts';
+import { REPORTER_NAMES } from '../config/reporters.ts';
+import { loadPlugins } from '../plugins/load.ts';
 import { claimStdout } from './claim-stdout.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
-import { prepare, readConfig, specFrom } from './prepare.ts';
+import { pluginRequests, prepare, readConfig, specFrom } from './prepare.ts';
 import { createProgram } from './program.ts';
 
 /** What may come next, and what it is. */
@@ -107,6 +110,9 @@ async function valuesOf({ long, argChoices }: Option, options: CliOptions, io: I
       const { config, dir } = await readConfig(options, io);
       return (config.plugins ?? []).map((entry) => [specFrom(io.cwd, dir, entryParts(entry).spec), 'of the config']);
     }
+    if (long === '--backend') return BACKENDS.map((name) => [name, '']);
+    if (long === '--reporter' || long === '--add-reporter') return REPORTER_NAMES.map((name) => [name, '']);
+    if (long === '--device') return await devicesOf(options, io);
     if (long !== '--test') return [];
     const { plugins } = await prepare(options, io);
     return plugins.flatMap(({ name: plugin, cases }) =>
@@ -117,4 +123,15 @@ async function valuesOf({ long, argChoices }: Option, options: CliOptions, io: I
     if (isQtestError(error)) return [];
     throw error;
   }
+}
+
+/** The types of devices that the plugins bring, if there are plugins, and the host's own. */
+async function devicesOf(options: CliOptions, io: Io): Promise<readonly Candidate[]> {
+  const plugins = await loadPlugins(pluginRequests(options, io, await readConfig(options, io)));
+  const { BUILTIN_DEVICES } = await import('../machine/builtin.ts');
+  const own = plugins.flatMap(({ plugin }) => plugin.devices ?? []);
+  return [...own, ...Object.values<AnyDeviceDefinition>(BUILTIN_DEVICES)].map(({ schema }) => [
+    schema.type,
+    schema.description,
+  ]);
 }

@@ -12,6 +12,7 @@ const REPORTERS = {
 } as const satisfies Record<string, { document: boolean }>;
 
 export type ReporterName = keyof typeof REPORTERS;
+export const REPORTER_NAMES: readonly string[] = Object.keys(REPORTERS);
 
 /** A reporter that has been asked for. */
 export interface ReporterRequest {
@@ -26,8 +27,7 @@ export const REPORTER_EXPECTED = `a list of reporters, each a name or name=file,
 export function parseReporter(text: string): ReporterRequest | string {
   const [name = '', ...rest] = text.split('=');
   if (!isReporter(name)) {
-    const names = Object.keys(REPORTERS);
-    return `Unknown reporter '${name}'.${didYouMean(name, names)} The reporters are ${names.join(', ')}.`;
+    return `Unknown reporter '${name}'.${didYouMean(name, REPORTER_NAMES)} The reporters are ${REPORTER_NAMES.join(', ')}.`;
   }
   if (rest.length === 0) return { name };
   const file = rest.join('=');
