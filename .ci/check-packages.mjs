@@ -3,9 +3,12 @@ import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-const packages = globSync(['sdk/package.json', 'host/package.json', 'plugins/*/package.json']).map((path) =>
-  dirname(path),
-);
+const packages = globSync([
+  'sdk/package.json',
+  'host/package.json',
+  'create-plugin/package.json',
+  'plugins/*/package.json',
+]).map((path) => dirname(path));
 
 const results = await Promise.all(
   packages.flatMap((dir) => [

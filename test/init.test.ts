@@ -10,29 +10,45 @@ import { REPOSITORY } from './support/run.ts';
 /** From an empty folder to a package that runs elsewhere, with the host as npm would publish it. */
 const app = emptyFolder();
 let tarballs: readonly string[] = [];
+/** With `@qtest/create-plugin`. */
+let creator: readonly string[] = [];
 let offline = false;
 
 beforeAll(async () => {
   tarballs = await pack(['sdk', 'host']);
+  creator = [...tarballs, ...(await pack(['create-plugin']))];
   writeFileSync(join(app, 'package.json'), '{ "private": true }\n');
   offline = !(await install(tarballs, app));
 }, 120_000);
 
 describe.each([
-  { args: '', name: 'qtest-plain', cases: 2, log: 'src/index.ts:countsSeconds():L18: the time is 1000000000 ns' },
   {
-    args: ' --device',
+    command: 'qtest init',
+    run: (args: string) => sh(`npx qtest init ${args}`, app),
+    args: '',
+    name: 'qtest-plain',
+    cases: 2,
+    log: 'src/index.ts:countsSeconds():L18: the time is 1000000000 ns',
+  },
+  {
+    command: 'npm create @qtest/plugin',
+    // What npm makes of it, but for the registry. Nothing is installed in the folder.
+    run: (args: string) => {
+      const packages = creator.map((file) => `--package '${file}'`).join(' ');
+      return sh(`npm exec --yes --prefer-offline ${packages} -- create-plugin ${args}`, emptyFolder());
+    },
+    args: '--device',
     name: '@org/qtest-own',
     cases: 3,
     log: 'src/index.ts:irq():L45: the IRQ came after 1000000 ns',
   },
-])('qtest init$args', { timeout: 240_000 }, ({ args, name, cases, log }) => {
-  const folder = join(app, `new${args.trim()}`);
+])('$command $args', { timeout: 240_000 }, ({ run, args, name, cases, log }) => {
+  const folder = join(app, `new${args}`);
   const passed = new RegExp(`\\n${cases} passed of ${cases} cases in `);
 
   test('creates a package that passes its own tests at once', async ({ skip }) => {
     skip(offline, NO_PACKAGES);
-    const created = await sh(`npx qtest init '${folder}' --name ${name}${args}`, app);
+    const created = await run(`'${folder}' --name ${name} ${args}`);
     expect(created).toMatchObject({ code: 0, stderr: '' });
     expect(created.stdout).toContain(`${name} in ${folder}\n`);
     expect(await install(tarballs, folder, '--save-dev')).toBe(true);

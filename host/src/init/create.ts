@@ -54,7 +54,7 @@ function requireEmpty(folder: string): void {
   if (!stats.isDirectory()) throw hostError('USAGE', `${folder} is a file: expected a folder that is new, or empty`);
   const [found] = readdirSync(folder).filter((name) => name !== '.git');
   if (found !== undefined) {
-    throw hostError('USAGE', `${folder} is not empty: it has '${found}'. Name a new one: qtest init my-tests`);
+    throw hostError('USAGE', `${folder} is not empty: it has '${found}'. Name a new one, such as my-tests`);
   }
 }
 

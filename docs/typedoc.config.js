@@ -1,0 +1,79 @@
+// The site: the pages of this folder, and the reference, made of the docstrings. `npm run docs` builds it into `site/`.
+import { readdirSync } from 'node:fs';
+import { basename } from 'node:path';
+
+import { Converter } from 'typedoc';
+
+/** The pages in the order in which they are read. One that is not named here comes after them. */
+const ORDER = [
+  'tutorial',
+  'writing-a-test',
+  'writing-a-device',
+  'testing-with-vitest',
+  'extending-the-host',
+  'backends',
+  'serving',
+  'reports',
+  'ci',
+  'reference-config',
+];
+
+const pages = readdirSync(import.meta.dirname)
+  .filter((file) => file.endsWith('.md') && file !== 'index.md')
+  .toSorted((a, b) => placeOf(a) - placeOf(b) || a.localeCompare(b));
+
+/** @type {Partial<import('typedoc').TypeDocOptions>} */
+export default {
+  name: 'qtest',
+  readme: 'index.md',
+  projectDocuments: pages,
+  entryPoints: [
+    '../sdk/src/index.ts',
+    '../sdk/src/drivers/index.ts',
+    '../host/src/testing/index.ts',
+    '../host/src/contract/index.ts',
+    '../host/src/index.ts',
+  ],
+  out: 'site',
+  plugin: [titles],
+  markdownItLoader: fileNames,
+  customCss: 'site.css',
+  highlightLanguages: ['console', 'groovy', 'javascript', 'json', 'typescript', 'yaml'],
+  // There is no public address of the sources yet.
+  disableSources: true,
+  sort: ['source-order'],
+  sortEntryPoints: false,
+  navigation: { includeCategories: false, includeGroups: false },
+  searchInDocuments: true,
+  searchInComments: true,
+  hideGenerator: true,
+  packagesRequiringDocumentation: ['@qtest/sdk', '@qtest/host'],
+  requiredToBeDocumented: ['Class', 'Function', 'Interface', 'TypeAlias'],
+  validation: { invalidLink: true, invalidPath: true, notDocumented: true, notExported: true, rewrittenLink: true },
+  treatWarningsAsErrors: true,
+};
+
+function placeOf(file) {
+  const place = ORDER.indexOf(basename(file, '.md'));
+  return place < 0 ? ORDER.length : place;
+}
+
+/** A page is called what its first heading says, and not its file. */
+function titles(app) {
+  app.converter.on(Converter.EVENT_CREATE_DOCUMENT, (_context, page) => {
+    const [first] = page.content;
+    const [, title] = /^# (.+)\n/.exec(first?.text ?? '') ?? [];
+    if (title === undefined) throw new Error(`docs/${page.name}.md does not start with its heading`);
+    page.name = title;
+  });
+}
+
+/** ` ```ts title="clock.ts" `: shows the name of the file above it. */
+function fileNames(parser) {
+  const { fence } = parser.renderer.rules;
+  parser.renderer.rules.fence = (tokens, index, ...rest) => {
+    const [, title] = /title="([^"]+)"/.exec(tokens[index].info) ?? [];
+    const block = fence(tokens, index, ...rest);
+    return title === undefined ? block : `<p class="file">${parser.utils.escapeHtml(title)}</p>${block}`;
+  };
+}
