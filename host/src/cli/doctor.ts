@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { API_VERSION, isQtestError, type Config } from '@qtest/sdk';
 
@@ -171,7 +170,7 @@ async function v86Of(
 ): Promise<Findings['emulators']['v86']> {
   try {
     const { version, entry } = await projectV86(file === undefined ? cwd : dirname(file));
-    return { isFine: true, version, path: fileURLToPath(entry) };
+    return { isFine: true, version, path: packageOf(entry).root };
   } catch (error) {
     const reason = told(error);
     if (settingsOf(config, options).backend === 'v86')
