@@ -46,11 +46,11 @@ function scheduleText({ schedule, attempts = 1 }: CaseResult): string {
 const NO_FAILURE: Readonly<Record<string, string>> = { timeout: 'timed out', crash: 'crashed', fail: 'failed' };
 
 function oneFailure(failure: Failure, style: Style, cwd: string): string[] {
-  const { name, message, vcpu, location, causes = [] } = failure;
-  const difference = differenceLines(failure, style);
-  const who = vcpu === undefined ? '' : `VCPU ${vcpu}: `;
-  const text = `${who}${name === 'Error' ? '' : `${name}: `}${difference === undefined ? message : message.replace(NODES_DIFF, '')}`;
-  const lines = text.split('\n').map((line) => style('red', line));
+  const { location, causes = [] } = failure;
+  const difference = failureDifference(failure, style);
+  const lines = failureMessage(failure)
+    .split('\n')
+    .map((line) => style('red', line));
   lines.push(...causes.flatMap((cause) => indented(`caused by: ${cause}`, '  ')));
   if (difference !== undefined && difference.length > 0) lines.push('', ...difference);
   if (location === undefined) lines.push(...stackLines(failure, style));
@@ -58,23 +58,39 @@ function oneFailure(failure: Failure, style: Style, cwd: string): string[] {
   return lines;
 }
 
+/** Whose failure it was and its message, without what Node says of a difference that is shown. */
+export function failureMessage({ name, message, vcpu, actual, expected }: Failure): string {
+  const who = vcpu === undefined ? '' : `VCPU ${vcpu}: `;
+  const isComparison = actual !== undefined && expected !== undefined;
+  return `${who}${name === 'Error' ? '' : `${name}: `}${isComparison ? message.replace(NODES_DIFF, '') : message}`;
+}
+
 /** What Node adds to the message of a comparison: a difference of its own. */
 const NODES_DIFF = /(?:\n+\+ actual - expected\n[^]*|\n\n[^\n]* !== [^\n]*\n*)$/;
 
 /** Both sides of a comparison; undefined when it was none, empty when the message shows them already. */
-function differenceLines({ message, actual, expected }: Failure, style: Style): string[] | undefined {
+export function failureDifference({ message, actual, expected }: Failure, style: Style): string[] | undefined {
   if (actual === undefined || expected === undefined) return undefined;
   const isTold = !`${actual}${expected}`.includes('\n') && message.includes(actual) && message.includes(expected);
   return isTold ? [] : difference(actual, expected, style);
 }
 
-/** Frames of the stack, without the message that heads it. */
-function stackLines({ stack = '' }: Failure, style: Style): string[] {
-  const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
-  return frames.slice(0, MAX_FRAMES).map((frame) => style('dim', `  ${frame.trim()}`));
+function stackLines(failure: Failure, style: Style): string[] {
+  return stackFrames(failure)
+    .slice(0, MAX_FRAMES)
+    .map((frame) => style('dim', `  ${frame}`));
 }
 
-function placeOf({ file, line, column }: SourceLocation, cwd: string): string {
+/** Frames of the stack, without the message that heads it. */
+export function stackFrames({ stack = '' }: Failure): string[] {
+  return stack
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .map((frame) => frame.trim());
+}
+
+/** `src/drift.ts:42:7`, relative where it lies below. */
+export function placeOf({ file, line, column }: SourceLocation, cwd: string): string {
   const path = relative(cwd, file);
   return `${path.startsWith('..') || isAbsolute(path) ? file : path}:${line}:${column}`;
 }
