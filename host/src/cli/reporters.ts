@@ -85,6 +85,8 @@ async function make(name: ReporterRequest['name'], output: Output, context: Repo
       return new (await import('../report/json.ts')).JsonReporter(output);
     case 'jsonl':
       return (await import('../report/jsonl.ts')).jsonlReporter(output);
+    case 'html':
+      return new (await import('../report/html.ts')).HtmlReporter(output, context);
   }
 }
 

@@ -8,6 +8,7 @@ const REPORTERS = {
   junit: { document: true },
   json: { document: true },
   jsonl: { document: true },
+  html: { document: true },
   github: { document: false },
 } as const satisfies Record<string, { document: boolean }>;
 

@@ -1,0 +1,140 @@
+import type { FieldCoverage, RegisterCoverage } from '@qtest/sdk';
+
+import type { PageCoverage } from '../html-data.ts';
+import { el } from './dom.ts';
+
+/** How the registers of devices were used: a table a device, a register a row, a mark for each way to use a field. */
+export function coverageTables(devices: readonly PageCoverage[]): HTMLElement {
+  return el('div', { class: 'coverage' }, legend(), ...devices.map((device, index) => deviceTable(device, index < 4)));
+}
+
+function legend(): HTMLElement {
+  const entry = (shown: State, text: string): HTMLElement =>
+    el('span', { class: 'legend-entry' }, el('i', { class: `mark is-${shown}` }), text);
+  return el(
+    'p',
+    { class: 'legend' },
+    el(
+      'span',
+      {},
+      'In each field: ',
+      el('b', {}, 'r1'),
+      ' a read has shown it set, ',
+      el('b', {}, 'r0'),
+      ' clear, ',
+      el('b', {}, 'w1'),
+      ' written with one, ',
+      el('b', {}, 'w0'),
+      ' with zero.',
+    ),
+    entry('full', 'every bit'),
+    entry('part', 'some bits'),
+    entry('none', 'none'),
+  );
+}
+
+function deviceTable({ type, device, used, items, banks }: PageCoverage, isOpen: boolean): HTMLElement {
+  const registers = banks.flatMap((bank) => bank.registers);
+  const touched = registers.filter(({ reads, writes }) => reads + writes > 0).length;
+  const percent = used === undefined || items === undefined || items === 0 ? undefined : (100 * used) / items;
+  return el(
+    'details',
+    { class: 'device', open: isOpen },
+    el(
+      'summary',
+      {},
+      el('span', { class: 'device-name' }, device ?? type),
+      device !== undefined && el('span', { class: 'quiet' }, type),
+      el('span', { class: 'grow' }),
+      el('span', { class: 'quiet' }, `${touched} of ${registers.length} registers`),
+      percent !== undefined && meter(percent),
+    ),
+    ...banks.map(({ name, registers: rows }) =>
+      el('div', { class: 'bank' }, el('h4', {}, name), el('div', { class: 'registers' }, ...rows.map(registerRow))),
+    ),
+  );
+}
+
+export function meter(percent: number): HTMLElement {
+  const bar = el('i');
+  bar.style.width = `${percent}%`;
+  return el(
+    'span',
+    {
+      class: 'meter',
+      role: 'meter',
+      'aria-valuenow': Math.floor(percent),
+      'aria-valuemin': 0,
+      'aria-valuemax': 100,
+      'aria-label': 'Used',
+    },
+    el('span', { class: 'meter-track' }, bar),
+    `${Math.floor(percent)} %`,
+  );
+}
+
+function registerRow({ name, offset, reads, writes, fields }: RegisterCoverage): HTMLElement {
+  return el(
+    'div',
+    { class: `register${reads + writes === 0 ? ' is-untouched' : ''}` },
+    el('span', { class: 'register-offset' }, `0x${offset.toString(16).padStart(2, '0')}`),
+    el('span', { class: 'register-name', title: name }, name),
+    el(
+      'span',
+      { class: 'register-count', title: `${reads} reads, ${writes} writes` },
+      `r ${compact(reads)}  w ${compact(writes)}`,
+    ),
+    el('span', { class: 'fields' }, ...fields.toSorted((a, b) => b.mask - a.mask).map(fieldCell)),
+  );
+}
+
+type State = 'full' | 'part' | 'none';
+
+function fieldCell({
+  name,
+  access,
+  mask,
+  seenSet,
+  seenClear,
+  wroteSet,
+  wroteClear,
+  values,
+  effect,
+}: FieldCoverage): HTMLElement {
+  const marks = [
+    { name: 'r1', what: 'seen set', state: stateOf(seenSet, mask) },
+    { name: 'r0', what: 'seen clear', state: stateOf(seenClear, mask) },
+    { name: 'w1', what: 'written one', state: stateOf(wroteSet, mask) },
+    { name: 'w0', what: 'written zero', state: stateOf(wroteClear, mask) },
+  ];
+  const lines = [
+    `${name} (${access}), bits 0x${mask.toString(16)}`,
+    ...marks.map(({ what, state }) => `${what}: ${STATES[state]}`),
+    ...(values === undefined ? [] : [`values read: ${values.join(', ')}`]),
+    ...(effect === undefined ? [] : [`its effect: ${effect ? 'made to happen' : 'never made to happen'}`]),
+  ];
+  return el(
+    'span',
+    { class: 'field', title: lines.join('\n'), role: 'img', 'aria-label': lines.join('; ') },
+    el('span', { class: 'field-name' }, name),
+    el(
+      'span',
+      { class: 'field-marks' },
+      ...marks.map(({ state, name: mark }) => el('i', { class: `mark is-${state}`, 'data-mark': mark })),
+    ),
+    effect !== undefined && el('span', { class: `field-effect${effect ? ' is-made' : ''}` }, access),
+  );
+}
+
+const STATES: Readonly<Record<State, string>> = { full: 'every bit', part: 'some bits', none: 'none' };
+
+function stateOf(bits: number, mask: number): State {
+  // Unsigned, as masks have 32 bits.
+  const seen = (bits & mask) >>> 0;
+  if (seen === 0) return 'none';
+  return seen === mask >>> 0 ? 'full' : 'part';
+}
+
+function compact(count: number): string {
+  return count < 10_000 ? String(count) : `${Math.round(count / 1000)}k`;
+}
