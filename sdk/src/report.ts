@@ -30,6 +30,17 @@ export interface Failure {
   readonly causes?: readonly string[];
 }
 
+/** A series of numbers. What a case returns under the key `plot` is drawn by the HTML report. */
+export interface Plot {
+  readonly title?: string;
+  /** What the axes are, with their units: `ms late`. */
+  readonly x?: string;
+  readonly y?: string;
+  readonly points: readonly (readonly [x: number, y: number])[];
+  /** Between which `y` should be. */
+  readonly limits?: readonly [least: number, greatest: number];
+}
+
 /** How a case ended. */
 export interface CaseResult extends SelectedCase {
   readonly status: CaseStatus;

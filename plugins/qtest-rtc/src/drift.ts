@@ -1,3 +1,4 @@
+import type { Plot } from '@qtest/sdk';
 import { rtc } from '@qtest/sdk/drivers';
 import { watchHost } from './host-load.ts';
 import { part, states, type Cases, type Context } from './support.ts';
@@ -12,6 +13,9 @@ const ATTEMPTS = 3;
 
 /** How many times as many periods may be lost as a thread without an emulator loses beside it, before it is the emulator's fault. */
 const HOST_FACTOR = 4;
+
+/** Points of a plot, at most: each is the latest interrupt of its stretch. */
+const POINTS = 256;
 
 /** How finely the host's load is looked at, at least, in Hz. */
 const SAMPLE_HZ = 1024;
@@ -54,17 +58,33 @@ function testDrift(context: Context, hz: number, now: () => number) {
 
   assert.equal(others, 0, 'every interrupt is a periodic one');
   assert.equal(times.length, edges, 'every edge of the line was handled');
-  const late = times.slice(first, last + 1).map((time, i) => time - begin - (i * 1000) / hz);
-  late.sort((a, b) => a - b);
-  const earliest = late[0] ?? 0;
-  const quantile = (q: number): number =>
-    Number(((late[Math.floor(q * (late.length - 1))] ?? 0) - earliest).toFixed(4));
+  const offsets = times.slice(first, last + 1).map((time, i) => time - begin - (i * 1000) / hz);
+  const earliest = Math.min(...offsets);
+  const late = offsets.map((offset) => Number((offset - earliest).toFixed(4)));
+  const sorted = late.toSorted((a, b) => a - b);
+  const quantile = (q: number): number => sorted[Math.floor(q * (sorted.length - 1))] ?? 0;
   return {
     hz,
     interrupts: last - first,
     duration_ms: duration,
     drift,
     lateness_ms: { median: quantile(0.5), p99: quantile(0.99), max: quantile(1) },
+    plot: plotOf(late, hz),
+  };
+}
+
+/** How late each interrupt was; by a period or more is an interrupt that was lost. */
+function plotOf(late: readonly number[], hz: number): Plot {
+  const stretch = Math.ceil(late.length / POINTS);
+  return {
+    title: `Lateness of ${hz} interrupts a second`,
+    x: 's',
+    y: 'ms late',
+    points: Array.from({ length: Math.ceil(late.length / stretch) }, (_, i) => [
+      Number(((i * stretch) / hz).toFixed(4)),
+      Math.max(...late.slice(i * stretch, (i + 1) * stretch)),
+    ]),
+    limits: [0, 1000 / hz],
   };
 }
 

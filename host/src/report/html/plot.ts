@@ -1,17 +1,7 @@
+import type { Plot } from '@qtest/sdk';
+
 import { el, svg } from './dom.ts';
 import { ticks } from './scale.ts';
-
-/** A series that a case returns as `plot`. */
-export interface Plot {
-  readonly title?: string;
-  /** What the axes are, with their units. */
-  readonly x?: string;
-  readonly y?: string;
-  /** A point each: `[x, y]`. */
-  readonly points: readonly (readonly [number, number])[];
-  /** Between which `y` should be. */
-  readonly limits?: readonly [number, number];
-}
 
 const WIDTH = 860;
 const HEIGHT = 240;
