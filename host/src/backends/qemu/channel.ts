@@ -162,7 +162,8 @@ export class Lines {
   }
 }
 
-/** A line as an error shows it. */
+/** A line as an error shows it: the start of it, and what is not printed as an escape. */
 export function shorten(text: string): string {
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+  const start = text.length > 80 ? `${text.slice(0, 80)}…` : text;
+  return start.replace(/[^ -~…]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }

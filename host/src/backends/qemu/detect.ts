@@ -1,4 +1,6 @@
+import type { QtestError } from '@qtest/sdk';
 import { hostError } from '../../errors.ts';
+import { shellQuote } from '../../report/format.ts';
 import { Guarded, SHELL } from './guard.ts';
 
 /** A QEMU, as it tells of itself. */
@@ -38,27 +40,21 @@ export async function detectQemu(
 ): Promise<DetectedQemu> {
   if (process.platform === 'win32')
     throw hostError('BACKEND', 'the backend qemu needs named pipes and a shell as POSIX has them, and Windows has not');
+  const name = shellQuote(command);
   const told = await ask(command, ['-version'], bound);
-  const [, version, build] = /^QEMU emulator version (\d+\.\d+(?:\.\d+)?)(?: \((.*)\))?/m.exec(told) ?? [];
-  if (version === undefined) {
-    throw hostError('BACKEND', `${command} -version: expected 'QEMU emulator version …', but it wrote ${quoted(told)}`);
-  }
+  const [, version, build] = /^QEMU emulator version (\d+\.\d+(?:\.\d+)?)(?: \((.*)\))?/m.exec(told.text) ?? [];
+  if (version === undefined)
+    throw told.error(`${name} -version: expected 'QEMU emulator version …', but it wrote ${quoted(told.text)}`);
   const [major = 0, minor = 0] = version.split('.').map(Number);
-  if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1])) {
-    throw hostError(
-      'BACKEND',
-      `${command} is QEMU ${version}, which is too old: expected ${OLDEST.join('.')} or later. ${INSTALL}`,
-    );
-  }
+  if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]))
+    throw told.error(`${name} is QEMU ${version}, which is too old: expected ${OLDEST.join('.')} or later. ${INSTALL}`);
   const listed = await ask(command, ['-accel', 'help'], bound);
-  const accelerators = listed.split('\n').filter((line) => /^[a-z0-9]+$/.test(line) && line !== 'qtest');
+  const accelerators = listed.text.split('\n').filter((line) => /^[a-z0-9]+$/.test(line) && line !== 'qtest');
   if (await hasQtest(command, bound)) accelerators.push('qtest');
-  if (!accelerators.includes('tcg') && !accelerators.includes('qtest')) {
-    throw hostError(
-      'BACKEND',
-      `${command} -accel help: expected the accelerator tcg or qtest among them, but it wrote ${quoted(listed)}`,
+  if (!accelerators.includes('tcg') && !accelerators.includes('qtest'))
+    throw listed.error(
+      `${name} -accel help: expected the accelerator tcg or qtest among them, but it wrote ${quoted(listed.text)}`,
     );
-  }
   return { command, version, build, accelerators };
 }
 
@@ -77,22 +73,30 @@ async function hasQtest(command: string, bound: number): Promise<boolean> {
   const isLate = !(await asked.endsWithin(bound));
   await asked.end();
   if (!isLate) return text.includes('"QMP"');
-  throw hostError('BACKEND', asked.explain(`${command} has neither started nor ended within ${bound / 1000} s`));
+  throw hostError(
+    'BACKEND',
+    asked.explain(`${shellQuote(command)} has neither started nor ended within ${bound / 1000} s`),
+  );
 }
 
-/** What a command writes to standard output until it ends. */
-async function ask(command: string, args: readonly string[], bound: number): Promise<string> {
+/** What a command has written to standard output; and an error, with its command line, its status and its standard error. */
+interface Told {
+  readonly text: string;
+  error(message: string): QtestError;
+}
+
+async function ask(command: string, args: readonly string[], bound: number): Promise<Told> {
   let text = '';
   const asked = new Guarded(command, args, { output: (more) => (text += more) });
+  const error = (message: string): QtestError => hostError('BACKEND', asked.explain(message));
+  const name = shellQuote(command);
   const isLate = !(await asked.endsWithin(bound));
   await asked.end();
-  if (isLate) throw hostError('BACKEND', asked.explain(`${command} has not ended within ${bound / 1000} s`));
-  if (asked.status === 0) return text;
-  if (asked.status === SHELL.NOT_FOUND)
-    throw hostError('BACKEND', asked.explain(`${command}: there is no such command. ${INSTALL}`));
-  if (asked.status === SHELL.NOT_EXECUTABLE)
-    throw hostError('BACKEND', asked.explain(`${command}: it is not executable. ${INSTALL}`));
-  throw hostError('BACKEND', asked.explain(`${command} does not tell its version`));
+  if (isLate) throw error(`${name} has not ended within ${bound / 1000} s`);
+  if (asked.status === 0) return { text, error };
+  if (asked.status === SHELL.NOT_FOUND) throw error(`${name}: there is no such command. ${INSTALL}`);
+  if (asked.status === SHELL.NOT_EXECUTABLE) throw error(`${name}: it is not executable. ${INSTALL}`);
+  throw error(`${name} does not tell its version`);
 }
 
 function quoted(text: string): string {

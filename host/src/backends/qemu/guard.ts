@@ -11,21 +11,24 @@ const END_BOUND = 2_000;
 
 /**
  * Runs a command and cleans up after it, whatever becomes of this process. Standard input is a pipe whose other end this process alone
- * has: when it ends, by whatever signal, `read` returns, and the command and its folder go. A shell has, which Node has not, mkfifo.
+ * has: when that is closed, or this process ends, by whatever signal, `read` returns, and the folder and the command go. A shell has,
+ * which Node has not, mkfifo; and it waits for both of its children, as where process 1 is no init nobody else would.
  * Arguments: the folder, the number of FIFO pairs, their names, the command line.
  */
 const GUARD = `
 dir=$1; count=$2; shift 2
 exec 3<&0 </dev/null
 while [ "$count" -gt 0 ]; do mkfifo "$dir/$1.in" "$dir/$1.out" || exit 1; shift; count=$((count - 1)); done
-"$@" 3<&- &
+exec 4>&2 2>/dev/null
+"$@" 2>&4 3<&- 4>&- &
 command=$!
-{ read -r _ <&3; kill -KILL $command; if [ -n "$dir" ]; then rm -rf "$dir"; fi; } >/dev/null 2>&1 &
+{ read -r _ <&3; if [ -n "$dir" ]; then rm -rf "$dir"; fi; kill -KILL $command; } >/dev/null 4>&- &
 guard=$!
-exec 3<&-
+exec 3<&- 4>&-
 wait $command
 status=$?
-kill $guard 2>/dev/null
+kill $guard
+wait $guard
 exit $status
 `;
 
@@ -46,7 +49,7 @@ const SIGNALS: Readonly<Record<number, string>> = {
 
 const living = new Set<Guarded>();
 process.on('exit', () => {
-  for (const guarded of living) guarded.kill();
+  for (const guarded of living) guarded.killAll();
 });
 
 export interface GuardedOptions {
@@ -121,17 +124,24 @@ export class Guarded {
   /** `exited with status 1`, `died of SIGSEGV`, `was running, and was killed`. */
   get state(): string {
     const status = this.#status;
-    if (status === undefined) return this.#killed ? 'was running, and was killed' : 'is running';
+    if (this.#killed) return 'was running, and was killed';
+    if (status === undefined) return 'is running';
     if (status <= SHELL.SIGNAL) return `exited with status ${status}`;
     return `died of ${SIGNALS[status - SHELL.SIGNAL] ?? `signal ${status - SHELL.SIGNAL}`}`;
   }
 
-  /** Kills it and all that it has started, and removes its folder. */
+  /** Has it killed, and its folder removed. */
   kill(): void {
     if (!this.#hasEnded) this.#killed = true;
+    this.#child.stdin?.destroy();
+    this.removeFolder();
+  }
+
+  /** Kills it and all that it has started, at once. */
+  killAll(): void {
+    this.kill();
     const { pid } = this.#child;
     if (pid !== undefined) killGroup(pid);
-    this.removeFolder();
   }
 
   /** What is in it is not needed any more. */
@@ -150,11 +160,12 @@ export class Guarded {
     return this.#hasEnded;
   }
 
-  /** `kill()`, and waits, within a bound, until it is gone. */
+  /** `kill()`, and waits, within a bound, until it is gone; and with it what it has started. */
   async end(): Promise<void> {
     this.kill();
     await this.endsWithin(END_BOUND);
-    this.#child.stdin?.destroy();
+    this.killAll();
+    await this.endsWithin(END_BOUND);
     this.#child.stdout?.destroy();
     this.#child.stderr?.destroy();
   }

@@ -73,7 +73,7 @@ export class QemuProcess {
         ...MACHINE_ARGS,
         ...LOG_ARGS,
         ...['-accel', accelerator, '-bios', rom],
-        ...names.flatMap((name) => ['-chardev', `pipe,id=${name},path=${join(dir, name)}`]),
+        ...names.flatMap((name) => ['-chardev', `pipe,id=${name},path=${optionValue(join(dir, name))}`]),
         ...['-qtest', 'chardev:qtest', '-mon', 'chardev=qmp,mode=control'],
         ...args,
       ],
@@ -137,6 +137,11 @@ export class QemuProcess {
   closeChannels(): void {
     for (const channel of [this.qtest, this.qmp, ...this.chardevs]) closeChannel(channel);
   }
+}
+
+/** A value among QEMU's comma-separated options. */
+function optionValue(text: string): string {
+  return text.replaceAll(',', ',,');
 }
 
 /** The first request, which shows that it speaks the protocol. Without blocking: this is the host's thread. */

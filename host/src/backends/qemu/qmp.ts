@@ -1,5 +1,5 @@
 import { hostError } from '../../errors.ts';
-import type { Lines } from './channel.ts';
+import { shorten, type Lines } from './channel.ts';
 
 /** An event of QEMU's, as `RESET`. */
 export interface QmpEvent {
@@ -57,6 +57,6 @@ export class Qmp {
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error;
     }
-    throw this.#lines.fail(`QEMU answers '${request}' with '${line.slice(0, 80)}', which is not QMP`);
+    throw this.#lines.fail(`QEMU answers '${request}' with '${shorten(line)}', which is not QMP`);
   }
 }
