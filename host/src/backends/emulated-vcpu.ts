@@ -4,6 +4,7 @@ import { hostError } from '../errors.ts';
 import { badPort, badValue, checkAddress, checkLong, checkSize, checkVector } from '../vcpu/arguments.ts';
 import { Skipped } from '../vcpu/case-context.ts';
 import { noLine } from '../vcpu/irq-lines.ts';
+import { DEFAULT_TIMEOUT, poll } from '../vcpu/poll.ts';
 import { OP, type TraceRing } from '../vcpu/trace.ts';
 import { EmulatedIrqLine, type Irqs } from './irqs.ts';
 import type { Hole } from './offers.ts';
@@ -42,9 +43,6 @@ export interface EmulatedVcpuOptions {
   /** The line of a number on the ISA bus. */
   readonly isaLine: (irq: number) => EmulatedIrqLine;
 }
-
-const DEFAULT_TIMEOUT = '10s';
-const DEFAULT_STEP = '1us';
 
 /** The VCPU of an emulator's machine, whose own CPU does nothing of itself: every access is made from this thread. */
 export class EmulatedVcpu implements Vcpu {
@@ -183,22 +181,8 @@ export class EmulatedVcpu implements Vcpu {
     );
   }
 
-  poll(condition: () => boolean, { timeout = DEFAULT_TIMEOUT, step = DEFAULT_STEP }: PollOptions = {}): bigint {
-    const by = nanoseconds(step);
-    if (by === 0n) throw new RangeError(`poll(): the step must be longer than 0, or the time would stand still`);
-    const start = this.now();
-    const limit = nanoseconds(timeout);
-    for (;;) {
-      if (condition()) return this.now() - start;
-      const waited = this.now() - start;
-      if (waited >= limit) {
-        throw hostError(
-          'TIMEOUT',
-          `poll(): the condition has not come true within ${formatNanoseconds(limit)} of machine time`,
-        );
-      }
-      this.step(waited + by > limit ? limit - waited : by);
-    }
+  poll(condition: () => boolean, options?: PollOptions): bigint {
+    return poll(this, condition, options);
   }
 
   onIrq(source: IrqSource, handler: () => void): () => void {

@@ -8,11 +8,9 @@ import { readyWaiters, runnable, setStatus, statusOf, withStatus } from '../mach
 import { RECHECK, type Gate, type VcpuOptions } from './gate.ts';
 import type { Interrupts } from './interrupts.ts';
 import { lineIndex } from './irq-lines.ts';
+import { DEFAULT_TIMEOUT, poll } from './poll.ts';
 import { OP } from './trace.ts';
 import { hasEnded } from './turns.ts';
-
-const DEFAULT_TIMEOUT = '10s';
-const DEFAULT_STEP = '1us';
 
 // A constant of this module is folded into its code; an imported one is loaded and checked at every use.
 const { ATTENTION } = WORD;
@@ -56,22 +54,8 @@ export class Waits {
     );
   }
 
-  poll(condition: () => boolean, { timeout = DEFAULT_TIMEOUT, step = DEFAULT_STEP }: PollOptions = {}): bigint {
-    const by = nanoseconds(step);
-    if (by === 0n) throw new RangeError(`poll(): the step must be longer than 0, or the time would stand still`);
-    const start = this.now();
-    const limit = nanoseconds(timeout);
-    for (;;) {
-      if (condition()) return this.now() - start;
-      const waited = this.now() - start;
-      if (waited >= limit) {
-        throw hostError(
-          'TIMEOUT',
-          `poll(): the condition has not come true within ${formatNanoseconds(limit)} of machine time`,
-        );
-      }
-      this.step(waited + by > limit ? limit - waited : by);
-    }
+  poll(condition: () => boolean, options?: PollOptions): bigint {
+    return poll(this, condition, options);
   }
 
   barrier(options: WaitOptions = {}): void {

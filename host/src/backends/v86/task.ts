@@ -1,6 +1,4 @@
-import type { MachineHandle } from '../../machine/blueprint.ts';
-import type { VcpuTask } from '../../vcpu/task.ts';
-import type { Content } from '../contents.ts';
+import type { EmulatedTask, EmulatedThreadData } from '../emulated-lane.ts';
 import type { V86Mapping } from './mapping.ts';
 
 /** What the emulator's machine is given. */
@@ -27,18 +25,9 @@ export interface V86EmulatorData {
 export type V86Message = { readonly ready: true } | { readonly error: string };
 
 /** What a VCPU's thread is given when it starts. */
-export interface V86ThreadData {
-  /** Of the machine as our devices would make it: its wiring, and its control area for the trace. */
-  readonly handle: MachineHandle;
-  readonly mapping: V86Mapping;
-  readonly plugin: { readonly name: string; readonly url: string; readonly root: string };
-  readonly options: unknown;
-  /** Whether the trace tells places in the plugin's source. */
-  readonly sources: boolean;
-}
+export type V86ThreadData = EmulatedThreadData<V86Mapping>;
 
 /** One case on one emulator. */
-export interface V86Task extends VcpuTask {
+export interface V86Task extends EmulatedTask {
   readonly mailbox: SharedArrayBuffer;
-  readonly contents: readonly Content[];
 }

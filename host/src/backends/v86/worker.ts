@@ -1,72 +1,18 @@
-import { Console } from 'node:console';
-import type { Plugin } from '@qtest/sdk';
 import { workerData } from 'piscina';
-import { controlOf, LONG } from '../../machine/control.ts';
-import { clearTraced, TRACED, Tracer } from '../../machine/tracer.ts';
-import { findCase } from '../../plugins/cases.ts';
-import { loadAgain } from '../../plugins/load-again.ts';
-import { callCase } from '../../vcpu/call-case.ts';
-import { caseContext } from '../../vcpu/case-context.ts';
-import { describeFailure } from '../../vcpu/failure.ts';
 import { busLine } from '../../vcpu/irq-lines.ts';
-import { Leftovers } from '../../vcpu/leftovers.ts';
-import { recorded } from '../../vcpu/recording.ts';
-import type { VcpuOutcome } from '../../vcpu/task.ts';
-import { emulatedRing, OP } from '../../vcpu/trace.ts';
-import { EmulatedClock } from '../emulated-machine.ts';
-import { Irqs } from '../irqs.ts';
+import { emulatedWorker } from '../emulated-worker.ts';
 import { v86Machine } from './machine.ts';
 import { Mailbox, REQUEST } from './mailbox.ts';
 import type { V86Task, V86ThreadData } from './task.ts';
 import { v86Vcpu } from './vcpu.ts';
 
-/** The thread of v86's VCPU: a piscina worker, which gets another emulator for each case. */
-
-// Standard output is the report's.
-globalThis.console = new Console(process.stderr);
-process.setSourceMapsEnabled(true);
+/** The thread of v86's VCPU. */
 
 const data = workerData as V86ThreadData;
 
-interface Attached {
-  readonly plugin: Plugin;
-  readonly leftovers: Leftovers;
-}
-
-async function attach(): Promise<Attached> {
-  const plugin = await loadAgain(data.plugin);
-  // What the plugin's module itself keeps running is not a case's.
-  return { plugin, leftovers: new Leftovers() };
-}
-
-let attached: Promise<Attached> | undefined;
-
-/** Runs a case on an emulator that the host has started. */
-export default async function runVcpu(task: V86Task): Promise<VcpuOutcome> {
-  attached ??= attach();
-  try {
-    return await runCase(await attached, task);
-  } catch (error) {
-    return { status: 'fail', failures: [describeFailure(error, data.plugin.root)], log: [], leftRunning: [] };
-  }
-}
-
-async function runCase({ plugin, leftovers }: Attached, task: V86Task): Promise<VcpuOutcome> {
-  const { handle, mapping } = data;
-  const { blueprint, memory } = handle;
-  const control = controlOf(memory);
-  const tracer = handle.trace === undefined ? undefined : new Tracer(handle.trace, { now: () => vcpu.now() });
-  const trace = emulatedRing(control, task.index, tracer);
+export default emulatedWorker<V86Task, V86ThreadData['mapping']>(data, (task, { blueprint, trace, irqs }) => {
+  const { mapping } = data;
   const mailbox = new Mailbox(task.mailbox);
-  const isaBus = blueprint.devices.find(({ busName }) => busName === 'isa')?.busLine ?? -1;
-  const irqs = new Irqs(
-    (kind, number) =>
-      void (kind === 'irq' ? trace.add(OP.IRQ, 0, isaBus + number, 0) : trace.add(OP.INTERRUPT, 0, number, 0)),
-    () => {
-      const vector = mailbox.ask({ kind: REQUEST.ACKNOWLEDGE });
-      return vector < 0 ? undefined : vector;
-    },
-  );
   const machine = v86Machine({ blueprint, mapping, mailbox, irqs });
   const vcpu = v86Vcpu({
     mailbox,
@@ -75,35 +21,14 @@ async function runCase({ plugin, leftovers }: Attached, task: V86Task): Promise<
     holes: mapping.holes,
     isaLine: (irq) => machine.line(busLine(blueprint, irq)),
   });
-  for (const { address, data: bytes } of task.contents) vcpu.write(address, bytes);
-  const { context, lines } = caseContext({
-    vcpu: recorded(vcpu, task.record),
+  return {
     machine,
-    clock: new EmulatedClock('realtime', vcpu),
-    options: data.options,
-    shared: task.shared,
-    root: data.plugin.root,
-    tracer,
-    sources: data.sources,
-  });
-  irqs.onEdge = (pin, level) => tracer?.event(TRACED.EDGE, isaBus + pin, level ? 1 : 0);
-  const end = await callCase({
-    run: findCase(plugin, task.case),
-    name: task.case,
-    context,
-    plugin: data.plugin,
-    vcpu: {
-      begin: () => {
-        trace.clear();
-        // What has put RAM's contents there is not the case's.
-        if (handle.trace !== undefined) clearTraced(handle.trace);
-        mailbox.ask({ kind: REQUEST.BEGIN });
-        control.longs[LONG.BEGAN] = process.hrtime.bigint();
-      },
-      abandon: () => {},
-      end: () => {},
+    vcpu,
+    clock: 'realtime',
+    acknowledge() {
+      const vector = mailbox.ask({ kind: REQUEST.ACKNOWLEDGE });
+      return vector < 0 ? undefined : vector;
     },
-    leftovers,
-  });
-  return { ...end, log: lines };
-}
+    begin: () => void mailbox.ask({ kind: REQUEST.BEGIN }),
+  };
+});
