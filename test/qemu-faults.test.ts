@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 import { project, type Project } from './support/project.ts';
-import { processesWith } from './support/qemu.ts';
+import { processesWith, zombiesOf } from './support/qemu.ts';
 
 /** A QEMU as far as detection goes, which then opens its pipes as QEMU does, for reading and writing. */
 const HEAD = `#!/bin/sh
@@ -55,6 +55,7 @@ async function runOn(script: string | undefined, args: readonly string[] = [], m
     'folders and FIFOs left behind',
   ).toEqual([]);
   expect(processesWith(fake.path), 'processes left behind').toEqual([]);
+  expect(zombiesOf('fake-qemu'), 'processes whose end nobody has taken in').toEqual([]);
   return { code, text: stdout + stderr };
 }
 
@@ -76,7 +77,11 @@ describe('a QEMU that cannot be used ends the command', () => {
       `#!/bin/sh\necho 'GNU bash, version 5'\n`,
       /expected 'QEMU emulator version …', but it wrote 'GNU bash, version 5'/,
     ],
-    ['silent', `#!/bin/sh\n`, /but it wrote nothing/],
+    [
+      'silent',
+      `#!/bin/sh\n`,
+      /but it wrote nothing\n {2}command line: .*fake-qemu -version\n {2}it exited with status 0\n/,
+    ],
     [
       'failing',
       `#!/bin/sh\necho 'no library' >&2; exit 5\n`,
@@ -114,8 +119,8 @@ describe('a QEMU that breaks down fails its case, with its command line, its sta
     ],
     [
       'answers garbage',
-      `${GREET}echo 'what?' >&4; ${SLEEP}`,
-      /QEMU answers 'inb 113' with 'what\?', which is not the qtest protocol\n.*command line: /,
+      `${GREET}printf '\\033what?\\n' >&4; ${SLEEP}`,
+      /QEMU answers 'inb 113' with '\\x1bwhat\?', which is not the qtest protocol\n.*command line: /,
     ],
     [
       'gives no number',

@@ -10,7 +10,8 @@ import { REPOSITORY, type Ended } from './support/run.ts';
 
 /** Cases in which QEMU 7.2 differs from the data sheet, and how. */
 const pc = project('qemu');
-const tmp = join(pc.path, 'tmp');
+// QEMU's options are separated by commas.
+const tmp = join(pc.path, 'tmp, with a comma');
 mkdirSync(tmp);
 const env = { TMPDIR: tmp };
 

@@ -14,9 +14,18 @@ export function processesWith(text: string): string[] {
     .filter((line) => line.includes(text));
 }
 
+/** Processes of a name that have ended, and whose parent has not waited for them. */
+export function zombiesOf(name: string): string[] {
+  return readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && procFile(pid, 'stat').includes(`(${name}) Z`));
+}
+
 function commandLine(pid: string): string {
+  return procFile(pid, 'cmdline').replaceAll('\0', ' ');
+}
+
+function procFile(pid: string, file: string): string {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ');
+    return readFileSync(`/proc/${pid}/${file}`, 'latin1');
   } catch (error) {
     // It has ended meanwhile.
     if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH')) return '';

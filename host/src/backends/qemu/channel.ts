@@ -95,6 +95,8 @@ export class Lines {
   readonly #name: string;
   readonly #chunk = Buffer.allocUnsafe(CHUNK);
   #text: string;
+  /** There may be a whole line in it. */
+  #hasLine = true;
   #failed: Error | undefined;
 
   constructor(channel: Channel, name: string) {
@@ -125,7 +127,9 @@ export class Lines {
           `QEMU has closed its ${this.#name} pipe in its answer to '${shorten(request)}'${this.#text === '' ? '' : `, after '${shorten(this.#text)}'`}`,
         );
       }
-      this.#append(length, request);
+      this.#add(this.#chunk.toString('latin1', 0, length));
+      if (this.#text.length > MAX_LINE)
+        throw this.fail(`QEMU answers '${shorten(request)}' with a line that does not end: '${shorten(this.#text)}'`);
     }
   }
 
@@ -136,7 +140,7 @@ export class Lines {
     if (line !== undefined) return line;
     const more = readAvailable(this.#channel.poll);
     if (more === undefined) throw this.fail(`QEMU has closed its ${this.#name} pipe`);
-    this.#text += more;
+    this.#add(more);
     return this.#take();
   }
 
@@ -146,15 +150,16 @@ export class Lines {
     return this.#failed;
   }
 
-  #append(length: number, request: string): void {
-    this.#text += this.#chunk.toString('latin1', 0, length);
-    if (this.#text.length > MAX_LINE)
-      throw this.fail(`QEMU answers '${shorten(request)}' with a line that does not end: '${shorten(this.#text)}'`);
+  /** A long line is looked through once. */
+  #add(text: string): void {
+    this.#text += text;
+    this.#hasLine ||= text.includes('\n');
   }
 
   #take(): string | undefined {
     if (this.#failed !== undefined) throw this.#failed;
-    const end = this.#text.indexOf('\n');
+    const end = this.#hasLine ? this.#text.indexOf('\n') : -1;
+    this.#hasLine = end >= 0;
     if (end < 0) return undefined;
     const line = this.#text.slice(0, this.#text[end - 1] === '\r' ? end - 1 : end);
     this.#text = this.#text.slice(end + 1);

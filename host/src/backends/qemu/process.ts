@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hostError } from '../../errors.ts';
+import { messageOf } from '../../thrown.ts';
 import { closeChannel, openChannel, readAvailable, shorten, type Channel } from './channel.ts';
 import { Guarded } from './guard.ts';
 
@@ -63,7 +64,7 @@ export class QemuProcess {
     chardevs = 0,
     bound = START_BOUND,
   }: QemuStart): Promise<QemuProcess> {
-    const dir = mkdtempSync(join(tmpdir(), 'qtest-qemu-'));
+    const dir = makeFolder();
     const rom = join(dir, 'park.rom');
     writeFileSync(rom, parkingRom());
     const names = ['qtest', 'qmp', ...Array.from({ length: chardevs }, (_, n) => `serial${n}`)];
@@ -136,6 +137,19 @@ export class QemuProcess {
   /** To be called when no thread uses them any more: their numbers are given to others. */
   closeChannels(): void {
     for (const channel of [this.qtest, this.qmp, ...this.chardevs]) closeChannel(channel);
+  }
+}
+
+/** The folder of its FIFOs. */
+function makeFolder(): string {
+  try {
+    return mkdtempSync(join(tmpdir(), 'qtest-qemu-'));
+  } catch (error) {
+    throw hostError(
+      'QEMU',
+      `no folder can be made for QEMU's pipes in ${tmpdir()}, the temporary directory; TMPDIR chooses another: ${messageOf(error)}`,
+      { cause: error },
+    );
   }
 }
 
