@@ -1,4 +1,5 @@
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 import type { BackendName } from '@qtest/sdk';
 
@@ -32,6 +33,12 @@ export async function backendNamed(
       return await qemuBackend(qemuCommand(qemu, file, options, cwd));
     }
   }
+}
+
+/** Modules, URLs, of which one would find v86: the host's own, or one of the project. */
+export function v86Places(file: string | undefined, cwd: string): readonly string[] {
+  const configDir = file === undefined ? cwd : dirname(file);
+  return [import.meta.url, pathToFileURL(join(configDir, 'package.json')).href];
 }
 
 /** How a QEMU is started. A path of the config's is relative to the config, a name is looked for on the PATH. */

@@ -10,7 +10,7 @@ import { hostError } from '../errors.ts';
 import { loadPlugins } from '../plugins/load.ts';
 import { count, indented, shellQuote } from '../report/format.ts';
 import { styleFor } from '../report/style.ts';
-import { qemuCommand } from './backends.ts';
+import { qemuCommand, v86Places } from './backends.ts';
 import { catchInterrupts, INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
@@ -59,7 +59,12 @@ export async function diff(options: CliOptions, io: Io): Promise<number> {
     throw hostError('USAGE', "two machines of the host run on the virtual clock: leave out '--clock realtime'");
   const stand = await standOf({
     source: await sourceOf(options, io),
-    qemu: other === 'qemu' ? qemuCommand(settings.qemu, config.file, options, io.cwd) : undefined,
+    other:
+      other === 'qemu'
+        ? { kind: other, command: qemuCommand(settings.qemu, config.file, options, io.cwd) }
+        : other === 'v86'
+          ? { kind: other, from: v86Places(config.file, io.cwd) }
+          : { kind: other },
     clock: options.clock,
     devices: options.device ?? [],
     ignore: options.ignore ?? [],
@@ -82,12 +87,12 @@ export async function diff(options: CliOptions, io: Io): Promise<number> {
 }
 
 /** What the host's machine is compared with. */
-function secondOf(backends: readonly BackendName[]): 'native' | 'qemu' {
+function secondOf(backends: readonly BackendName[]): BackendName {
   const [second, third] = backends.length > 1 && backends[0] === 'native' ? backends.slice(1) : backends;
-  if (third === undefined && (second === 'native' || second === 'qemu')) return second;
+  if (third === undefined && second !== undefined) return second;
   throw hostError(
     'USAGE',
-    `--backend ${backends.join(',')}: 'diff' compares a machine of the host with another one (native), or with QEMU (qemu; native,qemu)`,
+    `--backend ${backends.join(',')}: 'diff' compares a machine of the host with another one (native), with QEMU (qemu; native,qemu) or with v86 (v86; native,v86)`,
   );
 }
 
@@ -118,7 +123,7 @@ async function reportOf(
 }
 
 async function differenceOf(
-  { bound, registry, names, qemu }: Stand,
+  { bound, registry, names, emulator }: Stand,
   found: Found,
   seed: number,
 ): Promise<DiffDifference> {
@@ -135,15 +140,15 @@ async function differenceOf(
     answers,
     decoded: both,
     requests: accesses.map(requestOf),
-    script: qemu === undefined ? null : scriptOf(accesses, qemu.detected.command, qemu.accelerator, qemu.mapping),
-    case: caseOf(found, `diff/seed-${seed}`, comment, steps),
+    script: emulator?.kind === 'qemu' ? scriptOf(accesses, emulator) : null,
+    case: caseOf(found, `diff/seed-${seed}`, comment, steps, bound.blueprint),
   };
 }
 
 async function textOf(
   report: DiffReport,
   found: Found | undefined,
-  { qemu, warnings }: Stand,
+  { emulator, warnings }: Stand,
   options: CliOptions,
   io: Io,
 ): Promise<string> {
@@ -151,7 +156,12 @@ async function textOf(
   const style = styleFor(io.stdout);
   const { backends, devices, counts, difference, unsteady, seconds, seed } = report;
   const [a, b] = backends;
-  const build = qemu === undefined ? '' : ` (QEMU ${qemu.detected.version}, ${qemu.accelerator})`;
+  const build =
+    emulator === undefined
+      ? ''
+      : emulator.kind === 'qemu'
+        ? ` (QEMU ${emulator.detected.version}, ${emulator.accelerator})`
+        : ` (v86 ${emulator.v86.version})`;
   const lines = [
     `${style('bold', `${a} and ${b}${build}`)}  seed ${seed}`,
     `  ${devices.join(', ')}`,
@@ -160,7 +170,7 @@ async function textOf(
   ];
   const compared = [
     `${count(counts.answers, 'answer')} to ${count(counts.accesses, 'access', 'accesses')} compared in ${seconds.toFixed(2)} s`,
-    ...(counts.moved > 0 ? [`${counts.moved} in part, for time moves the rest`] : []),
+    ...(counts.moved > 0 ? [`${counts.moved} of them differed in what time moves`] : []),
     ...(counts.ignored > 0 ? [`${counts.ignored} with a known difference`] : []),
     ...(unsteady > 0 ? [`${unsteady} differed once and not again`] : []),
   ].join('; ');

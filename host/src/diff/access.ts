@@ -1,7 +1,17 @@
 import { OP, type TraceEntry } from '../vcpu/trace.ts';
 
-/** An access, or a step of the clock, as a trace has it. What is in `value` of a read is of no account. */
+/** An access, or a step of the clock, as a trace has it; or what a sequence has beside them. What is in `value` of a read is of no account. */
 export type Access = TraceEntry;
+
+/** What a sequence has beside what a trace has. */
+export const ALSO = {
+  /** A reset of the whole machine. */
+  RESET: 14,
+  /** A look at the levels of the ISA bus's IRQs, whose answer they are; `value` has a bit for each that is looked at. */
+  IRQS: 15,
+} as const;
+
+export const RESET: Access = { op: ALSO.RESET, size: 0, address: 0, value: 0 };
 
 export function isRead({ op }: Access): boolean {
   return op === OP.IN || op === OP.READ;
@@ -9,6 +19,11 @@ export function isRead({ op }: Access): boolean {
 
 export function isWrite({ op }: Access): boolean {
   return op === OP.OUT || op === OP.WRITE;
+}
+
+/** It reaches a device, by a port or by memory. */
+export function reachesDevice(access: Access): boolean {
+  return isRead(access) || isWrite(access);
 }
 
 /** The bits of an access. */
@@ -23,4 +38,14 @@ export function stepOf({ address, value }: Access): bigint {
 
 export function stepBy(ns: number): Access {
   return { op: OP.STEP, size: 0, address: Math.floor(ns / 2 ** 32), value: ns % 2 ** 32 };
+}
+
+/** A look at some IRQs, a bit for each. */
+export function lookAt(irqs: number): Access {
+  return { op: ALSO.IRQS, size: 0, address: 0, value: irqs };
+}
+
+/** The lowest of the IRQs that are looked at, or that are up. */
+export function lowestIrq(bits: number): number {
+  return 31 - Math.clz32(bits & -bits);
 }

@@ -1,11 +1,12 @@
-import { isQtestError, type Register } from '@qtest/sdk';
+import { isQtestError } from '@qtest/sdk';
 import type { Registry } from '../machine/bound-machine.ts';
-import { Decoder } from '../vcpu/decode.ts';
+import { Decoder, type Reached } from '../vcpu/decode.ts';
 import { OP } from '../vcpu/trace.ts';
-import { allOnes, isRead, type Access } from './access.ts';
-import type { Ignored } from './ignored.ts';
+import { ALSO, allOnes, reachesDevice, type Access } from './access.ts';
+import { shifted, type Ignored } from './ignored.ts';
 import type { NativeSide } from './native-side.ts';
 import type { Rival } from './rival.ts';
+import { KIND, Sequence } from './sequence.ts';
 
 /** An access that two machines answer differently. */
 export interface Difference {
@@ -19,20 +20,23 @@ export interface Difference {
 /** Of the answers that were compared. */
 export interface Counts {
   accesses: number;
-  /** Answers, that is reads. */
+  /** Answers: of reads, and of looks at the IRQs. */
   answers: number;
-  /** Answers of which some bits, or all, were not compared, because time moves them. */
+  /** Answers that differ in what time moves. */
   moved: number;
   /** Answers that differ in what `--ignore` names, or in that QEMU's memory reads as 0 where nothing is. */
   ignored: number;
 }
 
-/** How fast time passes on the machines that show what it moves, over how fast it passes on the rival. */
-const PACES = [0.6, 1, 1.7, 40, 5000] as const;
+/**
+ * How fast time passes on the machines that show what it moves, over how fast it passes on the rival. That of the rival first: it shows
+ * most, and the fast ones, which take long, are needed least.
+ */
+const PACES = [1, 0.6, 1.7, 40, 5000] as const;
 
 /** Up to this pace, time moves before one access in so many: it is the faster ones that show what comes from one access to the next. */
 const SLOW = 2;
-const STEP = 4;
+const EACH = 4;
 
 export interface ComparisonOptions {
   readonly first: NativeSide;
@@ -43,27 +47,52 @@ export interface ComparisonOptions {
   readonly ignored: Ignored;
 }
 
+/** Accesses that were made together. */
+interface Batch {
+  readonly sequence: Sequence;
+  /** When they began, on the rival, and how long each took, ns. */
+  readonly began: number;
+  readonly each: number;
+}
+
+/** A machine whose time goes on. */
+interface Paced {
+  readonly side: NativeSide;
+  readonly pace: number;
+  /** Batches that it has made. */
+  made: number;
+  /** It is another machine since a watchdog has bitten. */
+  lost: boolean;
+}
+
 /**
  * Two machines that make the same accesses. The time of the first one stands still, or moves by the sequence's steps. Where that of the
  * rival goes on by itself, there are more machines like the first one, whose time goes on at several paces: a field in which one of these
- * differs from the first one is moved by time, and is not compared.
+ * differs from the first one is moved by time, and is not compared. They make a batch when it has a difference that may be time's.
  */
 export class Comparison {
   static readonly PACES = PACES;
   readonly counts: Counts = { accesses: 0, answers: 0, moved: 0, ignored: 0 };
   readonly #options: ComparisonOptions;
-  readonly #paced: { readonly side: NativeSide; readonly pace: number; lost: boolean }[];
+  readonly #paced: readonly Paced[];
+  /** Since the beginning; the last one is the one that is compared. */
+  readonly #batches: Batch[] = [];
+  /** Accesses of the batches before that. */
+  #before = 0;
   #decoder: Decoder;
-  #done = 0;
-  /** Of the first machine, of the rival, and of each of those whose time goes on. */
-  #answers: readonly [Uint32Array, Uint32Array, Uint32Array];
-  #moved: Uint32Array;
+  /** How far the decoder has come: a batch, and an access of it. */
+  #decoded = { batch: 0, index: 0 };
+  #ours = new Uint32Array(0);
+  #theirs = new Uint32Array(0);
+  #others = new Uint32Array(0);
+  /** Of each answer of the batch, the bits in which one of the machines whose time goes on differs. */
+  #moved = new Uint32Array(0);
+  /** IRQs that time has moved: a timer's goes up and down, and when is a matter of the phase. */
+  #movedIrqs = 0;
 
   constructor(options: ComparisonOptions) {
     this.#options = options;
-    this.#answers = [new Uint32Array(0), new Uint32Array(0), new Uint32Array(0)];
-    this.#moved = new Uint32Array(0);
-    this.#paced = options.paced.map((side, n) => ({ side, pace: PACES[n] ?? 1, lost: false }));
+    this.#paced = options.paced.map((side, n) => ({ side, pace: PACES[n] ?? 1, made: 0, lost: false }));
     this.#decoder = this.#newDecoder();
   }
 
@@ -77,44 +106,49 @@ export class Comparison {
     this.#options.first.renew();
     for (const paced of this.#paced) {
       paced.side.renew();
+      paced.made = 0;
       paced.lost = false;
     }
+    this.#batches.length = 0;
+    this.#before = 0;
     this.#decoder = this.#newDecoder();
-    this.#done = 0;
+    this.#decoded = { batch: 0, index: 0 };
+    this.#movedIrqs = 0;
     await this.#options.rival.begin();
   }
 
   /**
-   * Makes the next accesses on all machines, but for those that reset the first one.
-   * @returns those that were made, and the first difference; its index counts from `begin()`.
+   * Makes the next accesses on all machines, and takes those out of the sequence that reset the first one.
+   * @returns the first difference; its index counts from `begin()`.
    */
-  async next(accesses: readonly Access[]): Promise<{ made: readonly Access[]; difference: Difference | undefined }> {
+  async next(sequence: Sequence): Promise<Difference | undefined> {
     const { first, rival } = this.#options;
-    if (this.#moved.length < accesses.length) {
-      const room = (): Uint32Array => new Uint32Array(accesses.length);
-      this.#answers = [room(), room(), room()];
-      this.#moved = room();
+    if (this.#ours.length < sequence.length) {
+      const room = (): Uint32Array<ArrayBuffer> => new Uint32Array(sequence.length);
+      [this.#ours, this.#theirs, this.#others, this.#moved] = [room(), room(), room(), room()];
     }
-    const [ours, theirs] = this.#answers;
-    const made = first.runWithoutResets(accesses, ours);
+    const last = this.#batches.at(-1);
+    this.#before += last?.sequence.length ?? 0;
+    first.runWithoutResets(sequence, this.#ours);
     const from = rival.elapsed();
-    const failure = await failureOf(rival.run(made, theirs));
-    if (failure !== undefined) {
-      const index = this.#done + made.length - 1;
-      return { made, difference: { index, answers: [ours[made.length - 1] ?? 0, 0], failure } };
-    }
-    if (rival.realtime) this.#findMoved(made, from, rival.elapsed());
-    const found = this.#compare(made);
-    const start = this.#done;
-    this.#done += made.length;
-    if (found === undefined) return { made, difference: undefined };
-    return { made, difference: { index: start + found, answers: [ours[found] ?? 0, theirs[found] ?? 0] } };
+    const failure = await failureOf(rival.run(sequence, this.#theirs));
+    const { length } = sequence;
+    if (failure !== undefined)
+      return { index: this.#before + length - 1, answers: [this.#ours[length - 1] ?? 0, 0], failure };
+    const each = Number(rival.elapsed() - from) / Math.max(1, length);
+    this.#batches.push({ sequence, began: Number(from), each });
+    if (rival.realtime) this.#moved.fill(0);
+    const found = this.#compare(sequence);
+    if (found === undefined) return undefined;
+    return { index: this.#before + found, answers: [this.#ours[found] ?? 0, this.#theirs[found] ?? 0] };
   }
 
-  /** Makes a whole sequence anew; gives the first difference. */
+  /** Makes a whole sequence anew; gives what was made of it, and the first difference. */
   async replay(accesses: readonly Access[]): Promise<{ made: readonly Access[]; difference: Difference | undefined }> {
     await this.begin();
-    return await this.next(accesses);
+    const sequence = Sequence.of(accesses);
+    const difference = await this.next(sequence);
+    return { made: sequence.toArray(), difference };
   }
 
   async end(): Promise<void> {
@@ -125,58 +159,93 @@ export class Comparison {
     return new Decoder(this.#options.first.bound, this.#options.registry);
   }
 
-  #findMoved(accesses: readonly Access[], from: bigint, to: bigint): void {
-    const [ours, , paced] = this.#answers;
-    const moved = this.#moved;
-    moved.fill(0);
-    const began = Number(from);
-    const each = Number(to - from) / Math.max(1, accesses.length);
-    for (const one of this.#paced) {
-      if (one.lost) continue;
-      let now = 0n;
-      const reset = one.side.run(accesses, paced, (index) => {
-        if (one.pace > SLOW || index % STEP === 0) now = BigInt(Math.round(one.pace * (began + index * each)));
-        return now;
-      });
-      // From there on it is another machine: a watchdog has bitten.
-      if (reset !== undefined) one.lost = true;
-      const end = reset ?? accesses.length;
-      for (let i = 0; i < end; i++) moved[i] = (moved[i] ?? 0) | ((ours[i] ?? 0) ^ (paced[i] ?? 0));
+  /** Index of the first access whose answers differ. */
+  #compare(sequence: Sequence): number | undefined {
+    const { length, kinds } = sequence;
+    const [ours, theirs, counts] = [this.#ours, this.#theirs, this.counts];
+    for (let i = 0; i < length; i++) {
+      counts.answers += ANSWERS[kinds[i] ?? 0] ?? 0;
+      if (ours[i] !== theirs[i] && this.#isDifference(sequence, i)) {
+        counts.accesses += i + 1;
+        return i;
+      }
+    }
+    counts.accesses += length;
+    return undefined;
+  }
+
+  /** Whether two answers differ in what is neither known nor moved by time. */
+  #isDifference(sequence: Sequence, index: number): boolean {
+    const { first, ignored } = this.#options;
+    const access = sequence.at(index);
+    const [ours = 0, theirs = 0] = [this.#ours[index], this.#theirs[index]];
+    const reached = this.#reached(index);
+    let left = ours ^ theirs;
+    left &= ~(access.op === ALSO.IRQS ? ignored.irqs : ignored.mask(reached));
+    // QEMU, system/memory.c, unassigned_mem_read: memory where nothing is reads as 0.
+    if (left === 0 || (access.op === OP.READ && first.nothing[index] === 1 && theirs === 0)) {
+      this.counts.ignored++;
+      return false;
+    }
+    for (let n = 0; ; n++) {
+      left &= ~(access.op === ALSO.IRQS ? this.#movedIrqs : fieldsOf(reached, access.size, this.#moved[index] ?? 0));
+      if (left === 0) {
+        this.counts.moved++;
+        return false;
+      }
+      const paced = this.#paced[n];
+      if (paced === undefined) return true;
+      this.#catchUp(paced);
     }
   }
 
-  /** Index of the first access whose answers differ. */
-  #compare(accesses: readonly Access[]): number | undefined {
-    const [ours, theirs] = this.#answers;
-    const { rival, first, ignored } = this.#options;
-    const decodes = rival.realtime || !ignored.isEmpty;
-    for (let i = 0; i < accesses.length; i++) {
-      const access = accesses[i];
-      if (access === undefined) break;
-      this.counts.accesses++;
-      const reached = decodes ? this.#decoder.next(access) : undefined;
-      if (!isRead(access)) continue;
-      this.counts.answers++;
-      let wanted = allOnes(access.size);
-      if (rival.realtime && this.#moved[i] !== 0) {
-        this.counts.moved++;
-        wanted = (wanted & ~fieldsOf(reached?.register, this.#moved[i] ?? 0)) >>> 0;
-      }
-      if ((((ours[i] ?? 0) ^ (theirs[i] ?? 0)) & wanted) === 0) continue;
-      if ((((ours[i] ?? 0) ^ (theirs[i] ?? 0)) & wanted & ~ignored.mask(reached)) === 0) {
-        this.counts.ignored++;
+  /** What an access of the last batch reaches. */
+  #reached(index: number): Reached | undefined {
+    const last = this.#batches.length - 1;
+    let reached: Reached | undefined;
+    for (const at = this.#decoded; at.batch < last || at.index <= index;) {
+      const sequence = this.#batches[at.batch]?.sequence;
+      if (sequence === undefined || at.index >= sequence.length) {
+        at.batch++;
+        at.index = 0;
         continue;
       }
-      // QEMU, system/memory.c, unassigned_mem_read: memory where nothing is reads as 0.
-      if (access.op === OP.READ && first.nothing[i] === 1 && theirs[i] === 0) {
-        this.counts.ignored++;
-        continue;
-      }
-      return i;
+      const access = sequence.at(at.index++);
+      reached = reachesDevice(access) ? this.#decoder.next(access) : undefined;
     }
-    return undefined;
+    return reached;
+  }
+
+  /** A machine whose time goes on makes what it has not made, and shows what time moves in the last batch. */
+  #catchUp(paced: Paced): void {
+    for (; paced.made < this.#batches.length && !paced.lost; paced.made++) {
+      const batch = this.#batches[paced.made];
+      if (batch === undefined) break;
+      const made = this.#runAt(paced, batch);
+      // From there on it is another machine.
+      paced.lost = made < batch.sequence.length;
+      if (paced.made < this.#batches.length - 1) continue;
+      for (let i = 0; i < made; i++) {
+        const moved = (this.#ours[i] ?? 0) ^ (this.#others[i] ?? 0);
+        if (moved === 0) continue;
+        this.#moved[i] = (this.#moved[i] ?? 0) | moved;
+        if (batch.sequence.kinds[i] === KIND.IRQS) this.#movedIrqs |= moved;
+      }
+    }
+  }
+
+  #runAt({ side, pace }: Paced, { sequence, began, each }: Batch): number {
+    let now = 0n;
+    return side.runInTime(sequence, this.#others, (index) => {
+      if (pace > SLOW || index % EACH === 0) now = BigInt(Math.round(pace * (began + index * each)));
+      return now;
+    });
   }
 }
+
+/** By a packed access's kind, 1 for what is answered. */
+const ANSWERS = new Uint8Array(256);
+for (const kind of [KIND.INB, KIND.INW, KIND.INL, KIND.READB, KIND.READW, KIND.READL, KIND.IRQS]) ANSWERS[kind] = 1;
 
 /** What an emulator failed of. */
 async function failureOf(running: Promise<void>): Promise<string | undefined> {
@@ -184,15 +253,22 @@ async function failureOf(running: Promise<void>): Promise<string | undefined> {
     await running;
     return undefined;
   } catch (error) {
-    if (isQtestError(error) && error.code === 'QEMU') return error.message;
+    if (isQtestError(error) && (error.code === 'QEMU' || error.code === 'V86')) return error.message;
     throw error;
   }
 }
 
 /** The fields of which some bits are moved by time; all of what is no register. */
-function fieldsOf(register: Register | undefined, moved: number): number {
-  if (register === undefined) return 0xffff_ffff;
+function fieldsOf(reached: Reached | undefined, size: number, moved: number): number {
+  if (moved === 0) return 0;
   let mask = moved;
-  for (const field of register.fields) if ((field.mask & moved) !== 0) mask |= field.mask;
-  return mask;
+  let others = allOnes(size);
+  for (const { register, shift } of reached?.registers() ?? []) {
+    others &= ~shifted(2 ** register.width - 1, shift);
+    for (const field of register.fields) {
+      const bits = shifted(field.mask, shift);
+      if ((bits & moved) !== 0) mask |= bits;
+    }
+  }
+  return (others & moved) === 0 ? mask : mask | others;
 }

@@ -2,14 +2,18 @@ import { setImmediate } from 'node:timers/promises';
 import { Random } from '../contract/random.ts';
 import { Decoder, describeTarget } from '../vcpu/decode.ts';
 import type { BoundMachine, Registry } from '../machine/bound-machine.ts';
-import { isRead, type Access } from './access.ts';
+import { ALSO, isRead, lookAt, lowestIrq, reachesDevice, type Access } from './access.ts';
 import type { Comparison, Counts, Difference } from './compare.ts';
 import type { Generator } from './generate.ts';
 import { NO_ANSWER } from './pipeline.ts';
+import { Sequence } from './sequence.ts';
 import { shrink } from './shrink.ts';
 
 /** Accesses of one sequence, from power-on: longer ones reach more, and are shrunk more slowly. */
 const EPISODE = 50_000;
+/** How many more than were asked for a batch may have. */
+const SLACK = 1000;
+
 /** How often a difference must show again. A QEMU in real time may differ by chance. */
 const SHOWS = 3;
 
@@ -17,13 +21,11 @@ const SHOWS = 3;
 const TRIES = { usual: 400, hangs: 20 } as const;
 
 /** Accesses between two looks at the answers: on machines of the host, to begin a batch costs as much as a thousand accesses. */
-const BATCH = { realtime: 5_000, virtual: EPISODE } as const;
+const BATCH = { realtime: 10_000, virtual: EPISODE } as const;
 
 export interface HuntOptions {
   readonly comparison: Comparison;
   readonly generator: Generator;
-  /** What precedes every sequence. */
-  readonly setup: readonly Access[];
   readonly bound: BoundMachine;
   readonly registry: Registry;
   readonly seed: number;
@@ -56,7 +58,7 @@ export interface Hunted {
 
 /** Compares sequence after sequence, until one shows a difference that shows again. */
 export async function hunt(options: HuntOptions): Promise<Hunted> {
-  const { comparison, generator, setup, seed, count, signal } = options;
+  const { comparison, generator, seed, count, signal } = options;
   let unsteady = 0;
   let spent = 0;
   for (let episode = 0, done = 0; done < count && !signal.aborted; episode++) {
@@ -64,22 +66,23 @@ export async function hunt(options: HuntOptions): Promise<Hunted> {
     const random = new Random((seed + Math.imul(episode, 0x9e37_79b9)) >>> 0);
     await comparison.begin();
     const began = performance.now();
-    const sequence: Access[] = [];
+    const batches: Sequence[] = [];
     let difference: Difference | undefined;
-    let batch: readonly Access[] = setup;
-    for (let made = 0; difference === undefined && !signal.aborted;) {
-      const next = await comparison.next(batch);
-      for (const access of next.made) sequence.push(access);
-      difference = next.difference;
-      if (made >= length) break;
-      batch = generator.next(random, Math.min(comparison.realtime ? BATCH.realtime : BATCH.virtual, length - made));
-      made += batch.length;
+    let made = 0;
+    while (difference === undefined && made < length && !signal.aborted) {
+      const most = Math.min(comparison.realtime ? BATCH.realtime : BATCH.virtual, length - made);
+      const batch = new Sequence(most + SLACK);
+      if (batches.length === 0) generator.begin(batch);
+      generator.next(random, batch, most);
+      made += most;
+      batches.push(batch);
+      difference = await comparison.next(batch);
+      done += batch.length;
       await setImmediate();
     }
     spent += performance.now() - began;
-    done += sequence.length;
     if (difference === undefined) continue;
-    const shown = sequence.slice(0, difference.index + 1);
+    const shown = batches.flatMap((batch) => batch.toArray()).slice(0, difference.index + 1);
     const counts = { ...comparison.counts };
     const found = await confirm(options, shown, difference);
     if (found !== undefined) return { found, unsteady, counts, seconds: spent / 1000 };
@@ -101,10 +104,11 @@ interface Wanted {
 /** Shrinks a difference that shows again, and again when it has been shrunk. */
 async function confirm(
   options: HuntOptions,
-  shown: readonly Access[],
-  { failure }: Difference,
+  sequence: readonly Access[],
+  { failure, answers }: Difference,
 ): Promise<Found | undefined> {
-  const { comparison, signal, setup, bound, registry } = options;
+  const { comparison, generator, signal, bound, registry } = options;
+  const shown = ofOneIrq(sequence, answers);
   const wanted = { fails: failure !== undefined, reached: lastReached(options, shown) };
   const test = async (candidate: readonly Access[]): Promise<readonly Access[] | undefined> =>
     await showsAgain(options, candidate, wanted);
@@ -118,8 +122,8 @@ async function confirm(
   const { accesses, tries } = await shrink(
     shown,
     {
-      head: Math.min(setup.length, shown.length - 1),
-      owners: shown.map((access) => decoder.next(access)?.device),
+      head: Math.min(generator.setupLength, shown.length - 1),
+      owners: shown.map((access) => (reachesDevice(access) ? decoder.next(access)?.device : undefined)),
       keepsLast: !wanted.fails,
       tries: failure?.includes(NO_ANSWER) === true ? TRIES.hangs : TRIES.usual,
     },
@@ -129,6 +133,12 @@ async function confirm(
   const { difference: last } = await comparison.replay(accesses);
   if (last === undefined) return undefined;
   return { accesses, answers: last.answers, failure: last.failure, before: shown.length, tries };
+}
+
+/** Without the looks at the IRQs, which change nothing; a last one is at the lowest IRQ that differs. */
+function ofOneIrq(accesses: readonly Access[], [ours, theirs]: Difference['answers']): readonly Access[] {
+  const others = accesses.filter(({ op }) => op !== ALSO.IRQS);
+  return accesses.at(-1)?.op === ALSO.IRQS ? [...others, lookAt(1 << lowestIrq(ours ^ theirs))] : others;
 }
 
 /**
@@ -145,16 +155,18 @@ async function showsAgain(
   const { made, difference } = await comparison.replay(candidate);
   if (difference === undefined || (difference.failure !== undefined) !== fails) return undefined;
   if (fails) return made;
-  const shown = made.slice(0, difference.index + 1);
+  const shown = ofOneIrq(made.slice(0, difference.index + 1), difference.answers);
   return lastReached(options, shown) === reached ? shown : undefined;
 }
 
 /** What the last access is and reaches. */
 function lastReached({ bound, registry }: HuntOptions, accesses: readonly Access[]): string {
+  const last = accesses.at(-1);
+  if (last === undefined || !reachesDevice(last)) return `${last?.op} ${last?.value}`;
   const decoder = new Decoder(bound, registry);
   const reached = accesses
+    .filter(reachesDevice)
     .map((access) => decoder.next({ ...access, value: isRead(access) ? 0 : access.value }))
     .at(-1);
-  const last = accesses.at(-1);
-  return `${last === undefined ? '' : describeTarget(last)} ${reached?.text() ?? ''}`;
+  return `${describeTarget(last)} ${reached?.text() ?? ''}`;
 }

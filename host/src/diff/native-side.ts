@@ -7,18 +7,24 @@ import { createMachine } from '../machine/create.ts';
 import { restore, restorePristine, save, type SavedState } from '../machine/snapshot.ts';
 import { setStatus } from '../machine/waiters.ts';
 import { NativeVcpu } from '../vcpu/native-vcpu.ts';
-import { OP } from '../vcpu/trace.ts';
-import { allOnes, stepBy, stepOf, type Access } from './access.ts';
+import { stepBy, stepOf } from './access.ts';
+import { KIND, type Sequence } from './sequence.ts';
+
+// Constants of this module are folded into its code; imported ones are loaded and checked at every access.
+const { INB, INW, INL, OUTB, OUTW, OUTL, READB, READW, READL, WRITEB, WRITEW, WRITEL, STEP, RESET, IRQS } = KIND;
 
 /** However short a timer's period is, so many deadlines end a step of the clock, and, where time goes on by itself, what comes before one access. */
-const STEPPED = 1000;
-const PASSED = 20;
+const STEPPED = 300;
+const PASSED = 5;
 
 /** Accesses that are made again without the one of them that has reset the machine: fewer where one did, more where none did. */
 const PART = { min: 128, max: 8192 } as const;
 
 /** How long one batch may take, s. */
 const BOUND = 10;
+
+/** IRQs of an ISA bus. */
+const ISA_IRQS = 16;
 
 /** A machine of ours, and the VCPU that makes the accesses, on this thread. */
 export class NativeSide {
@@ -27,6 +33,8 @@ export class NativeSide {
   /** Of the last batch: 1 for each read of memory where nothing answered. */
   nothing = new Uint8Array(0);
   readonly #rises: () => number;
+  /** First of the ISA bus's lines; −1 where there is none. */
+  readonly #isa: number;
 
   constructor(builder: Builder, registry: Registry) {
     const { handle } = createMachine(builder, registry);
@@ -43,6 +51,7 @@ export class NativeSide {
       for (let n = 0; n < resets.length; n++) sum += lines.rises(resets[n] ?? 0);
       return sum;
     };
+    this.#isa = blueprint.devices.find(({ busName }) => busName === 'isa')?.busLine ?? -1;
   }
 
   /** The machine as it was at its power-on. */
@@ -51,97 +60,139 @@ export class NativeSide {
     this.bound.bus.fault = undefined;
   }
 
-  /**
-   * Makes the accesses, but for those that reset the machine, and with steps of the clock no longer than they can be in bounded work.
-   * @returns those that were made; `answers` are theirs.
-   */
-  runWithoutResets(accesses: readonly Access[], answers: Uint32Array): readonly Access[] {
-    this.nothing = new Uint8Array(accesses.length);
-    return this.#bounded(() => this.#runWithoutResets(accesses, answers));
+  /** Makes the accesses; `answers` are theirs. */
+  run(sequence: Sequence, answers: Uint32Array): void {
+    this.#prepare(sequence);
+    this.#bounded(() => this.#make(sequence, answers, 0, sequence.length));
   }
 
   /**
-   * Makes the accesses, up to the first that resets the machine; gives its index.
-   * @param until the time of the machine, ns, at which each comes; time stands still when it is left out.
+   * Makes the accesses, and leaves those out of the sequence that reset the machine, but for the resets that it has as such. A step of
+   * the clock that is longer than it can be in bounded work becomes shorter in it.
    */
-  run(accesses: readonly Access[], answers: Uint32Array, until?: (index: number) => bigint): number | undefined {
-    this.nothing = new Uint8Array(accesses.length);
-    return this.#bounded(() => this.#run(accesses, answers, { until }));
-  }
-
-  #runWithoutResets(accesses: readonly Access[], answers: Uint32Array): readonly Access[] {
-    const made: Access[] = [];
-    let length: number = PART.min;
-    for (let start = 0; start < accesses.length;) {
-      let part = accesses.slice(start, start + length);
-      start += length;
-      length = Math.min(PART.max, 2 * length);
-      const before = this.vcpu.locked((): SavedState => save(this.bound));
-      for (;;) {
-        const reset = this.#run(part, answers, { at: made.length, shortened: part });
-        if (reset === undefined) break;
-        part = part.toSpliced(reset, 1);
-        length = Math.max(PART.min, length >> 2);
-        this.vcpu.locked(() => restore(this.bound, before));
+  runWithoutResets(sequence: Sequence, answers: Uint32Array): void {
+    this.#prepare(sequence);
+    this.#bounded(() => {
+      let length: number = PART.min;
+      for (let start = 0; start < sequence.length;) {
+        let end = Math.min(start + length, sequence.length);
+        length = Math.min(PART.max, 2 * length);
+        const before = this.vcpu.locked((): SavedState => save(this.bound));
+        for (;;) {
+          const risen = this.#rises();
+          this.#make(sequence, answers, start, end, true);
+          if (this.#rises() === risen) break;
+          // Which one was it?
+          this.vcpu.locked(() => restore(this.bound, before));
+          sequence.remove(this.#findReset(sequence, answers, start, end));
+          end--;
+          length = Math.max(PART.min, length >> 2);
+          this.vcpu.locked(() => restore(this.bound, before));
+        }
+        start = end;
       }
-      for (const access of part) made.push(access);
+    });
+  }
+
+  /**
+   * Makes the accesses while time goes on, up to the first that resets the machine; gives how many these are.
+   * @param until the time of the machine, ns, at which each comes.
+   */
+  runInTime(sequence: Sequence, answers: Uint32Array, until: (index: number) => bigint): number {
+    this.#prepare(sequence);
+    let i = 0;
+    this.#bounded(() => {
+      const risen = this.#rises();
+      for (; i < sequence.length; i++) {
+        this.#advance(until(i), PASSED);
+        this.#make(sequence, answers, i, i + 1);
+        if (this.#rises() !== risen) return;
+      }
+    });
+    return i;
+  }
+
+  #prepare({ length }: Sequence): void {
+    if (this.nothing.length < length) this.nothing = new Uint8Array(length);
+  }
+
+  #findReset(sequence: Sequence, answers: Uint32Array, from: number, to: number): number {
+    const risen = this.#rises();
+    for (let i = from; i < to; i++) {
+      this.#make(sequence, answers, i, i + 1);
+      if (this.#rises() !== risen) return i;
     }
-    return made;
+    throw new Error('what has reset the machine does not when it is done again');
   }
 
   /** Runs accesses, which a device may never end. */
-  #bounded<T>(run: () => T): T {
-    let result: { readonly value: T } | undefined;
-    if (!bounded(() => (result = { value: run() }), BOUND) || result === undefined)
-      throw hostError('DEVICE', `a device ${neverEnded(BOUND)}`);
+  #bounded(run: () => void): void {
+    if (!bounded(run, BOUND)) throw hostError('DEVICE', `a device ${neverEnded(BOUND)}`);
     const { fault } = this.bound.bus;
-    if (fault === undefined) return result.value;
+    if (fault === undefined) return;
     const cause = Object.assign(new Error(fault.message), fault.stack !== undefined && { stack: fault.stack });
     throw hostError('DEVICE', `device '${fault.device}' ${fault.did}: ${fault.message}`, { cause });
   }
 
-  #run(
-    accesses: readonly Access[],
-    answers: Uint32Array,
-    { at = 0, until, shortened }: RunOptions,
-  ): number | undefined {
+  #make(sequence: Sequence, answers: Uint32Array, from: number, to: number, shortens = false): void {
+    const { kinds, addresses, values } = sequence;
     const { vcpu, nothing } = this;
-    const risen = this.#rises();
-    for (let i = 0; i < accesses.length; i++) {
-      const access = accesses[i];
-      if (access === undefined) break;
-      if (until !== undefined) this.#advance(until(i), PASSED);
+    for (let i = from; i < to; i++) {
+      const address = addresses[i] ?? 0;
+      const value = values[i] ?? 0;
       let answer = 0;
-      if (shortened !== undefined && access.op === OP.STEP) shortened[i] = this.#shortStep(access);
-      else answer = this.#make(vcpu, access);
-      answers[at + i] = answer;
-      if (access.op === OP.READ && answer === allOnes(access.size))
-        nothing[at + i] = this.#isNothing(access.address) ? 1 : 0;
-      if (this.#rises() !== risen) return i;
-    }
-    return undefined;
-  }
-
-  #make(vcpu: NativeVcpu, access: Access): number {
-    const { op, size, address, value } = access;
-    switch (op) {
-      case OP.IN:
-        return size === 1 ? vcpu.inb(address) : size === 2 ? vcpu.inw(address) : vcpu.inl(address);
-      case OP.OUT:
-        if (size === 1) vcpu.outb(address, value);
-        else if (size === 2) vcpu.outw(address, value);
-        else vcpu.outl(address, value);
-        return 0;
-      case OP.READ:
-        return size === 1 ? vcpu.readb(address) : size === 2 ? vcpu.readw(address) : vcpu.readl(address);
-      case OP.WRITE:
-        if (size === 1) vcpu.writeb(address, value);
-        else if (size === 2) vcpu.writew(address, value);
-        else vcpu.writel(address, value);
-        return 0;
-      default:
-        vcpu.step(stepOf(access));
-        return 0;
+      switch (kinds[i]) {
+        case INB:
+          answer = vcpu.inb(address);
+          break;
+        case OUTB:
+          vcpu.outb(address, value);
+          break;
+        case READL:
+          answer = vcpu.readl(address);
+          nothing[i] = answer === 0xffff_ffff && this.#isNothing(address) ? 1 : 0;
+          break;
+        case WRITEL:
+          vcpu.writel(address, value);
+          break;
+        case INW:
+          answer = vcpu.inw(address);
+          break;
+        case INL:
+          answer = vcpu.inl(address);
+          break;
+        case OUTW:
+          vcpu.outw(address, value);
+          break;
+        case OUTL:
+          vcpu.outl(address, value);
+          break;
+        case READB:
+          answer = vcpu.readb(address);
+          nothing[i] = answer === 0xff && this.#isNothing(address) ? 1 : 0;
+          break;
+        case READW:
+          answer = vcpu.readw(address);
+          nothing[i] = answer === 0xffff && this.#isNothing(address) ? 1 : 0;
+          break;
+        case WRITEB:
+          vcpu.writeb(address, value);
+          break;
+        case WRITEW:
+          vcpu.writew(address, value);
+          break;
+        case IRQS:
+          answer = this.#levels() & value;
+          break;
+        case STEP:
+          if (shortens) this.#shortStep(sequence, i);
+          else vcpu.step(stepOf(sequence.at(i)));
+          break;
+        case RESET:
+          vcpu.locked(() => this.bound.reset('warm'));
+          break;
+      }
+      answers[i] = answer;
     }
   }
 
@@ -150,11 +201,20 @@ export class NativeSide {
     return target !== undefined && target.device < 0;
   }
 
-  /** Makes a step, which ends where it has passed too many deadlines; gives the step that it was. */
-  #shortStep(access: Access): Access {
+  /** Levels of the ISA bus's IRQs, a bit each. */
+  #levels(): number {
+    const { lines } = this.bound;
+    let levels = 0;
+    if (this.#isa < 0) return 0;
+    for (let irq = 0; irq < ISA_IRQS; irq++) if (lines.level(this.#isa + irq)) levels |= 1 << irq;
+    return levels;
+  }
+
+  /** Makes a step, which ends where it has passed too many deadlines: it is that step then. */
+  #shortStep(sequence: Sequence, index: number): void {
     const start = this.vcpu.now();
-    this.#advance(start + stepOf(access), STEPPED);
-    return stepBy(Number(this.vcpu.now() - start));
+    this.#advance(start + stepOf(sequence.at(index)), STEPPED);
+    sequence.set(index, stepBy(Number(this.vcpu.now() - start)));
   }
 
   /** Moves the time on to `end`, or past so many deadlines. */
@@ -171,13 +231,4 @@ export class NativeSide {
       vcpu.step(next > now ? next - now : 0n);
     }
   }
-}
-
-interface RunOptions {
-  /** Index of the first answer. */
-  readonly at?: number;
-  /** Time of the machine, ns, at which each access comes. */
-  readonly until?: ((index: number) => bigint) | undefined;
-  /** The accesses, among which steps become what they have been. */
-  readonly shortened?: Access[];
 }

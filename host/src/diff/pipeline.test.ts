@@ -2,8 +2,9 @@ import { expect, test } from 'vitest';
 import { inb, outb, outl, readl } from '../../testing/diff.ts';
 import { peer } from '../../testing/qemu-peer.ts';
 import { OP } from '../vcpu/trace.ts';
-import { stepBy, type Access } from './access.ts';
+import { lookAt, RESET, stepBy, type Access } from './access.ts';
 import { Pipeline, requestOf } from './pipeline.ts';
+import { Sequence } from './sequence.ts';
 
 const BOUND = 300;
 
@@ -22,7 +23,7 @@ test('takes answers in whatever pieces they come', async () => {
   const answers = new Uint32Array(5);
   qemu.answer('OK\nOK 0x00');
   const made = new Pipeline(qemu.channel, BOUND).run(
-    [outb(0x70, 1), inb(0x71), readl(0xe000_0000), stepBy(7), inb(0x60)],
+    Sequence.of([outb(0x70, 1), inb(0x71), readl(0xe000_0000), stepBy(7), inb(0x60)]),
     answers,
   );
   // It has waited for the rest by now.
@@ -35,7 +36,7 @@ test('takes answers in whatever pieces they come', async () => {
 test('has no more requests on the way than any pipe takes', async () => {
   const qemu = peer();
   const accesses = Array.from({ length: 2000 }, (_, n): Access => ({ op: OP.OUT, size: 4, address: 0xcfc, value: n }));
-  const made = new Pipeline(qemu.channel, BOUND).run(accesses, new Uint32Array(2000));
+  const made = new Pipeline(qemu.channel, BOUND).run(Sequence.of(accesses), new Uint32Array(2000));
   const asked: string[] = [];
   let longest = 0;
   const serve = setInterval(() => {
@@ -60,17 +61,47 @@ test.each([
 ])('refuses %s', async (answer, message) => {
   const qemu = peer();
   qemu.answer(`OK\n${answer}\n`);
-  await expect(new Pipeline(qemu.channel, BOUND).run([outb(0x70, 0), inb(0x71)], new Uint32Array(2))).rejects.toThrow(
-    message,
-  );
+  await expect(
+    new Pipeline(qemu.channel, BOUND).run(Sequence.of([outb(0x70, 0), inb(0x71)]), new Uint32Array(2)),
+  ).rejects.toThrow(message);
 });
 
 test('says what was not answered, by a QEMU that hangs and by one that has gone', async () => {
   const qemu = peer();
   qemu.answer('OK\n');
   const run = async (): Promise<void> =>
-    await new Pipeline(qemu.channel, BOUND).run([outb(0x70, 0), inb(0x71)], new Uint32Array(2));
-  await expect(run()).rejects.toThrow("QEMU has not answered 'inb 0x71' within 0.3 s");
+    await new Pipeline(qemu.channel, BOUND).run(Sequence.of([outb(0x70, 0), inb(0x71)]), new Uint32Array(2));
+  await expect(run()).rejects.toThrow("QEMU has not answered 'inb 0x71' within 0.3 s, after 'outb 0x70 0x0'");
   qemu.hangUp();
   await expect(run()).rejects.toThrow(/^QEMU has closed its qtest pipe/);
+});
+
+test('looks at the levels of the IRQs as they are told of', async () => {
+  const qemu = peer();
+  const answers = new Uint32Array(6);
+  const ALL = 0xffff;
+  const accesses = [lookAt(ALL), outb(0x70, 1), lookAt(ALL), lookAt(0x0100), inb(0x71), lookAt(ALL)];
+  const pipeline = new Pipeline(qemu.channel, BOUND);
+  qemu.answer('IRQ raise 8\nIRQ raise 4\nOK\nIRQ lower 8\r\nOK 0x0026\n');
+  await pipeline.run(Sequence.of(accesses), answers);
+  expect([...answers]).toEqual([0, 0, 0x0110, 0x0100, 0x26, 0x0010]);
+  expect(qemu.asked()).toBe('outb 0x70 0x1\ninb 0x71\n');
+  // They are kept from one batch to the next.
+  await pipeline.run(Sequence.of([lookAt(ALL)]), answers);
+  expect(answers[0]).toBe(0x0010);
+});
+
+test('resets the machine when all before has been answered, and goes on when it has been', async () => {
+  const qemu = peer();
+  const answers = new Uint32Array(4);
+  const said: string[] = [];
+  const pipeline = new Pipeline(qemu.channel, BOUND, async () => {
+    said.push(qemu.asked());
+    qemu.answer('IRQ lower 8\nOK little\nOK 0x0012\n');
+  });
+  qemu.answer('IRQ raise 8\nOK\n');
+  await pipeline.run(Sequence.of([outb(0x70, 1), RESET, lookAt(0x0100), inb(0x71)]), answers);
+  expect(said).toEqual(['outb 0x70 0x1\n']);
+  expect(qemu.asked()).toBe('endianness\ninb 0x71\n');
+  expect([...answers]).toEqual([0, 0, 0, 0x12]);
 });

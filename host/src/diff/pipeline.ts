@@ -2,16 +2,20 @@ import { readSync, writeSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import type { Channel } from '../backends/qemu/channel.ts';
 import { shorten } from '../backends/qemu/channel.ts';
+import { parseMessage } from '../backends/qemu/protocol.ts';
 import { codeOf } from '../thrown.ts';
 import { accessName } from '../vcpu/decode.ts';
 import { OP } from '../vcpu/trace.ts';
-import { isWrite, stepOf, type Access } from './access.ts';
+import { ALSO, isWrite, RESET as RESET_ACCESS, stepOf, type Access } from './access.ts';
+import { KIND, Sequence } from './sequence.ts';
 
 /**
  * Bytes of requests that may be without an answer. QEMU's pipe takes them all, even where a pipe holds one page, so that this thread never
  * waits for a QEMU that does not read. They are some 300 requests: QEMU, which takes 1024 bytes at a time, does not run out of them.
  */
 const WINDOW = 4096;
+/** Requests are sent when so many bytes of the window are free: a write for each answer would be most of the work. */
+const LOT = 1024;
 /** How long this thread sleeps when no answer has come, ms: a fraction of the time that QEMU takes for a window. */
 const NAP = 0.2;
 /** How long it keeps other work waiting, ms. */
@@ -20,67 +24,110 @@ const SLICE = 20;
 const CHUNK = 65_536;
 /** Characters of a line that is none of the protocol's. */
 const LONGEST = 200;
+/** No request is longer. */
+const LONGEST_REQUEST = 40;
+/** The last of the requests that an error shows. */
+const SHOWN = 5;
 
 const SLEEP = new Int32Array(new SharedArrayBuffer(4));
-const [NEWLINE, RETURN, SPACE, UPPER_O] = [0x0a, 0x0d, 0x20, 0x4f];
+const [NEWLINE, RETURN, SPACE, ZERO, UPPER_K, UPPER_O, LOWER_A, LOWER_X] = [10, 13, 0x20, 0x30, 0x4b, 0x4f, 0x61, 0x78];
+const { STEP, RESET, IRQS } = KIND;
 
 /** What an error says of a QEMU that hangs. */
 export const NO_ANSWER = 'QEMU has not answered';
 
-/** A request of the qtest protocol, without its end of line. */
+/** What is asked after a reset: the lines that fell by it are told of before the answer. */
+const FLUSH = 'endianness';
+
+/** A request of the qtest protocol, without its end of line; of what is no request, what there is in its place. */
 export function requestOf(access: Access): string {
   if (access.op === OP.STEP) return `clock_step ${stepOf(access)}`;
+  if (access.op === ALSO.RESET) return 'system_reset';
+  if (access.op === ALSO.IRQS) return '';
   const request = `${accessName(access)} 0x${access.address.toString(16)}`;
   return isWrite(access) ? `${request} 0x${access.value.toString(16)}` : request;
 }
 
-/** Requests over the qtest protocol, many at a time: they are written without waiting for the answers to those before. */
+/** By an access's kind, what its request begins with. */
+const STARTS: Uint8Array[] = [];
+for (const kind of Object.values(KIND))
+  STARTS[kind] = Buffer.from(`${accessName({ op: kind & 0xf, size: kind >> 4 })} 0x`, 'latin1');
+const NO_START = new Uint8Array(0);
+
+/**
+ * Requests over the qtest protocol, many at a time: they are written without waiting for the answers to those before. What QEMU tells of
+ * its IRQs comes between the answers.
+ */
 export class Pipeline {
   readonly #channel: Pick<Channel, 'write' | 'poll'>;
   /** ms without an answer after which QEMU is taken to hang. */
   readonly #bound: number;
+  /** Resets the machine, and comes back when it has been reset. */
+  readonly #reset: () => Promise<void>;
   readonly #chunk = Buffer.allocUnsafe(CHUNK);
+  /** Bytes in it, of a line that has begun to come. */
+  #begun = 0;
   readonly #out = Buffer.allocUnsafe(WINDOW);
-  /** The line that has begun to come. */
-  #line: number[] = [];
+  /** Bytes of each request. */
+  #lengths = new Uint8Array(0);
+  #unanswered = 0;
+  /** Levels of the IRQs, a bit each. */
+  #levels = 0;
 
-  constructor(channel: Pick<Channel, 'write' | 'poll'>, bound: number) {
+  constructor(channel: Pick<Channel, 'write' | 'poll'>, bound: number, reset: () => Promise<void> = async () => {}) {
     this.#channel = channel;
     this.#bound = bound;
+    this.#reset = reset;
+  }
+
+  /** Makes a request that is no access. */
+  async ask(request: string): Promise<void> {
+    await this.#exchange(Sequence.of([RESET_ACCESS]), new Uint32Array(1), 0, 1, request);
   }
 
   /**
    * Makes the accesses; `answers` are theirs.
    * @throws Error when QEMU refuses one, answers what is none of the protocol's, or nothing.
    */
-  async run(accesses: readonly Access[], answers: Uint32Array): Promise<void> {
-    const lengths = new Uint8Array(accesses.length);
-    let [sent, got, unanswered] = [0, 0, 0];
+  async run(sequence: Sequence, answers: Uint32Array): Promise<void> {
+    const { kinds, length } = sequence;
+    for (let from = 0; from < length;) {
+      if (kinds[from] === RESET) await this.#reset();
+      const next = kinds.subarray(0, length).indexOf(RESET, from + 1);
+      const to = next < 0 ? length : next;
+      await this.#exchange(sequence, answers, from, to, FLUSH);
+      from = to;
+    }
+  }
+
+  /** @param flush what is asked where the sequence has a reset. */
+  async #exchange(sequence: Sequence, answers: Uint32Array, from: number, to: number, flush: string): Promise<void> {
+    if (this.#lengths.length < to) this.#lengths = new Uint8Array(to);
+    const asked = (index: number): string => {
+      const access = sequence.at(index);
+      return access.op === ALSO.RESET ? flush : requestOf(access);
+    };
+    let sent = from;
+    let got = this.#look(sequence, answers, from, to);
     let sliceEnd = performance.now() + SLICE;
     let deadline = performance.now() + this.#bound;
-    const answered = (value: number): void => {
-      answers[got] = value;
-      unanswered -= lengths[got++] ?? 0;
-    };
-    while (got < accesses.length) {
-      let length = 0;
-      for (; sent < accesses.length; sent++) {
-        const access = accesses[sent];
-        if (access === undefined) break;
-        const request = `${requestOf(access)}\n`;
-        if (unanswered + request.length > WINDOW) break;
-        this.#out.write(request, length, 'latin1');
-        lengths[sent] = request.length;
-        length += request.length;
-        unanswered += request.length;
-      }
-      if (length > 0) this.#send(length);
+    while (got < to) {
+      if (sent < to && this.#unanswered <= WINDOW - LOT) sent = this.#send(sequence, Math.max(sent, got), to, flush);
       const before = got;
-      const came = this.#receive(answered, () => describe(accesses[got]));
-      if (got > before) deadline = performance.now() + this.#bound;
-      if (came) continue;
+      got = this.#receive(sequence, answers, got, to, asked);
       const now = performance.now();
-      if (now >= deadline) throw new Error(`${NO_ANSWER} '${describe(accesses[got])}' within ${this.#bound / 1000} s`);
+      if (got > before) {
+        deadline = now + this.#bound;
+        continue;
+      }
+      if (now >= deadline) {
+        const last = Array.from(
+          { length: Math.min(SHOWN, got - from) },
+          (_, n) => `'${asked(got - n - 1)}'`,
+        ).toReversed();
+        const after = last.length === 0 ? '' : `, after ${last.join(', ')}`;
+        throw new Error(`${NO_ANSWER} '${asked(got)}' within ${this.#bound / 1000} s${after}`);
+      }
       if (now >= sliceEnd) {
         await setImmediate();
         sliceEnd = performance.now() + SLICE;
@@ -89,67 +136,132 @@ export class Pipeline {
     }
   }
 
-  #send(length: number): void {
+  /** Sends what the window takes, from a request on; gives the first that is left. */
+  #send(sequence: Sequence, from: number, to: number, flush: string): number {
+    const { kinds, addresses, values } = sequence;
+    const out = this.#out;
+    const most = WINDOW - this.#unanswered - LONGEST_REQUEST;
+    let end = 0;
+    let i = from;
+    for (; i < to && end <= most; i++) {
+      const begin = end;
+      const kind = kinds[i] ?? 0;
+      if (kind === STEP || kind === RESET) {
+        const request = kind === RESET ? flush : requestOf(sequence.at(i));
+        end += out.write(`${request}\n`, end, 'latin1');
+      } else if (kind !== IRQS) {
+        const start = STARTS[kind] ?? NO_START;
+        for (let n = 0; n < start.length; n++) out[end++] = start[n] ?? 0;
+        end = writeHex(out, end, addresses[i] ?? 0);
+        if ((kind & 0xf) === OP.OUT || (kind & 0xf) === OP.WRITE) {
+          out[end++] = SPACE;
+          out[end++] = ZERO;
+          out[end++] = LOWER_X;
+          end = writeHex(out, end, values[i] ?? 0);
+        }
+        out[end++] = NEWLINE;
+      }
+      this.#lengths[i] = end - begin;
+    }
+    this.#unanswered += end;
     try {
-      for (let sent = 0; sent < length;) sent += writeSync(this.#channel.write, this.#out, sent, length - sent);
+      for (let sent = 0; sent < end;) sent += writeSync(this.#channel.write, out, sent, end - sent);
     } catch (error) {
       if (codeOf(error) !== 'EPIPE') throw error;
       throw new Error('QEMU has closed its qtest pipe', { cause: error });
     }
+    return i;
   }
 
-  /** Takes in the answers that have come; gives whether there was anything. */
-  #receive(answered: (value: number) => void, request: () => string): boolean {
+  /** Takes in the answers that have come, from one on; gives the first that has not. */
+  #receive(
+    sequence: Sequence,
+    answers: Uint32Array,
+    from: number,
+    to: number,
+    asked: (index: number) => string,
+  ): number {
     const chunk = this.#chunk;
+    const length = this.#read(() => asked(from));
+    const end = this.#begun + length;
+    let got = from;
+    let line = 0;
+    for (let at = this.#begun; at < end; at++) {
+      if (chunk[at] !== NEWLINE) continue;
+      const stop = chunk[at - 1] === RETURN && at > line ? at - 1 : at;
+      const value = valueOf(chunk, line, stop);
+      if (value >= 0 && got < to) {
+        answers[got] = value;
+        this.#unanswered -= this.#lengths[got] ?? 0;
+        got = this.#look(sequence, answers, got + 1, to);
+      } else if (value >= 0 || !this.#takesIrq(chunk.toString('latin1', line, stop))) {
+        throw notProtocol(chunk.toString('latin1', line, stop), got < to ? asked(got) : 'nothing');
+      }
+      line = at + 1;
+    }
+    this.#begun = end - line;
+    if (this.#begun > LONGEST) throw notProtocol(chunk.toString('latin1', line, end), asked(got));
+    if (line > 0) chunk.copyWithin(0, line, end);
+    return got;
+  }
+
+  /** Reads behind what has begun to come; gives how many bytes these are. */
+  #read(asked: () => string): number {
     let length: number;
     try {
-      length = readSync(this.#channel.poll, chunk);
+      length = readSync(this.#channel.poll, this.#chunk, this.#begun, CHUNK - this.#begun, null);
     } catch (error) {
-      if (codeOf(error) === 'EAGAIN') return false;
+      if (codeOf(error) === 'EAGAIN') return 0;
       throw error;
     }
-    if (length === 0) throw new Error(`QEMU has closed its qtest pipe in its answer to '${request()}'`);
-    const line = this.#line;
-    for (let i = 0; i < length; i++) {
-      const byte = chunk[i] ?? 0;
-      if (byte !== NEWLINE) {
-        if (byte !== RETURN) line.push(byte);
-        if (line.length > LONGEST) throw notProtocol(line, request());
-        continue;
-      }
-      const value = valueOf(line);
-      if (value === undefined) throw notProtocol(line, request());
-      answered(value);
-      line.length = 0;
-    }
+    if (length === 0) throw new Error(`QEMU has closed its qtest pipe in its answer to '${asked()}'`);
+    return length;
+  }
+
+  /** Answers the looks at the IRQs from one on: what has been told of them up to here. Gives the first access behind them. */
+  #look({ kinds, values }: Sequence, answers: Uint32Array, from: number, to: number): number {
+    let at = from;
+    for (; at < to && kinds[at] === IRQS; at++) answers[at] = this.#levels & (values[at] ?? 0);
+    return at;
+  }
+
+  #takesIrq(line: string): boolean {
+    const message = parseMessage(line);
+    if (message?.kind !== 'irq') return false;
+    if (message.level) this.#levels |= 1 << message.pin;
+    else this.#levels &= ~(1 << message.pin);
     return true;
   }
 }
 
-/** `OK`, `OK 0x0000000000000026`: the low 32 bits of the value; undefined for anything else. */
-function valueOf(line: readonly number[]): number | undefined {
-  if (line[0] !== UPPER_O || line[1] !== 0x4b) return undefined;
-  if (line.length === 2) return 0;
-  // Of `0x`, the x is skipped; what comes of a step is decimal, and of no account.
-  if (line[2] !== SPACE) return undefined;
-  if (line[3] !== 0x30 || line[4] !== 0x78) return 0;
-  let value = 0;
-  for (let i = 5; i < line.length; i++) {
-    const byte = line[i] ?? 0;
-    const digit = byte >= 0x61 ? byte - 0x57 : byte - 0x30;
-    if (digit < 0 || digit > 15) return undefined;
-    value = ((value << 4) | digit) >>> 0;
+function writeHex(out: Uint8Array, from: number, value: number): number {
+  let at = from;
+  for (let shift = (31 - Math.clz32(value | 1)) & ~3; shift >= 0; shift -= 4) {
+    const digit = (value >>> shift) & 0xf;
+    out[at++] = digit < 10 ? ZERO + digit : LOWER_A - 10 + digit;
   }
-  return value;
+  return at;
 }
 
-function notProtocol(line: readonly number[], request: string): Error {
-  const text = Buffer.from(line).toString('latin1');
-  return text.startsWith('FAIL')
-    ? new Error(`QEMU refuses '${request}': ${text}`)
-    : new Error(`QEMU answers '${request}' with '${shorten(text)}', which is not the qtest protocol`);
+/** `OK`, `OK 0x0000000000000026`: the low 32 bits of the value; −1 for anything else. */
+function valueOf(chunk: Uint8Array, from: number, to: number): number {
+  if (chunk[from] !== UPPER_O || chunk[from + 1] !== UPPER_K) return -1;
+  if (to === from + 2) return 0;
+  if (chunk[from + 2] !== SPACE) return -1;
+  // What comes of a step is decimal, and of no account.
+  if (chunk[from + 3] !== ZERO || chunk[from + 4] !== LOWER_X) return 0;
+  let value = 0;
+  for (let at = from + 5; at < to; at++) {
+    const byte = chunk[at] ?? 0;
+    const digit = byte >= LOWER_A ? byte - (LOWER_A - 10) : byte - ZERO;
+    if (digit < 0 || digit > 15) return -1;
+    value = (value << 4) | digit;
+  }
+  return value >>> 0;
 }
 
-function describe(access: Access | undefined): string {
-  return access === undefined ? 'nothing' : requestOf(access);
+function notProtocol(line: string, request: string): Error {
+  return line.startsWith('FAIL')
+    ? new Error(`QEMU refuses '${request}': ${line}`)
+    : new Error(`QEMU answers '${request}' with '${shorten(line)}', which is not the qtest protocol`);
 }

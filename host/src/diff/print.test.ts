@@ -1,6 +1,6 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { inb, outb, sideOf } from '../../testing/diff.ts';
-import { stepBy } from './access.ts';
+import { lookAt, RESET, stepBy } from './access.ts';
 import type { Found } from './hunt.ts';
 import { caseOf, decoded, decodedAnswers, linesOf, scriptOf } from './print.ts';
 
@@ -38,7 +38,7 @@ test('a register of a PCI function', () => {
 });
 
 test('a case', () => {
-  expect(caseOf(found, "diff/it's", 'a comment', steps)).toBe(`// a comment
+  expect(caseOf(found, "diff/it's", 'a comment', steps, side.bound.blueprint)).toBe(`// a comment
 'diff/it\\'s'({ vcpu, clock, assert }) {
   vcpu.outb(0x70, 0x0b);
   vcpu.outb(0x71, 0x42);
@@ -52,7 +52,7 @@ test('a case', () => {
 
 test('a case for an emulator that dies of it', () => {
   const dead: Found = { ...found, accesses: [outb(0x2015, 0)], failure: 'QEMU has closed its qtest pipe' };
-  expect(caseOf(dead, 'diff/dies', 'a comment', [])).toBe(`// a comment
+  expect(caseOf(dead, 'diff/dies', 'a comment', [], side.bound.blueprint)).toBe(`// a comment
 'diff/dies'({ vcpu }) {
   vcpu.outb(0x2015, 0x00);
 },
@@ -68,7 +68,8 @@ test('a script', () => {
     holes: [],
     chardevs: ['uart0'],
   };
-  const lines = scriptOf(found.accesses, '/opt/my qemu/qemu-system-x86_64', 'qtest', mapping).split('\n');
+  const detected = { command: '/opt/my qemu/qemu-system-x86_64', version: '9.0', build: undefined, accelerators: [] };
+  const lines = scriptOf(found.accesses, { detected, accelerator: 'qtest', mapping }).split('\n');
   expect(lines[1]).toMatch(
     /^timeout 5 '\/opt\/my qemu\/qemu-system-x86_64' -nodefaults .* -accel qtest -bios park\.rom -chardev null,id=serial0 -m 128M -serial chardev:serial0 -qtest stdio <<'END'$/,
   );
@@ -82,4 +83,52 @@ test('a script', () => {
     'END',
     '',
   ]);
+});
+
+describe('a reset, and the level of an IRQ', () => {
+  const accesses = [outb(0x70, 0x0b), RESET, outb(0x70, 0x0c), lookAt(0x0100)];
+  const level: Found = { ...found, accesses, answers: [0x0100, 0] };
+
+  test('by the register tables', () => {
+    const lines = decoded(accesses, side.bound, registry);
+    expect(linesOf(lines)).toEqual([
+      'outb 0x70 ← 0x0b         rtc0 index B',
+      'machine reset',
+      'outb 0x70 ← 0x0c         rtc0 index C',
+      'IRQ 8                    its level',
+    ]);
+    expect(decodedAnswers(level, side.bound, registry)).toEqual(['high', 'low']);
+  });
+
+  test('in a case', () => {
+    expect(caseOf(level, 'diff/irq', 'a comment', [], side.bound.blueprint)).toBe(`// a comment
+'diff/irq'({ vcpu, machine, assert }) {
+  vcpu.outb(0x70, 0x0b);
+  machine.reset();
+  vcpu.outb(0x70, 0x0c);
+  assert.equal(machine.irq('isa0', 8).level, true, 'IRQ 8');
+},
+`);
+  });
+
+  test('in a script', () => {
+    const mapping = { args: [], devices: [], missing: {}, holes: [], chardevs: [] };
+    const detected = { command: 'qemu', version: '9.0', build: undefined, accelerators: [] };
+    const lines = scriptOf(accesses, { detected, accelerator: 'tcg', mapping }).split('\n');
+    expect(lines.slice(1, -3)).toEqual([
+      'mkfifo monitor.in monitor.out',
+      '# What was asked before is answered first.',
+      'reset() { sleep 0.2; echo system_reset >monitor.in; sleep 0.2; }',
+      '{',
+      "cat <<'END'",
+      'irq_intercept_in ioapic',
+      'outb 0x70 0xb',
+      'END',
+      'reset',
+      "cat <<'END'",
+      'outb 0x70 0xc',
+      'END',
+    ]);
+    expect(lines.at(-3)).toMatch(/^} \| timeout 5 qemu .* -monitor pipe:monitor -qtest stdio$/);
+  });
 });

@@ -1,13 +1,14 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { writeSync } from 'node:fs';
+import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import type { QemuMapping } from '../backends/qemu/command-line.ts';
-import { readAvailable } from '../backends/qemu/channel.ts';
+import { readAvailable, type Channel } from '../backends/qemu/channel.ts';
 import type { DetectedQemu } from '../backends/qemu/detect.ts';
 import { QemuProcess } from '../backends/qemu/process.ts';
 import { hostError } from '../errors.ts';
 import { messageOf } from '../thrown.ts';
-import type { Access } from './access.ts';
 import { NO_ANSWER, Pipeline } from './pipeline.ts';
 import type { Rival } from './rival.ts';
+import type { Sequence } from './sequence.ts';
 
 /** How long QEMU may leave requests unanswered, ms. */
 const BOUND = 10_000;
@@ -43,25 +44,21 @@ export class QemuRival implements Rival {
     const next = this.#next ?? this.#start();
     this.#next = undefined;
     this.#now = await next;
-    this.#pipeline = new Pipeline(this.#now.running.qtest, BOUND);
+    const { qtest, qmp } = this.#now.running;
+    const monitor = new Monitor(qmp);
+    this.#pipeline = new Pipeline(qtest, BOUND, async () => await monitor.reset());
+    await this.#guarded(this.#pipeline.ask('irq_intercept_in ioapic'));
     this.#next = this.#start();
     // It is awaited when it is its turn; until then its failure is nobody's.
     this.#next.catch(() => {});
   }
 
-  async run(accesses: readonly Access[], answers: Uint32Array): Promise<void> {
+  async run(sequence: Sequence, answers: Uint32Array): Promise<void> {
     const { running } = this.#now ?? {};
     if (running === undefined || this.#pipeline === undefined) throw new Error('begin() has not started a QEMU');
-    try {
-      await this.#pipeline.run(accesses, answers);
-      // A serial port whose pipe is full does not send.
-      for (const { poll } of running.chardevs) readAvailable(poll);
-    } catch (error) {
-      // How it has ended is part of the message.
-      for (let n = 0; n < LOOKS && !running.hasEnded && !isSilence(error); n++) await delay(LOOK_EVERY);
-      await running.end();
-      throw hostError('QEMU', running.explain(messageOf(error)), { cause: error });
-    }
+    await this.#guarded(this.#pipeline.run(sequence, answers));
+    // A serial port whose pipe is full does not send.
+    for (const { poll } of running.chardevs) readAvailable(poll);
   }
 
   elapsed(): bigint {
@@ -88,10 +85,47 @@ export class QemuRival implements Rival {
     return { running, began };
   }
 
+  /** Waits for what a QEMU is asked. What it fails of is told with how it ended. */
+  async #guarded(asked: Promise<void>): Promise<void> {
+    try {
+      await asked;
+    } catch (error) {
+      const { running } = this.#now ?? {};
+      if (running === undefined) throw error;
+      for (let n = 0; n < LOOKS && !running.hasEnded && !isSilence(error); n++) await delay(LOOK_EVERY);
+      await running.end();
+      throw hostError('QEMU', running.explain(messageOf(error)), { cause: error });
+    }
+  }
+
   async #leave(): Promise<void> {
     const now = this.#now;
     this.#now = undefined;
     if (now !== undefined) await endOf(now.running);
+  }
+}
+
+/** QEMU's monitor, by which it is reset: without blocking, for a QEMU that hangs. */
+class Monitor {
+  readonly #channel: Channel;
+  #text = '';
+
+  constructor(channel: Channel) {
+    this.#channel = channel;
+    this.#text = channel.early;
+  }
+
+  /** Comes back when the machine has been reset, which is later than when the command is answered. */
+  async reset(): Promise<void> {
+    this.#text = '';
+    writeSync(this.#channel.write, '{"execute": "qmp_capabilities"}\n{"execute": "system_reset"}\n');
+    for (const deadline = performance.now() + BOUND; !this.#text.includes('"RESET"');) {
+      const more = readAvailable(this.#channel.poll);
+      if (more === undefined) throw new Error('QEMU has closed its QMP pipe');
+      this.#text += more;
+      if (performance.now() >= deadline) throw new Error(`${NO_ANSWER} 'system_reset' within ${BOUND / 1000} s`);
+      if (more === '') await setImmediate();
+    }
   }
 }
 

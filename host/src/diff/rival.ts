@@ -1,5 +1,5 @@
-import type { Access } from './access.ts';
 import type { NativeSide } from './native-side.ts';
+import type { Sequence } from './sequence.ts';
 
 /** What the machine of ours is compared with. */
 export interface Rival {
@@ -9,8 +9,8 @@ export interface Rival {
   readonly realtime: boolean;
   /** Begins anew, as at power-on. */
   begin(): Promise<void>;
-  /** Makes the accesses; `answers` are theirs. */
-  run(accesses: readonly Access[], answers: Uint32Array): Promise<void>;
+  /** Makes the accesses; `answers` are theirs. @throws QEMU or V86 when it cannot go on. */
+  run(sequence: Sequence, answers: Uint32Array): Promise<void>;
   /** In real time: since it was started, ns. */
   elapsed(): bigint;
   end(): Promise<void>;
@@ -31,15 +31,9 @@ export class NativeRival implements Rival {
     this.#side.renew();
   }
 
-  async run(accesses: readonly Access[], answers: Uint32Array): Promise<void> {
+  async run(sequence: Sequence, answers: Uint32Array): Promise<void> {
     // Those that reset the first machine have been left out. Here they are accesses as all others.
-    let left = accesses;
-    for (let done = 0; ;) {
-      const reset = this.#side.run(left, answers.subarray(done));
-      if (reset === undefined) return;
-      done += reset + 1;
-      left = left.slice(reset + 1);
-    }
+    this.#side.run(sequence, answers);
   }
 
   elapsed(): bigint {

@@ -1,6 +1,9 @@
 import type { AnyDeviceDefinition } from '@qtest/sdk';
+import type { Mapping } from '../backends/offers.ts';
 import { mapMachine, type QemuMapping } from '../backends/qemu/command-line.ts';
 import { detectQemu, type DetectedQemu } from '../backends/qemu/detect.ts';
+import { mapMachine as mapV86, type V86Mapping } from '../backends/v86/mapping.ts';
+import { findV86, type V86Package } from '../backends/v86/package.ts';
 import { hostError } from '../errors.ts';
 import type { BoundMachine, Registry } from '../machine/bound-machine.ts';
 import type { Blueprint } from '../machine/blueprint.ts';
@@ -9,16 +12,21 @@ import { Comparison } from './compare.ts';
 import { Generator } from './generate.ts';
 import { hunt, type Hunted } from './hunt.ts';
 import { Ignored } from './ignored.ts';
+import { irqsOf } from './irqs.ts';
 import { NativeSide } from './native-side.ts';
 import { QemuRival } from './qemu-rival.ts';
 import { NativeRival, type Rival } from './rival.ts';
 import { setupOf } from './setup.ts';
 import { buildVariant, overridesOf, type MachineSource } from './source.ts';
+import { V86Rival } from './v86-rival.ts';
 
 export interface StandOptions {
   readonly source: MachineSource;
-  /** The QEMU that is compared with, as it is started; another machine of the host's when it is left out. */
-  readonly qemu: string | undefined;
+  /** What is compared with: another machine of the host's, a QEMU, by how it is started, or the v86 that one of these modules, URLs, would find. */
+  readonly other:
+    | { readonly kind: 'native' }
+    | { readonly kind: 'qemu'; readonly command: string }
+    | { readonly kind: 'v86'; readonly from: readonly string[] };
   /** The clock that was asked for. */
   readonly clock: 'virtual' | 'realtime' | undefined;
   /** Ids and types; empty for all. */
@@ -31,9 +39,17 @@ export interface StandOptions {
 
 /** The QEMU of a comparison. */
 export interface QemuSide {
+  readonly kind: 'qemu';
   readonly detected: DetectedQemu;
   readonly mapping: QemuMapping;
   readonly accelerator: 'tcg' | 'qtest';
+}
+
+/** The v86 of a comparison. */
+export interface V86Side {
+  readonly kind: 'v86';
+  readonly v86: V86Package;
+  readonly mapping: V86Mapping;
 }
 
 /** Two machines, and what is done to them. */
@@ -41,7 +57,8 @@ export interface Stand {
   readonly bound: BoundMachine;
   readonly registry: Registry;
   readonly names: readonly [string, string];
-  readonly qemu: QemuSide | undefined;
+  /** The emulator that is compared with. */
+  readonly emulator: QemuSide | V86Side | undefined;
   /** Ids of the devices that are accessed. */
   readonly devices: readonly string[];
   /** Devices that are not, and why. */
@@ -58,23 +75,29 @@ export async function standOf(options: StandOptions): Promise<Stand> {
   const makeFirst = async (): Promise<NativeSide> => new NativeSide(await buildVariant(source, overrides), registry);
   const first = await makeFirst();
   const { bound } = first;
-  const qemu = options.qemu === undefined ? undefined : await qemuOf(options.qemu, options.clock, blueprint, registry);
-  const { indices, warnings } = selectDevices(options.devices, blueprint, qemu?.mapping);
+  const emulator = await emulatorOf(options, blueprint, registry);
+  const { indices, warnings } = selectDevices(options.devices, blueprint, emulator?.mapping);
   const ignored = Ignored.of(options.ignore, bound, registry);
-  const places = new Set(indices.flatMap((index) => configPlaces(bound, index)));
-  const setup = setupOf(first, (place) => places.has(place));
-  const realtime = qemu?.accelerator === 'tcg';
-  const generator = new Generator({ bound, registry, setup, devices: indices, ignored, steps: !realtime });
+  const setup = setupOf(first, indices);
+  const realtime = emulator?.kind === 'v86' || emulator?.accelerator === 'tcg';
+  const generator = new Generator({
+    bound,
+    registry,
+    setup,
+    devices: indices,
+    ignored,
+    steps: !realtime,
+    // v86's reset is none of most of its devices.
+    resets: emulator?.kind !== 'v86',
+    irqs: irqsOf(blueprint, emulator?.mapping.missing) & ~ignored.irqs,
+  });
   const devices = indices.map((index) => blueprint.devices[index]?.id ?? '?');
   if (generator.isEmpty)
     throw hostError(
       'USAGE',
       `nothing to access: ${devices.join(', ') || 'the machine'} has no ports, memory or configuration space`,
     );
-  const rival: Rival =
-    qemu === undefined
-      ? new NativeRival('native (2)', new NativeSide(await source.build(new Map()), registry))
-      : new QemuRival(qemu.detected, qemu.mapping, realtime);
+  const rival = await rivalOf(emulator, async () => new NativeSide(await source.build(new Map()), registry));
   const paced: NativeSide[] = [];
   if (realtime) for (const _ of Comparison.PACES) paced.push(await makeFirst());
   const comparison = new Comparison({ first, rival, paced, registry, ignored });
@@ -82,13 +105,34 @@ export async function standOf(options: StandOptions): Promise<Stand> {
     bound,
     registry,
     names: ['native', rival.name],
-    qemu,
+    emulator,
     devices,
     warnings,
-    hunt: async (signal) =>
-      await hunt({ comparison, generator, setup: setup.accesses, bound, registry, seed, count, signal }),
+    hunt: async (signal) => await hunt({ comparison, generator, bound, registry, seed, count, signal }),
     end: async () => await rival.end(),
   };
+}
+
+async function rivalOf(emulator: Stand['emulator'], another: () => Promise<NativeSide>): Promise<Rival> {
+  switch (emulator?.kind) {
+    case 'qemu':
+      return new QemuRival(emulator.detected, emulator.mapping, emulator.accelerator === 'tcg');
+    case 'v86':
+      return new V86Rival(emulator.v86, emulator.mapping.settings);
+    case undefined:
+      return new NativeRival('native (2)', await another());
+  }
+}
+
+async function emulatorOf(
+  { other, clock }: StandOptions,
+  blueprint: Blueprint,
+  registry: ReadonlyMap<string, AnyDeviceDefinition>,
+): Promise<QemuSide | V86Side | undefined> {
+  if (other.kind === 'native') return undefined;
+  if (other.kind === 'qemu') return await qemuOf(other.command, clock, blueprint, registry);
+  if (clock === 'virtual') throw hostError('BACKEND', "--clock virtual: v86's devices read the wall clock");
+  return { kind: 'v86', v86: await findV86(other.from), mapping: mapV86(blueprint, registry) };
 }
 
 async function qemuOf(
@@ -104,14 +148,14 @@ async function qemuOf(
     throw hostError('BACKEND', `--clock virtual: QEMU ${version} (${command}) has no accelerator 'qtest'`);
   if (!accelerators.includes(accelerator))
     throw hostError('BACKEND', `--clock realtime: QEMU ${version} (${command}) has no accelerator 'tcg'`);
-  return { detected, mapping: mapMachine(blueprint, registry), accelerator };
+  return { kind: 'qemu', detected, mapping: mapMachine(blueprint, registry), accelerator };
 }
 
 /** Indices of the devices that are accessed. */
 function selectDevices(
   wanted: readonly string[],
   { devices }: Blueprint,
-  mapping: QemuMapping | undefined,
+  mapping: Mapping | undefined,
 ): { indices: readonly number[]; warnings: readonly string[] } {
   const missing = mapping?.missing ?? {};
   if (wanted.length === 0) {
@@ -135,12 +179,4 @@ function selectDevices(
     }
   }
   return { indices: [...indices], warnings: [] };
-}
-
-/** Where a device is in PCI configuration space. */
-function configPlaces({ bus }: BoundMachine, device: number): number[] {
-  return bus.targetsOf(device).flatMap(({ space, target }) => {
-    const base = space === 'config' ? target.locate()?.base : undefined;
-    return base === undefined ? [] : [base];
-  });
 }

@@ -30,8 +30,17 @@ export interface Reached {
   readonly device: number;
   /** The register of its table that it is; undefined when the table has none there. */
   readonly register: Register | undefined;
+  /** All registers of which it has bits: more than one where it is wider than they are. */
+  registers(): readonly RegisterPart[];
   /** `rtc0.B {PIE, 24H}`. */
   text(): string;
+}
+
+/** A register of which an access has bits. */
+export interface RegisterPart {
+  readonly register: Register;
+  /** Where its bit 0 is among the access's bits; negative when the access begins inside of it. */
+  readonly shift: number;
 }
 
 /**
@@ -107,12 +116,12 @@ export class Decoder {
     const target = io ? bus.portTarget(address, size) : bus.memory.find(address).target;
     if (target === undefined || target.device < 0) return undefined;
     if (op === OP.OUT && size === 4 && address === pci.CONFIG_ADDRESS) this.#indices.set(CONFIG, value);
-    const configured = io && (address & ~3) === pci.CONFIG_DATA ? this.#configured(address, value) : undefined;
-    return configured ?? this.at(target, address - target.base, value, op === OP.OUT || op === OP.WRITE);
+    const configured = io && (address & ~3) === pci.CONFIG_DATA ? this.#configured(address, size, value) : undefined;
+    return configured ?? this.at(target, address - target.base, value, op === OP.OUT || op === OP.WRITE, size);
   }
 
   /** What an access reaches that came to a region, at an offset of it. */
-  at(target: Target, offset: number, value: number, writes: boolean): Reached {
+  at(target: Target, offset: number, value: number, writes: boolean, size = 1): Reached {
     const { id = '?' } = this.#machine.blueprint.devices[target.device] ?? {};
     const bank = this.#bankOf(target);
     const { indexed } = bank ?? {};
@@ -120,23 +129,28 @@ export class Decoder {
       const index = value & indexed.mask;
       this.#indices.set(target.region, index);
       const selected = indexed.registers.find((register) => register.offset === index);
+      const registers = partsOf(bank, undefined, offset, size);
       return {
         device: target.device,
         register: bank?.registers.find((register) => register.offset === offset),
+        registers,
         text: () => `${id} index ${selected?.name ?? hex(index, 2)}`,
       };
     }
     const index = this.#indices.get(target.region);
+    const registers = partsOf(bank, index, offset, size);
     if (indexed !== undefined && offset === indexed.data && index !== undefined) {
       const register = indexed.registers.find((candidate) => candidate.offset === index);
-      return named(target.device, register, value, `${id}${register === undefined ? `[${hex(index, 2)}]` : ''}`);
+      const where = `${id}${register === undefined ? `[${hex(index, 2)}]` : ''}`;
+      return { ...named(target.device, register, value, where), registers };
     }
     const register = bank?.registers.find((candidate) => candidate.offset === offset);
-    return named(target.device, register, value, register === undefined ? `${target.region}+${hex(offset, 1)}` : id);
+    const where = register === undefined ? `${target.region}+${hex(offset, 1)}` : id;
+    return { ...named(target.device, register, value, where), registers };
   }
 
   /** A register of a PCI function, behind the address that was written last. */
-  #configured(port: number, value: number): Reached | undefined {
+  #configured(port: number, size: number, value: number): Reached | undefined {
     const selected = this.#indices.get(CONFIG) ?? 0;
     if (selected < ENABLE) return undefined;
     const at = (((selected & 0xff_ff00) << 4) | (selected & 0xff) | (port & 3)) >>> 0;
@@ -144,13 +158,10 @@ export class Decoder {
     const device = target === undefined ? undefined : this.#machine.blueprint.devices[target.device];
     if (target === undefined || device === undefined) return undefined;
     const offset = at - target.base;
-    const register = this.#bankOf(target)?.registers.find((candidate) => candidate.offset === offset);
-    return named(
-      target.device,
-      register,
-      value,
-      register === undefined ? `${target.region}+${hex(offset, 1)}` : device.id,
-    );
+    const bank = this.#bankOf(target);
+    const register = bank?.registers.find((candidate) => candidate.offset === offset);
+    const where = register === undefined ? `${target.region}+${hex(offset, 1)}` : device.id;
+    return { ...named(target.device, register, value, where), registers: partsOf(bank, undefined, offset, size) };
   }
 
   #bankOf(target: Target): RegisterBank | undefined {
@@ -160,7 +171,34 @@ export class Decoder {
   }
 }
 
-function named(device: number, register: Register | undefined, value: number, where: string): Reached {
+/** The registers of which an access has bits. `index` is what the index of a pair holds. */
+function partsOf(
+  bank: RegisterBank | undefined,
+  index: number | undefined,
+  offset: number,
+  size: number,
+): Reached['registers'] {
+  return () => {
+    const { registers = [], indexed } = bank ?? {};
+    const selected = indexed?.registers.find((register) => register.offset === index);
+    const placed = [
+      ...registers
+        .filter((register) => selected === undefined || register.offset !== indexed?.data)
+        .map((register) => ({ register, at: register.offset })),
+      ...(indexed === undefined || selected === undefined ? [] : [{ register: selected, at: indexed.data }]),
+    ];
+    return placed
+      .map(({ register, at }) => ({ register, shift: 8 * (at - offset) }))
+      .filter(({ register, shift }) => shift > -register.width && shift < 8 * size);
+  };
+}
+
+function named(
+  device: number,
+  register: Register | undefined,
+  value: number,
+  where: string,
+): Omit<Reached, 'registers'> {
   return {
     device,
     register,

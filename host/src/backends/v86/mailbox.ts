@@ -71,8 +71,12 @@ export class Mailbox {
     return new SharedArrayBuffer(BYTES_OFFSET + BLOCK);
   }
 
-  /** The VCPU's side: makes a request, waits for the answer, and gives its value. @throws V86 when the emulator threw, or is gone. */
-  ask({ kind, size = 0, address = 0, value = 0 }: Request): number {
+  /**
+   * The VCPU's side: makes a request, waits for the answer, and gives its value.
+   * @param bound how long it waits, ms, where nobody else would end the wait.
+   * @throws V86 when the emulator threw, is gone, or has not answered within the bound.
+   */
+  ask({ kind, size = 0, address = 0, value = 0 }: Request, bound?: number): number {
     const { words } = this;
     words[WORD.KIND] = kind;
     words[WORD.SIZE] = size;
@@ -80,13 +84,23 @@ export class Mailbox {
     words[WORD.VALUE] = value;
     const mine = Atomics.add(words, WORD.ASKED, 1) + 1;
     Atomics.notify(words, WORD.ASKED);
+    const deadline = bound === undefined ? Infinity : performance.now() + bound;
     for (let seen; (seen = Atomics.load(words, WORD.ANSWERED)) !== mine;) {
       if (Atomics.load(words, WORD.ENDED) !== 0) throw hostError('V86', 'the thread of v86 has ended');
-      Atomics.wait(words, WORD.ANSWERED, seen, RECHECK);
+      const woken = Atomics.wait(words, WORD.ANSWERED, seen, RECHECK);
+      if (woken === 'timed-out' && bound !== undefined && performance.now() >= deadline)
+        throw hostError('V86', `v86 has not answered within ${bound / 1000} s`);
     }
     const answer = words[WORD.VALUE] ?? 0;
     if (words[WORD.THREW] === 0) return answer;
     throw hostError('V86', `v86 threw: ${Buffer.from(this.bytes.slice(0, answer)).toString('utf8')}`);
+  }
+
+  /** Levels of the IRQs, a bit each. */
+  get levels(): number {
+    let levels = 0;
+    for (let irq = 0; irq < IRQS; irq++) if (this.level(irq)) levels |= 1 << irq;
+    return levels;
   }
 
   level(irq: number): boolean {
