@@ -1,3 +1,4 @@
+import type { Decoder, Reached, RegisterPart } from '../vcpu/decode.ts';
 import { OP, type TraceEntry } from '../vcpu/trace.ts';
 
 /** An access, or a step of the clock, as a trace has it; or what a sequence has beside them. What is in `value` of a read is of no account. */
@@ -24,6 +25,22 @@ export function isWrite({ op }: Access): boolean {
 /** It reaches a device, by a port or by memory. */
 export function reachesDevice(access: Access): boolean {
   return isRead(access) || isWrite(access);
+}
+
+/** What an access reaches: what its first byte does at which something answers. */
+export function reachedBy(decoder: Decoder, access: Access): Reached | undefined {
+  if (!reachesDevice(access)) return undefined;
+  const { op, size, address, value } = access;
+  for (let skipped = 0; skipped < size; skipped++) {
+    const shift = 8 * skipped;
+    const part = { op, size: size - skipped, address: address + skipped, value: value >>> shift };
+    const reached = decoder.next(part);
+    if (reached === undefined) continue;
+    const registers = (): readonly RegisterPart[] =>
+      reached.registers().map((one) => ({ ...one, shift: one.shift + shift }));
+    return skipped === 0 ? reached : { ...reached, registers };
+  }
+  return undefined;
 }
 
 /** The bits of an access. */

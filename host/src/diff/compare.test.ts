@@ -136,6 +136,12 @@ describe('two machines', () => {
       (await comparison(OTHER_RAM, { ignore }).replay([outb(0x70, 0x40), wide])).difference;
     expect(await ignored(['RAM_40/0x5a'])).toBeUndefined();
     expect(await ignored(['RAM_40/0x52'])).toMatchObject({ answers: [0x00ff, 0x5aff] });
+    // One that begins where nothing is: its last byte is the register.
+    const before = { op: OP.IN, size: 4, address: 0x6e, value: 0 };
+    const inFront = async (ignore: string[]): Promise<Difference | undefined> =>
+      (await comparison(OTHER_RAM, { ignore }).replay([outb(0x70, 0x40), before])).difference;
+    expect(await inFront(['RAM_40/0x5a'])).toBeUndefined();
+    expect(await inFront(['RAM_40/0x52'])).toMatchObject({ answers: [0x00ff_ffff, 0x5aff_ffff] });
   });
 
   test('that differ in the level of an IRQ', async () => {

@@ -2,7 +2,7 @@ import { isQtestError } from '@qtest/sdk';
 import type { Registry } from '../machine/bound-machine.ts';
 import { Decoder, type Reached } from '../vcpu/decode.ts';
 import { OP } from '../vcpu/trace.ts';
-import { ALSO, allOnes, reachesDevice, type Access } from './access.ts';
+import { ALSO, allOnes, reachedBy, type Access } from './access.ts';
 import { shifted, type Ignored } from './ignored.ts';
 import type { NativeSide } from './native-side.ts';
 import type { Rival } from './rival.ts';
@@ -210,8 +210,7 @@ export class Comparison {
         at.index = 0;
         continue;
       }
-      const access = sequence.at(at.index++);
-      reached = reachesDevice(access) ? this.#decoder.next(access) : undefined;
+      reached = reachedBy(this.#decoder, sequence.at(at.index++));
     }
     return reached;
   }

@@ -298,9 +298,33 @@ function reachesOf(
   return reaches;
 }
 
+/**
+ * Ports of what a PC's board has, and a machine of ours need not have: DMA controllers and their pages, port 92, APM, the coprocessor's,
+ * disks, floppy disks.
+ */
+const BOARD: readonly (readonly [first: number, last: number])[] = [
+  ...([
+    [0x00, 0x1f],
+    [0x7e, 0x92],
+    [0xb2, 0xb3],
+    [0xc0, 0xdf],
+    [0xf0, 0xff],
+  ] as const),
+  ...([
+    [0x170, 0x177],
+    [0x1f0, 0x1f7],
+    [0x376, 0x377],
+    [0x3f0, 0x3f7],
+  ] as const),
+];
+
 /** Ports beside a region at which nothing answers, as many as an access that touches the region may touch of them. */
 function freeAround({ bus }: BoundMachine, base: number, size: number): Span['free'] {
-  const isFree = (port: number): boolean => port >= 0 && port < IO_PORTS && bus.io.find(port).device < 0;
+  const isFree = (port: number): boolean =>
+    port >= 0 &&
+    port < IO_PORTS &&
+    bus.io.find(port).device < 0 &&
+    !BOARD.some(([first, last]) => port >= first && port <= last);
   const count = (port: (n: number) => number): number => [0, 1, 2].findIndex((n) => !isFree(port(n)));
   const most = (found: number): number => (found < 0 ? 3 : found);
   return { before: most(count((n) => base - 1 - n)), after: most(count((n) => base + size + n)) };

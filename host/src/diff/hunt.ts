@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { Random } from '../contract/random.ts';
 import { Decoder, describeTarget } from '../vcpu/decode.ts';
 import type { BoundMachine, Registry } from '../machine/bound-machine.ts';
-import { ALSO, isRead, lookAt, lowestIrq, reachesDevice, type Access } from './access.ts';
+import { ALSO, isRead, lookAt, lowestIrq, reachedBy, reachesDevice, type Access } from './access.ts';
 import type { Comparison, Counts, Difference } from './compare.ts';
 import type { Generator } from './generate.ts';
 import { NO_ANSWER } from './pipeline.ts';
@@ -123,7 +123,7 @@ async function confirm(
     shown,
     {
       head: Math.min(generator.setupLength, shown.length - 1),
-      owners: shown.map((access) => (reachesDevice(access) ? decoder.next(access)?.device : undefined)),
+      owners: shown.map((access) => reachedBy(decoder, access)?.device),
       keepsLast: !wanted.fails,
       tries: failure?.includes(NO_ANSWER) === true ? TRIES.hangs : TRIES.usual,
     },
@@ -165,8 +165,7 @@ function lastReached({ bound, registry }: HuntOptions, accesses: readonly Access
   if (last === undefined || !reachesDevice(last)) return `${last?.op} ${last?.value}`;
   const decoder = new Decoder(bound, registry);
   const reached = accesses
-    .filter(reachesDevice)
-    .map((access) => decoder.next({ ...access, value: isRead(access) ? 0 : access.value }))
+    .map((access) => reachedBy(decoder, { ...access, value: isRead(access) ? 0 : access.value }))
     .at(-1);
   return `${describeTarget(last)} ${reached?.text() ?? ''}`;
 }

@@ -5,7 +5,7 @@ import { shellQuote } from '../report/format.ts';
 import { accessName, Decoder, describeAccess, describeTarget } from '../vcpu/decode.ts';
 import { OP } from '../vcpu/trace.ts';
 import { formatNanoseconds } from '@qtest/sdk';
-import { ALSO, isRead, isWrite, lowestIrq, reachesDevice, stepOf, type Access } from './access.ts';
+import { ALSO, isRead, isWrite, lowestIrq, reachedBy, reachesDevice, stepOf, type Access } from './access.ts';
 import type { Found } from './hunt.ts';
 import { requestOf } from './pipeline.ts';
 import type { QemuSide } from './stand.ts';
@@ -29,7 +29,7 @@ export function decoded(accesses: readonly Access[], bound: BoundMachine, regist
     if (access.op === ALSO.IRQS) return { access: irqName(access), reaches: 'its level' };
     return {
       access: isRead(access) ? describeTarget(access) : describeAccess(access),
-      reaches: decoder.next({ ...access, value: isRead(access) ? 0 : access.value })?.text() ?? '',
+      reaches: reachedBy(decoder, { ...access, value: isRead(access) ? 0 : access.value })?.text() ?? '',
     };
   });
 }
@@ -45,9 +45,9 @@ export function decodedAnswers(
   return answers.map((value) => {
     if (last?.op === ALSO.IRQS) return value === 0 ? 'low' : 'high';
     const decoder = new Decoder(bound, registry);
-    const texts = accesses
-      .filter(reachesDevice)
-      .map((access) => decoder.next(access === last ? { ...access, value } : access)?.text() ?? '');
+    const texts = accesses.map(
+      (access) => reachedBy(decoder, access === last ? { ...access, value } : access)?.text() ?? '',
+    );
     const fields = /\{.*\}$/.exec(texts.at(-1) ?? '')?.[0] ?? '';
     return `${hex(value, 2 * (last?.size ?? 1))}  ${fields}`.trimEnd();
   });
