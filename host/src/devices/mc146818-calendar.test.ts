@@ -150,6 +150,23 @@ describe('advance', () => {
 });
 
 describe('normalise', () => {
+  test.each([
+    // Seconds, minutes, hours, day, month, year, century; what comes of them. QEMU 7.2 does so.
+    { bytes: [0xc0, 0x59, 0x23, 0x31, 0x12, 0x23, 0x20], becomes: '2023-12-31 23:58:59' },
+    { bytes: [0x00, 0xff, 0x23, 0x31, 0x12, 0x23, 0x20], becomes: '2023-12-31 22:59:00' },
+    { bytes: [0x00, 0x00, 0x92, 0x31, 0x12, 0x23, 0x20], becomes: '2023-12-31 12:00:00' },
+    { bytes: [0x00, 0x00, 0x00, 0xc1, 0x12, 0x23, 0x20], becomes: '2023-11-29 00:00:00' },
+    { bytes: [0x00, 0x00, 0x00, 0x01, 0xff, 0x23, 0x20], becomes: '2022-11-01 00:00:00' },
+  ])('takes bytes from 0xc0 on as −1, $bytes', ({ bytes, becomes }) => {
+    const [second = 0, minute = 0, hour = 0, day = 0, month = 0, year = 0, century = 0] = bytes;
+    const cells = cellsOf(second, 0, minute, 0, hour, 0, 0, day, month, year);
+    cells.set(0x32, century);
+    const time = normalise(readTime(cells, H24, GREGORIAN));
+    const two = (value: number): string => String(value).padStart(2, '0');
+    const date = `${time.year}-${two(time.month)}-${two(time.day)}`;
+    expect(`${date} ${two(time.hour)}:${two(time.minute)}:${two(time.second)}`).toBe(becomes);
+  });
+
   test('is what Date.UTC does with the same fields', () => {
     const field = fc.integer({ min: 0, max: 255 });
     fc.assert(

@@ -203,15 +203,22 @@ export function normalise(time: DateTime): DateTime {
   };
 }
 
-/** What the bytes stand for. */
+/** What the bytes stand for. QEMU takes what would be "any" in an alarm as −1 (hw/rtc/mc146818rtc.c, rtc_from_bcd), and no PM in 24 hours. */
 export function readTime(cells: StateArray, b: number, rules: CalendarRules): DateTime {
+  const isQemu = rules.calendar === 'gregorian';
+  const read = (index: number): number => {
+    const byte = cells.get(index);
+    return isQemu && byte >= ALARM_ANY ? -1 : fromByte(byte, b);
+  };
+  const century = hasCentury(rules) ? read(rules.centuryByte) : 20;
+  const hour = cells.get(HOURS.offset);
   return {
-    year: yearOf(cells, b, rules),
-    month: fromByte(cells.get(MONTH.offset), b),
-    day: fromByte(cells.get(DAY_OF_MONTH.offset), b),
-    hour: fromHour(cells.get(HOURS.offset), b),
-    minute: fromByte(cells.get(MINUTES.offset), b),
-    second: fromByte(cells.get(SECONDS.offset), b),
+    year: century * 100 + read(YEAR.offset),
+    month: read(MONTH.offset),
+    day: read(DAY_OF_MONTH.offset),
+    hour: fromHour(isQemu && B['24H'].test(b) ? hour & ~PM : hour, b),
+    minute: read(MINUTES.offset),
+    second: read(SECONDS.offset),
   };
 }
 
