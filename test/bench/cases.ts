@@ -20,6 +20,16 @@ function inb({ vcpu, clock }: CaseContext): number {
   });
 }
 
+/** `inb` on an emulator: few of them, for each is a round trip. */
+function roundTrip({ vcpu }: CaseContext): number {
+  vcpu.outb(INDEX, rtc.B.offset);
+  return timed(200, (n) => {
+    let sum = 0;
+    for (let i = 0; i < n; i++) sum += vcpu.inb(DATA);
+    return sum;
+  });
+}
+
 /** The same after the accesses of every device have gone through the same call. */
 function inbAfterAll(context: CaseContext): number {
   const { vcpu, clock } = context;
@@ -92,6 +102,7 @@ export default definePlugin({
   run: {
     inb,
     'inb-after-all': inbAfterAll,
+    'round-trip': roundTrip,
     'inb-two': { run: inbOfTwo, vcpus: 2 },
     'inb-realtime': { run: inb, clock: 'realtime' },
     interrupts,

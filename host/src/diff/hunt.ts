@@ -18,7 +18,7 @@ const SLACK = 1000;
 const SHOWS = 3;
 
 /** Sequences that are tried to shrink one; where QEMU hangs, each takes as long as it is waited for. */
-const TRIES = { usual: 400, hangs: 20 } as const;
+const TRIES = { usual: 400, hangs: 80 } as const;
 
 /** Accesses between two looks at the answers: on machines of the host, to begin a batch costs as much as a thousand accesses. */
 const BATCH = { realtime: 10_000, virtual: EPISODE } as const;

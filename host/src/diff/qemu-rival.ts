@@ -10,8 +10,11 @@ import { NO_ANSWER, Pipeline } from './pipeline.ts';
 import type { Rival } from './rival.ts';
 import type { Sequence } from './sequence.ts';
 
-/** How long QEMU may leave requests unanswered, ms. */
+/** How long QEMU may leave requests unanswered, ms; and once it has, while it is looked for what it hangs of. */
 const BOUND = 10_000;
+const SHORT_BOUND = 2_000;
+/** How long after the last access it may come to hang, ms: in a timer. */
+const LATE = 30;
 
 /** How often, and how far apart, ms, it is looked whether a QEMU that has closed its pipe has ended. */
 const LOOKS = 100;
@@ -32,6 +35,8 @@ export class QemuRival implements Rival {
   #now: Started | undefined;
   #pipeline: Pipeline | undefined;
   #next: Promise<Started> | undefined;
+  /** One has hung. */
+  #hangs = false;
 
   constructor(qemu: DetectedQemu, mapping: QemuMapping, realtime: boolean) {
     this.#qemu = qemu;
@@ -46,7 +51,7 @@ export class QemuRival implements Rival {
     this.#now = await next;
     const { qtest, qmp } = this.#now.running;
     const monitor = new Monitor(qmp);
-    this.#pipeline = new Pipeline(qtest, BOUND, async () => await monitor.reset());
+    this.#pipeline = new Pipeline(qtest, this.#hangs ? SHORT_BOUND : BOUND, async () => await monitor.reset());
     await this.#guarded(this.#pipeline.ask('irq_intercept_in ioapic'));
     this.#next = this.#start();
     // It is awaited when it is its turn; until then its failure is nobody's.
@@ -57,6 +62,10 @@ export class QemuRival implements Rival {
     const { running } = this.#now ?? {};
     if (running === undefined || this.#pipeline === undefined) throw new Error('begin() has not started a QEMU');
     await this.#guarded(this.#pipeline.run(sequence, answers));
+    if (this.#hangs) {
+      await delay(LATE);
+      await this.#guarded(this.#pipeline.ask('endianness'));
+    }
     // A serial port whose pipe is full does not send.
     for (const { poll } of running.chardevs) readAvailable(poll);
   }
@@ -92,6 +101,7 @@ export class QemuRival implements Rival {
     } catch (error) {
       const { running } = this.#now ?? {};
       if (running === undefined) throw error;
+      if (isSilence(error)) this.#hangs = true;
       for (let n = 0; n < LOOKS && !running.hasEnded && !isSilence(error); n++) await delay(LOOK_EVERY);
       await running.end();
       throw hostError('QEMU', running.explain(messageOf(error)), { cause: error });
