@@ -6,18 +6,71 @@ import { HAS_QEMU, NEEDS_QEMU, processesWith } from './support/qemu.ts';
 import { jsonReport, statuses } from './support/report.ts';
 import type { Ended } from './support/run.ts';
 
+interface DiffDifference {
+  readonly accesses: readonly { readonly access: string; readonly reaches: string }[];
+  readonly answers: readonly number[];
+  readonly decoded: readonly string[];
+  readonly requests: readonly string[];
+  readonly script: string | null;
+  readonly case: string;
+}
+
 interface DiffReport {
+  readonly backends: readonly string[];
   readonly counts: { readonly accesses: number; readonly answers: number };
   readonly devices: readonly string[];
-  readonly difference: null | {
-    readonly accesses: readonly { readonly access: string; readonly reaches: string }[];
-    readonly answers: readonly number[];
-    readonly decoded: readonly string[];
-    readonly requests: readonly string[];
-    readonly script: string | null;
-    readonly case: string;
-  };
+  readonly difference: DiffDifference | null;
 }
+
+/** A device in the place of QEMU's RTC: a reset clears its cell 0x40, and its cell 0x41 is the level of IRQ 8. */
+const FORGETFUL = `
+import { bytes, defineDevice, definePlugin, register } from '@qtest/sdk';
+
+const registers = ['INDEX', 'DATA'].map((name, offset) => register(name, { offset }));
+const cells = [register('KEPT', { offset: 0x40 }), register('LEVEL', { offset: 0x41 })];
+
+const forgetful = defineDevice(
+  {
+    type: 'forgetful',
+    description: 'the RAM of an RTC, with faults',
+    bus: 'isa',
+    state: { index: 'u8', cells: bytes(128) },
+    outputs: { irq: {} },
+    regions: () => ({ ports: { space: 'io', base: 0x70, size: 2 } }),
+    registers: { ports: { registers, indexed: { index: 0, data: 1, mask: 0x7f, registers: cells } } },
+  },
+  {
+    reset: ({ state }) => state.cells.set(0x40, 0),
+    updateIrq: ({ state, out }) => out.irq.set(state.cells.get(0x41) !== 0),
+    regions: {
+      ports: {
+        read: ({ state }, offset) => (offset === 0 ? 0xff : state.cells.get(state.index)),
+        write({ state, out }, offset, value) {
+          if (offset === 0) state.index = value & 0x7f;
+          else if (state.index === 0x40 || state.index === 0x41) state.cells.set(state.index, value);
+          out.irq.set(state.cells.get(0x41) !== 0);
+        },
+      },
+    },
+  },
+);
+
+export default definePlugin({
+  name: 'forgetful',
+  description: 'has faults',
+  devices: [forgetful],
+  init(machine) {
+    const isa = machine.add('isa-bus');
+    const device = machine.add(forgetful, { bus: isa });
+    machine.connect(machine.output(device, 'irq'), machine.line(isa, 9));
+    machine.qemu({ args: [], provides: [device] });
+  },
+  run: {
+    nothing() {},
+    // CASE
+  },
+});
+`;
 
 function diffReport({ stdout }: Ended): DiffReport {
   const report: DiffReport = JSON.parse(stdout);
@@ -107,7 +160,16 @@ describe('two machines of the host', () => {
   });
 
   test('and that difference is known', async () => {
-    const set = ['--set', 'rtc0.periodicFlag=always', '--ignore', 'rtc0/C/PF', '--ignore', 'C/IRQF'];
+    const set = [
+      '--set',
+      'rtc0.periodicFlag=always',
+      '--ignore',
+      'rtc0/C/PF',
+      '--ignore',
+      'C/IRQF',
+      '--ignore',
+      'IRQ8',
+    ];
     const ended = await qtest(['diff', '--device', 'rtc0', ...set, '--count', '50000']);
     expect(ended.stdout).toMatch(/No difference\.\n.* with a known difference/);
     expect(ended.code).toBe(0);
@@ -165,6 +227,65 @@ describe.skipIf(!HAS_QEMU)(`QEMU (${NEEDS_QEMU})`, () => {
     expect(processesWith(broken.path)).toEqual([]);
   });
 
+  describe('a device that is otherwise', () => {
+    const forgetful = project(undefined, { 'forgetful.ts': FORGETFUL });
+    const found = async (...ignore: string[]): Promise<DiffDifference> => {
+      const ignored = ['INDEX', 'DATA', ...ignore].flatMap((name) => ['--ignore', name]);
+      const ended = await forgetful.qtest([
+        'diff',
+        '--backend',
+        'qemu',
+        '--plugin',
+        './forgetful.ts',
+        ...ignored,
+        '--json',
+      ]);
+      const { difference } = diffReport(ended);
+      if (difference === null) throw new Error(`nothing was found: ${ended.stdout}`);
+      return difference;
+    };
+    const outcome = async (text: string): Promise<readonly string[]> => {
+      forgetful.write({
+        'case.ts': FORGETFUL.replace('// CASE', text).replace("name: 'forgetful'", "name: 'case'"),
+      });
+      const run = async (backend: string): Promise<readonly string[]> =>
+        statuses(
+          jsonReport(await forgetful.qtest(['--plugin', './case.ts', '-t', 'diff/*', '--backend', backend, '--json'])),
+        );
+      return [...(await run('native')), ...(await run('qemu'))];
+    };
+    const answersOf = (script: string | null): readonly string[] =>
+      spawnSync('/bin/sh', ['-c', script ?? ''], { cwd: forgetful.path, encoding: 'utf8' })
+        .stdout.split('\n')
+        .filter((line) => line !== '');
+
+    test('after a reset', async () => {
+      const { accesses, answers, script, case: text } = await found('IRQ9', 'LEVEL');
+      expect(accesses.map(({ access }) => access)).toEqual([
+        'outb 0x70 ← 0x40',
+        expect.stringMatching(/^outb 0x71 ← 0x/),
+        'machine reset',
+        'inb 0x71',
+      ]);
+      expect(answers[0]).toBe(0);
+      expect(answersOf(script)).toEqual(['OK', 'OK', `OK 0x${answers[1]?.toString(16).padStart(4, '0')}`]);
+      expect(await outcome(text)).toEqual(['case diff/seed-1: pass', 'case diff/seed-1: fail']);
+    });
+
+    test('by the level of its IRQ', async () => {
+      const { accesses, answers, decoded, script, case: text } = await found('KEPT', 'LEVEL/0xfe');
+      expect(accesses.map(({ access }) => access)).toEqual([
+        'outb 0x70 ← 0x41',
+        expect.stringMatching(/^outb 0x71 ← 0x/),
+        'IRQ 9',
+      ]);
+      expect(answers).toEqual([0x0200, 0]);
+      expect(decoded).toEqual(['high', 'low']);
+      expect(answersOf(script)).toEqual(['OK', 'OK', 'OK']);
+      expect(await outcome(text)).toEqual(['case diff/seed-1: pass', 'case diff/seed-1: fail']);
+    });
+  });
+
   test('a device in which there is none', async () => {
     const ended = await broken.qtest(['diff', '--backend', 'qemu', '--device', 'ib700', '--count', '3000', '--json']);
     expect(ended.code).toBe(0);
@@ -180,6 +301,32 @@ describe.skipIf(!HAS_QEMU)(`QEMU (${NEEDS_QEMU})`, () => {
     expect(ended.stdout).toMatch(/native +goes on\n +qemu +QEMU has closed its qtest pipe/);
     expect(ended.stdout).toContain('it died of SIGABRT');
     expect(ended.stdout).toMatch(/A difference, in 1 access of/);
+  });
+});
+
+describe('v86', () => {
+  const { qtest } = project('v86');
+
+  test('a difference is found, and the case shows it', async () => {
+    const args = ['diff', '--backend', 'v86', '--device', 'i8259', '--count', '2000'];
+    const ended = await qtest([...args, '--json']);
+    expect(ended).toMatchObject({ code: 1, stderr: '' });
+    const { backends, difference } = diffReport(ended);
+    expect(backends).toEqual(['native', 'v86']);
+    // src/rust/cpu/pic.rs: its masks are not 0 at power-on.
+    expect(difference?.accesses.at(-1)?.reaches).toMatch(/^pic\d\./);
+    expect(difference?.accesses.length).toBeLessThanOrEqual(3);
+    expect(difference?.script).toBeNull();
+    expect(difference?.case).toContain('v86 answers');
+  });
+
+  test('what it does not have', async () => {
+    const apic = await qtest(['diff', '--backend', 'v86', '--device', 'edu']);
+    expect(apic).toMatchObject({ code: 2, stdout: '' });
+    expect(apic.stderr).toContain("--device 'edu': v86 cannot offer 'edu0' (edu)");
+    const clock = await qtest(['diff', '--backend', 'native,v86', '--clock', 'virtual']);
+    expect(clock).toMatchObject({ code: 2, stdout: '' });
+    expect(clock.stderr).toContain("--clock virtual: v86's devices read the wall clock");
   });
 });
 
@@ -199,6 +346,7 @@ describe('what cannot be done', () => {
       says: /--device 'mc146818': the machine has no such device\. Did you mean 'mc146818rtc'/,
     },
     { args: ['--device', 'isa-bus', '--machine', 'isapc'], says: /nothing to access: isa0 has no ports/ },
+    { args: ['--ignore', 'D/0x100'], says: /--ignore 'D\/0x100': D has the bits 0xff alone/ },
     {
       args: ['--ignore', 'D/VRTX'],
       says: /--ignore 'D\/VRTX': no device of the machine has it.* Did you mean 'D\/VRT'/,

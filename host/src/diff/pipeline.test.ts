@@ -72,6 +72,13 @@ test('says what was not answered, by a QEMU that hangs and by one that has gone'
   const run = async (): Promise<void> =>
     await new Pipeline(qemu.channel, BOUND).run(Sequence.of([outb(0x70, 0), inb(0x71)]), new Uint32Array(2));
   await expect(run()).rejects.toThrow("QEMU has not answered 'inb 0x71' within 0.3 s, after 'outb 0x70 0x0'");
+  // What has been answered before is told too.
+  qemu.answer('OK\n');
+  const pipeline = new Pipeline(qemu.channel, BOUND);
+  await pipeline.run(Sequence.of([outb(0x70, 7), lookAt(1)]), new Uint32Array(2));
+  await expect(pipeline.ask('endianness')).rejects.toThrow(
+    "QEMU has not answered 'endianness' within 0.3 s, after 'outb 0x70 0x7'",
+  );
   qemu.hangUp();
   await expect(run()).rejects.toThrow(/^QEMU has closed its qtest pipe/);
 });

@@ -73,6 +73,8 @@ export class Pipeline {
   #unanswered = 0;
   /** Levels of the IRQs, a bit each. */
   #levels = 0;
+  /** The last requests of the exchange before. */
+  #answered: readonly string[] = [];
 
   constructor(channel: Pick<Channel, 'write' | 'poll'>, bound: number, reset: () => Promise<void> = async () => {}) {
     this.#channel = channel;
@@ -107,6 +109,10 @@ export class Pipeline {
       const access = sequence.at(index);
       return access.op === ALSO.RESET ? flush : requestOf(access);
     };
+    const requestsBefore = (end: number): string[] =>
+      Array.from({ length: Math.min(SHOWN, end - from) }, (_, n) => asked(end - n - 1))
+        .toReversed()
+        .filter((request) => request !== '');
     let sent = from;
     let got = this.#look(sequence, answers, from, to);
     let sliceEnd = performance.now() + SLICE;
@@ -121,11 +127,8 @@ export class Pipeline {
         continue;
       }
       if (now >= deadline) {
-        const last = Array.from(
-          { length: Math.min(SHOWN, got - from) },
-          (_, n) => `'${asked(got - n - 1)}'`,
-        ).toReversed();
-        const after = last.length === 0 ? '' : `, after ${last.join(', ')}`;
+        const last = [...this.#answered, ...requestsBefore(got)].slice(-SHOWN);
+        const after = last.length === 0 ? '' : `, after ${last.map((request) => `'${request}'`).join(', ')}`;
         throw new Error(`${NO_ANSWER} '${asked(got)}' within ${this.#bound / 1000} s${after}`);
       }
       if (now >= sliceEnd) {
@@ -134,6 +137,7 @@ export class Pipeline {
       }
       Atomics.wait(SLEEP, 0, 0, NAP);
     }
+    this.#answered = requestsBefore(to);
   }
 
   /** Sends what the window takes, from a request on; gives the first that is left. */

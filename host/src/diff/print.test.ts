@@ -118,7 +118,7 @@ describe('a reset, and the level of an IRQ', () => {
     expect(lines.slice(1, -3)).toEqual([
       'mkfifo monitor.in monitor.out',
       '# What was asked before is answered first.',
-      'reset() { sleep 0.2; echo system_reset >monitor.in; sleep 0.2; }',
+      'reset() { sleep 0.5; echo system_reset >monitor.in; sleep 0.5; }',
       '{',
       "cat <<'END'",
       'irq_intercept_in ioapic',

@@ -82,7 +82,7 @@ export function scriptOf(
     rom,
     'mkfifo monitor.in monitor.out',
     '# What was asked before is answered first.',
-    'reset() { sleep 0.2; echo system_reset >monitor.in; sleep 0.2; }',
+    'reset() { sleep 0.5; echo system_reset >monitor.in; sleep 0.5; }',
     '{',
     ...heredoc(first),
     ...others.flatMap((part) => ['reset', ...heredoc(part)]),

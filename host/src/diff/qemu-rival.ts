@@ -13,8 +13,8 @@ import type { Sequence } from './sequence.ts';
 /** How long QEMU may leave requests unanswered, ms; and once it has, while it is looked for what it hangs of. */
 const BOUND = 10_000;
 const SHORT_BOUND = 2_000;
-/** How long after the last access it may come to hang, ms: in a timer. */
-const LATE = 30;
+/** How long after the last access it may come to hang or to die, ms: in a timer, of which an edu's DMA takes 100 ms. */
+const LATE = 150;
 
 /** How often, and how far apart, ms, it is looked whether a QEMU that has closed its pipe has ended. */
 const LOOKS = 100;
@@ -35,8 +35,8 @@ export class QemuRival implements Rival {
   #now: Started | undefined;
   #pipeline: Pipeline | undefined;
   #next: Promise<Started> | undefined;
-  /** One has hung. */
-  #hangs = false;
+  /** One has hung, or died. */
+  #fails = false;
 
   constructor(qemu: DetectedQemu, mapping: QemuMapping, realtime: boolean) {
     this.#qemu = qemu;
@@ -51,7 +51,7 @@ export class QemuRival implements Rival {
     this.#now = await next;
     const { qtest, qmp } = this.#now.running;
     const monitor = new Monitor(qmp);
-    this.#pipeline = new Pipeline(qtest, this.#hangs ? SHORT_BOUND : BOUND, async () => await monitor.reset());
+    this.#pipeline = new Pipeline(qtest, this.#fails ? SHORT_BOUND : BOUND, async () => await monitor.reset());
     await this.#guarded(this.#pipeline.ask('irq_intercept_in ioapic'));
     this.#next = this.#start();
     // It is awaited when it is its turn; until then its failure is nobody's.
@@ -62,7 +62,7 @@ export class QemuRival implements Rival {
     const { running } = this.#now ?? {};
     if (running === undefined || this.#pipeline === undefined) throw new Error('begin() has not started a QEMU');
     await this.#guarded(this.#pipeline.run(sequence, answers));
-    if (this.#hangs) {
+    if (this.#fails) {
       await delay(LATE);
       await this.#guarded(this.#pipeline.ask('endianness'));
     }
@@ -101,7 +101,7 @@ export class QemuRival implements Rival {
     } catch (error) {
       const { running } = this.#now ?? {};
       if (running === undefined) throw error;
-      if (isSilence(error)) this.#hangs = true;
+      this.#fails = true;
       for (let n = 0; n < LOOKS && !running.hasEnded && !isSilence(error); n++) await delay(LOOK_EVERY);
       await running.end();
       throw hostError('QEMU', running.explain(messageOf(error)), { cause: error });

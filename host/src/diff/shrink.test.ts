@@ -57,6 +57,17 @@ describe('shrink', () => {
     expect(accesses).toEqual(minimal);
   });
 
+  test('tries it without all reads first, then', async () => {
+    const lengths: number[] = [];
+    const given = [inb(1), outb(0x10, 1), inb(2), inb(3), outb(0x11, 1)];
+    const hangs = async (candidate: readonly Access[]): Promise<readonly Access[]> => {
+      lengths.push(candidate.length);
+      return candidate;
+    };
+    await shrink(given, { head: 0, owners: [], keepsLast: false, tries: 2 }, hangs);
+    expect(lengths).toEqual([5, 2]);
+  });
+
   test('stops when it has tried enough', async () => {
     const { accesses, tries } = await shrink(hidden, { head: 0, owners, keepsLast: true, tries: 12 }, faulty);
     expect(tries).toBe(12);

@@ -1,4 +1,4 @@
-import { isWrite, type Access } from './access.ts';
+import { isRead, isWrite, type Access } from './access.ts';
 
 export interface Shrunk {
   readonly accesses: readonly Access[];
@@ -38,6 +38,8 @@ export async function shrink(
     return true;
   };
   await isBetter(given.filter((_, i) => i < head || owners[i] === owners.at(-1)));
+  // What it dies of or hangs of is seldom a read.
+  if (!keepsLast) await isBetter(best.filter((access) => !isRead(access)));
   await shortenTail(best, head, isBetter);
   await removeParts(() => best, keepsLast, isBetter);
   await simplifyValues(() => best, isBetter);
