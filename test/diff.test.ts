@@ -254,10 +254,11 @@ describe.skipIf(!HAS_QEMU)(`QEMU (${NEEDS_QEMU})`, () => {
         );
       return [...(await run('native')), ...(await run('qemu'))];
     };
+    /** But for the timer's interrupts. */
     const answersOf = (script: string | null): readonly string[] =>
       spawnSync('/bin/sh', ['-c', script ?? ''], { cwd: forgetful.path, encoding: 'utf8' })
         .stdout.split('\n')
-        .filter((line) => line !== '');
+        .filter((line) => line !== '' && !/^IRQ \w+ 0$/.test(line));
 
     test('after a reset', async () => {
       const { accesses, answers, script, case: text } = await found('IRQ9', 'LEVEL');
