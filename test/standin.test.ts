@@ -185,7 +185,7 @@ it('exits on a reset, where it is told to', async () => {
 });
 
 it('tells of a panic and of a shutdown of the guest', async () => {
-  const first = await emulator('-device', 'pvpanic-pci,addr=04.0', '-action', 'panic=pause');
+  const first = await emulator('-device', 'pvpanic-pci,addr=04.0,events=7', '-action', 'panic=pause');
   for (const request of ['outl 0xcf8 0x80002010', 'outl 0xcfc 0xe0000000', 'outl 0xcf8 0x80002004', 'outw 0xcfc 2'])
     expect(await first.qtest.ask(request)).toBe('OK');
   await first.qtest.ask('writeb 0xe0000000 1');

@@ -175,6 +175,8 @@ class Assembly {
       if (driver === device.name) given.set(property, value);
     for (const [key, value] of options) if (key !== 'bus') given.set(key, value);
     const values: Record<string, PropertyValue> = {};
+    for (const { own, default: value } of Object.values(device.properties))
+      if (own !== undefined && value !== undefined) values[own] = value;
     for (const [key, value] of given) {
       const property = device.properties[key];
       if (property === undefined) throw new UserError(`Property '${device.name}.${key}' not found`);

@@ -40,7 +40,7 @@ type Added = Pick<QemuDevice, 'category'> & Partial<Pick<QemuDevice, 'properties
 const PLUGGABLE: Partial<Record<keyof typeof BUILTIN_DEVICES, Added>> = {
   edu: { category: MISC, properties: { dma_mask: { type: 'uint64', default: 0x0fff_ffff, own: 'dmaMask' } } },
   'pci-testdev': { category: MISC },
-  'pvpanic-pci': { category: MISC, properties: { events: { type: 'uint8', default: 7, own: 'events' } } },
+  'pvpanic-pci': { category: MISC, properties: { events: { type: 'uint8', default: 3, own: 'events' } } },
   'pci-bridge': {
     category: BRIDGES,
     parent: 'base-pci-bridge',
@@ -51,7 +51,7 @@ const PLUGGABLE: Partial<Record<keyof typeof BUILTIN_DEVICES, Added>> = {
     category: MISC,
     properties: {
       ioport: { type: 'uint16', default: 0x505, own: 'ioBase' },
-      events: { type: 'uint8', default: 7, own: 'events' },
+      events: { type: 'uint8', default: 3, own: 'events' },
     },
   },
   ib700: { category: WATCHDOGS },

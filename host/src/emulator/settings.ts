@@ -1,3 +1,5 @@
+import type { QemuVersion } from '../qmp/version.ts';
+
 /** What a machine is made of, as the command line says: plain data, read before any device is loaded. */
 
 export const MACHINES = {
@@ -27,6 +29,8 @@ export interface Actions {
 }
 
 export interface Settings {
+  /** Of QEMU: whose part the emulator takes. */
+  readonly version: QemuVersion;
   readonly machine: MachineKind;
   readonly ram: number;
   readonly cpus: number;

@@ -12,7 +12,7 @@ import { MACHINES, PANIC_ACTIONS, UserError, WATCHDOG_ACTIONS, type DeviceOption
 import { runHuman } from './hmp.ts';
 import type { Json, JsonObject } from './json.ts';
 import { describeSchema, ENUMS, type Signature } from './schema.ts';
-import { QEMU_VERSION } from './version.ts';
+import { isSince, PACKAGE } from './version.ts';
 
 /** What a command can do beside what the emulator does. */
 export interface CommandContext {
@@ -36,7 +36,11 @@ function text(args: JsonObject, key: string): string {
 /** Every command that there is. */
 export const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>(
   Object.entries<Command>({
-    'query-version': { args: {}, returns: 'VersionInfo', run: () => QEMU_VERSION },
+    'query-version': {
+      args: {},
+      returns: 'VersionInfo',
+      run: ({ emulator: { settings } }) => ({ qemu: settings.version, package: PACKAGE }),
+    },
     'query-name': {
       args: {},
       returns: 'NameInfo',
@@ -51,7 +55,11 @@ export const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>(
     'query-status': {
       args: {},
       returns: 'StatusInfo',
-      run: ({ emulator: { state } }) => ({ status: state, singlestep: false, running: state === 'running' }),
+      run: ({ emulator: { state, settings } }) => ({
+        status: state,
+        ...(!isSince(settings.version, 9, 0) && { singlestep: false }),
+        running: state === 'running',
+      }),
     },
     'query-commands': {
       args: {},
@@ -63,7 +71,7 @@ export const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>(
       returns: '[SchemaInfo]',
       run: () => describeSchema(new Map<string, Signature>([['qmp_capabilities', CAPABILITIES], ...COMMANDS])),
     },
-    'query-machines': { args: {}, returns: '[MachineInfo]', run: ({ emulator }) => machines(emulator.cpuType) },
+    'query-machines': { args: {}, returns: '[MachineInfo]', run: ({ emulator }) => machines(emulator) },
     'query-cpus-fast': { args: {}, returns: '[CpuInfoFast]', run: ({ emulator }) => cpus(emulator) },
     'query-chardev': {
       args: {},
@@ -195,7 +203,7 @@ function done(_: void): JsonObject {
   return NONE;
 }
 
-function machines(cpuType: string): Json {
+function machines({ cpuType, settings: { version } }: Emulator): Json {
   return Object.entries(MACHINES).map(([kind, { name, alias, maxCpus }]) => ({
     name,
     ...(alias !== undefined && { alias, 'is-default': true }),
@@ -203,6 +211,8 @@ function machines(cpuType: string): Json {
     'hotpluggable-cpus': false,
     'numa-mem-supported': false,
     deprecated: false,
+    // Clients take this list apart strictly: a member that their version does not know is as wrong as one that is missing.
+    ...(isSince(version, 8, 0) && { acpi: false }),
     ...(kind !== 'none' && { 'default-cpu-type': cpuType, 'default-ram-id': 'pc.ram' }),
   }));
 }

@@ -4,7 +4,7 @@ import { className, pciFunctions, type PciFunction } from '../emulator/pci-view.
 import { UserError } from '../emulator/settings.ts';
 import { BUILTIN_DEVICES } from '../machine/builtin.ts';
 import { qemuType } from '../server/paths.ts';
-import { QEMU_VERSION_TEXT } from './version.ts';
+import { versionText } from './version.ts';
 
 /** The monitor for humans: a command line in, text out. It has what there is something to show of. */
 
@@ -30,7 +30,7 @@ const INFO: Readonly<Record<string, HumanCommand>> = {
     help: 'show the current VM UUID',
     run: ({ settings }) => settings.uuid ?? '00000000-0000-0000-0000-000000000000',
   },
-  version: { help: 'show the version of QEMU', run: () => QEMU_VERSION_TEXT },
+  version: { help: 'show the version of QEMU', run: ({ settings }) => versionText(settings.version) },
 };
 
 const COMMANDS: Readonly<Record<string, HumanCommand>> = {

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Emulator } from '../emulator/emulator.ts';
 import { LineReader } from '../server/line-reader.ts';
 import { runHuman } from './hmp.ts';
-import { QEMU_VERSION_TEXT } from './version.ts';
+import { versionText } from './version.ts';
 
 const MAX_LINE = 4096;
 const PROMPT = '(qemu) ';
@@ -12,7 +12,7 @@ export class HumanMonitor {
   /** @param after is called when a command has been dealt with. */
   constructor(stream: Duplex, emulator: Emulator, after: () => void) {
     const reader = new LineReader(MAX_LINE);
-    stream.write(`QEMU ${QEMU_VERSION_TEXT} monitor - type 'help' for more information\r\n${PROMPT}`);
+    stream.write(`QEMU ${versionText(emulator.settings.version)} monitor - type 'help' for more information\r\n${PROMPT}`);
     stream.on('data', (chunk: Buffer) => {
       reader.push(chunk);
       for (let line; (line = reader.next()) !== null;) {

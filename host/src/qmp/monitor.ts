@@ -5,7 +5,7 @@ import { CAPABILITIES, checkArguments, COMMANDS, type CommandContext } from './c
 import { isObject, JsonError, writeJson, type Json, type JsonObject } from './json.ts';
 import { MessageReader } from './message-reader.ts';
 import { messageOf, stackOf } from '../thrown.ts';
-import { QEMU_VERSION } from './version.ts';
+import { PACKAGE } from './version.ts';
 
 /** Bytes of replies and events that wait for a client, from which on it is not read from; and from which on events are dropped. */
 const MAX_PENDING = 2 ** 20;
@@ -33,7 +33,7 @@ export class Monitor {
     stream.on('data', (chunk: Buffer) => reader.push(chunk));
     stream.on('drain', () => stream.resume());
     stream.once('close', () => listeners.delete(listener));
-    this.#send({ QMP: { version: QEMU_VERSION, capabilities: ['oob'] } });
+    this.#send({ QMP: { version: { qemu: context.emulator.settings.version, package: PACKAGE }, capabilities: ['oob'] } });
   }
 
   #answer(message: Json | JsonError): void {

@@ -16,7 +16,7 @@ export const STRUCTS: Readonly<Record<string, Members>> = {
   Empty: {},
   VersionTriple: { major: 'int', minor: 'int', micro: 'int' },
   VersionInfo: { qemu: 'VersionTriple', package: 'str' },
-  StatusInfo: { running: 'bool', singlestep: 'bool', status: 'RunState' },
+  StatusInfo: { running: 'bool', 'singlestep?': 'bool', status: 'RunState' },
   CommandInfo: { name: 'str' },
   MachineInfo: {
     name: 'str',
@@ -26,6 +26,7 @@ export const STRUCTS: Readonly<Record<string, Members>> = {
     'hotpluggable-cpus': 'bool',
     'numa-mem-supported': 'bool',
     deprecated: 'bool',
+    'acpi?': 'bool',
     'default-cpu-type?': 'str',
     'default-ram-id?': 'str',
   },

@@ -10,6 +10,7 @@ import {
   type MachineKind,
   type Settings,
 } from '../emulator/settings.ts';
+import { DEFAULT_VERSION, isSince, type QemuVersion } from '../qmp/version.ts';
 import { messageOf } from '../thrown.ts';
 import type { ChardevSpec } from './chardev.ts';
 import { checkKeys, parseKeyValues } from './key-values.ts';
@@ -60,8 +61,8 @@ const MACHINE_OFF = ['usb', 'sata', 'smbus', 'fd-bootchk'];
  * Takes QEMU's command line apart.
  * @throws UserError in QEMU's words.
  */
-export function parseCommandLine(args: readonly string[], now: Date): Request {
-  const parser = new Parser(now);
+export function parseCommandLine(args: readonly string[], now: Date, version = DEFAULT_VERSION): Request {
+  const parser = new Parser(now, version);
   for (let at = 0; at < args.length; at++) {
     const word = args[at] ?? '';
     if (!word.startsWith('-')) {
@@ -86,6 +87,7 @@ export function parseCommandLine(args: readonly string[], now: Date): Request {
 
 class Parser {
   readonly #now: Date;
+  readonly #version: QemuVersion;
   #machine: MachineKind = 'pc';
   #ram = DEFAULT_RAM;
   #cpus = 1;
@@ -121,8 +123,9 @@ class Parser {
   readonly #warnings: string[] = [];
   readonly #accels: string[] = [];
 
-  constructor(now: Date) {
+  constructor(now: Date, version: QemuVersion) {
     this.#now = now;
+    this.#version = version;
     this.#epoch = isoOf(now.getTime());
   }
 
@@ -152,6 +155,7 @@ class Parser {
     const order = this.#bootOrder(this.#boot.get('order') ?? 'cad');
     const once = this.#boot.get('once');
     const settings: Settings = {
+      version: this.#version,
       machine: this.#machine,
       ram: this.#ram,
       cpus: this.#cpus,
@@ -172,7 +176,7 @@ class Parser {
       kernel: this.#kernel,
       devices: this.#devices,
       serial: this.#serial,
-      globals: this.#globals,
+      globals: [...laterDefaults(this.#version), ...this.#globals],
       actions: this.#actions,
       startStopped: this.#startStopped,
     };
@@ -215,6 +219,10 @@ class Parser {
     display: (value) => {
       const [type = ''] = value.split(',');
       if (type !== 'none') throw new UserError(`Parameter 'type' does not accept value '${type}'`);
+    },
+    audio: (value) => {
+      const [driver = ''] = value.split(',');
+      if (driver !== 'none') throw new UserError(`Parameter 'driver' does not accept value '${driver}'`);
     },
     vga: (value) => {
       if (value !== 'none')
@@ -324,6 +332,7 @@ class Parser {
     action: (value) => this.#takeActions(parseKeyValues(value)),
     'watchdog-action': (value) => this.#takeActions(new Map([['watchdog', value]])),
     msg: this.#nothing,
+    'run-with': (value) => checkKeys(parseKeyValues(value), ['exit-with-parent']),
     'no-user-config': this.#nothing,
   };
 
@@ -545,6 +554,12 @@ class Parser {
       ...(splash !== undefined && { 'etc/boot-menu-wait': littleEndian(splash, 2) }),
     };
   }
+}
+
+/** Defaults that a later QEMU has changed, by devices. */
+function laterDefaults(version: QemuVersion): Settings['globals'] {
+  if (!isSince(version, 9, 1)) return [];
+  return ['pvpanic', 'pvpanic-pci'].map((driver) => ({ driver, property: 'events', value: '7' }));
 }
 
 /** An error that QEMU tells without the option. */

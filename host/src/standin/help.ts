@@ -1,24 +1,24 @@
-import { PROGRAM_VERSION, QEMU_VERSION_TEXT } from '../qmp/version.ts';
+import { PACKAGE, versionText, type QemuVersion } from '../qmp/version.ts';
 import type { Request } from './command-line.ts';
 import { MACHINES } from '../emulator/settings.ts';
 import { OPTIONS } from './option-table.ts';
 
 /** Prints what an option asks for in place of a run. */
-export async function show(request: Exclude<Request, { kind: 'run' }>): Promise<void> {
-  process.stdout.write(`${(await textOf(request)).join('\n')}\n`);
+export async function show(request: Exclude<Request, { kind: 'run' }>, version: QemuVersion): Promise<void> {
+  process.stdout.write(`${(await textOf(request, version)).join('\n')}\n`);
 }
 
-async function textOf(request: Exclude<Request, { kind: 'run' }>): Promise<readonly string[]> {
+async function textOf(request: Exclude<Request, { kind: 'run' }>, version: QemuVersion): Promise<readonly string[]> {
   if (request.kind === 'properties') return await properties(request.driver);
   switch (request.what) {
     case 'version':
       return [
-        `QEMU emulator version ${QEMU_VERSION_TEXT} (device models of qtest ${PROGRAM_VERSION})`,
+        `QEMU emulator version ${versionText(version)} (${PACKAGE})`,
         'This is not QEMU: it takes its command line and speaks its protocols.',
       ];
     case 'help':
       return [
-        `QEMU emulator version ${QEMU_VERSION_TEXT} (device models of qtest ${PROGRAM_VERSION})`,
+        `QEMU emulator version ${versionText(version)} (${PACKAGE})`,
         'usage: qtest-system-x86_64 [options]',
         '',
         ...Object.entries(OPTIONS).map(([name, { arg, help }]) => `-${`${name} ${arg}`.trim().padEnd(23)} ${help}`),

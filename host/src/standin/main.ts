@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { UserError } from '../emulator/settings.ts';
 import { Connection, type RequestLog } from '../server/connection.ts';
 import { openLog, STDERR } from '../server/request-log.ts';
+import { DEFAULT_VERSION, parseVersion, type QemuVersion } from '../qmp/version.ts';
 import { ConnectError, makeChardev, type Chardev } from './chardev.ts';
 import { parseCommandLine, type Command } from './command-line.ts';
 import { LazySession } from './lazy-session.ts';
@@ -34,17 +35,26 @@ process.on('uncaughtException', (error) => {
   fail(error.stack ?? String(error));
 });
 
+const version = askedVersion(process.env['QTEST_QEMU_VERSION']);
 const request = parse();
 if (request.kind === 'run') start(request.command);
-else void import('./help.ts').then(({ show }) => show(request));
+else void import('./help.ts').then(({ show }) => show(request, version));
 
 function parse(): ReturnType<typeof parseCommandLine> {
   try {
-    return parseCommandLine(process.argv.slice(2), new Date());
+    return parseCommandLine(process.argv.slice(2), new Date(), version);
   } catch (error) {
     if (error instanceof UserError) fail(error.message);
     throw error;
   }
+}
+
+/** Test programs cannot be told another command line, but their surroundings can. */
+function askedVersion(asked: string | undefined): QemuVersion {
+  if (asked === undefined || asked === '') return DEFAULT_VERSION;
+  return (
+    parseVersion(asked) ?? fail(`QTEST_QEMU_VERSION is '${asked}': expected a version of QEMU, as 7.2 or 10.0.2`)
+  );
 }
 
 function start(command: Command): void {

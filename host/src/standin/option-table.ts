@@ -12,6 +12,7 @@ export const OPTIONS = {
   nodefaults: { arg: '', help: "don't create default devices: no serial port but those of -serial" },
   nographic: { arg: '', help: 'disable graphical output' },
   display: { arg: 'none', help: 'there is no display' },
+  audio: { arg: 'none', help: 'there is no sound' },
   vga: { arg: 'none', help: 'there is no video card' },
   rtc: { arg: '[base=utc|localtime|<datetime>][,clock=host|rt|vm]', help: "the RTC's time at the start" },
   device: { arg: 'driver[,prop[=value][,...]]', help: "add a device ('-device help', '-device driver,help')" },
@@ -45,6 +46,7 @@ export const OPTIONS = {
   action: { arg: 'reboot=|shutdown=|panic=|watchdog=', help: 'what becomes of the machine on an event' },
   'watchdog-action': { arg: 'action', help: "what becomes of it when a watchdog's time is over" },
   msg: { arg: 'timestamp[=on|off]', help: 'kept' },
+  'run-with': { arg: 'exit-with-parent=on|off', help: 'kept' },
   'no-user-config': { arg: '', help: 'there is none' },
 } as const satisfies Record<string, { readonly arg: string; readonly help: string }>;
 
