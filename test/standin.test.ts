@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { symlinkSync, writeFileSync } from 'node:fs';
-import { createServer, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { afterEach, expect, it, onTestFinished, vi } from 'vitest';
 import { emptyFolder } from './support/project.ts';
 import { LineClient } from './support/qtest-client.ts';
 import { REPOSITORY, run, start, type Ended } from './support/run.ts';
@@ -11,6 +11,8 @@ const BIN = join(REPOSITORY, 'host/bin/qtest-system-x86_64.cjs');
 const CLIENT = join(REPOSITORY, 'test/fixtures/standin/libqtest-client.c');
 
 const hasCompiler = spawnSync('cc', ['--version']).status === 0;
+
+afterEach(() => vi.unstubAllEnvs());
 
 function standin(...args: readonly string[]): Promise<Ended> {
   return run(process.execPath, [BIN, ...args], { cwd: emptyFolder() });
@@ -164,6 +166,150 @@ it('shows firmware below 4 GiB and below 1 MiB', async () => {
   expect(await qtest.ask('read 0xf0000 0x10000')).toBe(`OK 0x${image.toString('hex')}`);
 });
 
+it('shows what a flash holds, the first one below 4 GiB and below 1 MiB, the next one below it', async () => {
+  const path = emptyFolder();
+  writeFileSync(join(path, 'code'), Buffer.alloc(0x2000, 'c'));
+  writeFileSync(join(path, 'vars'), Buffer.alloc(0x1000, 'v'));
+  const { qtest, command } = await emulator(
+    ...['code', 'vars'].flatMap((name) => ['-drive', `if=pflash,format=raw,file=${join(path, name)}`]),
+  );
+  expect(await qtest.ask('readl 0xffffdffc')).toBe('OK 0x0000000076767676');
+  expect(await qtest.ask('readl 0xffffe000')).toBe('OK 0x0000000063636363');
+  expect(await qtest.ask('readl 0xffffcffc')).toBe('OK 0x00000000ffffffff');
+  expect(await qtest.ask('readl 0xffffc')).toBe('OK 0x0000000063636363');
+  expect(await command('query-block')).toMatchObject([
+    { device: 'pflash0', inserted: { drv: 'raw', file: join(path, 'code'), image: { 'virtual-size': 0x2000 } } },
+    { device: 'pflash1' },
+  ]);
+});
+
+it('knows the events of pvpanic and the members of a machine of the version whose part it takes', async () => {
+  for (const [version, events, members] of [
+    ['', 3, {}],
+    ['8.0', 3, { acpi: false }],
+    ['9.1', 7, { acpi: false }],
+  ] as const) {
+    vi.stubEnv('QTEST_QEMU_VERSION', version);
+    const { qtest, command } = await emulator(
+      '-device',
+      'pvpanic',
+      '-audio',
+      'none',
+      '-run-with',
+      'exit-with-parent=on',
+    );
+    expect(await qtest.ask('inb 0x505')).toBe(`OK 0x000${events}`);
+    expect(await command('query-machines')).toContainEqual({
+      name: 'none',
+      'cpu-max': 1,
+      'hotpluggable-cpus': false,
+      'numa-mem-supported': false,
+      deprecated: false,
+      ...members,
+    });
+  }
+  vi.stubEnv('QTEST_QEMU_VERSION', 'latest');
+  expect(await standin('-version')).toMatchObject({ code: 1, stderr: expect.stringContaining('as 7.2 or 10.0.2') });
+});
+
+it('opens and lists block nodes and drives, though no device has one', async () => {
+  const { command } = await emulator(
+    ...['-blockdev', 'driver=raw,node-name=fmt,file.driver=null-co,file.node-name=proto,file.size=4096'],
+    ...['-drive', 'if=none,id=empty', '-drive', 'if=none,id=full,file=null-co://,format=raw,file.read-zeroes=on'],
+  );
+  const names = async (): Promise<string[]> =>
+    ((await command('query-named-block-nodes')) as { 'node-name': string }[])
+      .map((node) => node['node-name'])
+      .toSorted();
+  expect(await names()).toEqual(['#block0', '#block1', 'fmt', 'proto']);
+  expect(await command('query-block')).toMatchObject([
+    { device: 'empty' },
+    { device: 'full', inserted: { drv: 'raw' } },
+  ]);
+  const refused = async (name: string, args: object): Promise<unknown> =>
+    ((await command(name, args)) as { error: { desc: string } }).error.desc;
+  expect(await refused('blockdev-del', { 'node-name': 'proto' })).toBe('Node proto is in use');
+  expect(await refused('blockdev-del', { 'node-name': 'x' })).toBe("Failed to find node with node-name='x'");
+  expect(await refused('blockdev-add', { driver: 'null-co' })).toBe("'node-name' must be specified for the root node");
+  expect(await refused('blockdev-add', { driver: 'null-co', 'node-name': 'fmt' })).toBe(
+    "Duplicate nodes with node-name='fmt'",
+  );
+  expect(await refused('blockdev-add', { driver: 'raw', 'node-name': 'a', file: 'x' })).toBe(
+    "Cannot find device='x' nor node-name='x'",
+  );
+  expect(await command('blockdev-del', { 'node-name': 'fmt' })).toEqual({});
+  const human = (line: string): Promise<unknown> => command('human-monitor-command', { 'command-line': line });
+  expect(await human('drive_del full')).toBe('');
+  expect(await human('drive_del full')).toBe("Error: Device 'full' not found\r\n");
+  expect(await human('drive_add 0 if=none,id=full')).toBe('OK\r\n');
+  expect(await names()).toEqual(['proto']);
+  const added = await command('device_add', { driver: 'virtio-blk-pci', drive: 'full' });
+  expect(added).toMatchObject({ error: { desc: "'virtio-blk-pci' is not a valid device model name" } });
+});
+
+it('lets an out-of-band command overtake one that takes its time, and no other', async () => {
+  const [monitor, config] = [join(emptyFolder(), 'qmp'), join(emptyFolder(), 'config')];
+  expect(spawnSync('mkfifo', [config]).status).toBe(0);
+  const { signal, ended } = await emulator('-qmp', `unix:${monitor},server=on`);
+  const qmp = new LineClient(connect(monitor));
+  expect(await qmp.line()).toContain('"QMP"');
+  const ids = async (count: number): Promise<unknown[]> => {
+    const replies = await Promise.all(Array.from({ length: count }, () => qmp.line()));
+    return replies.map((reply) => (JSON.parse(reply ?? '{}') as { id?: unknown }).id);
+  };
+  qmp.send("{'execute': 'qmp_capabilities', 'id': 0, 'arguments': {'enable': ['oob']}}");
+  expect(await ids(1)).toEqual([0]);
+  // Its configuration comes by a FIFO that nobody has opened yet.
+  const slow = (name: string, id: number): string =>
+    `{'execute': 'blockdev-add', 'id': ${id}, 'arguments': {'driver': 'blkdebug', 'node-name': '${name}',` +
+    ` 'config': '${config}', 'image': {'driver': 'null-co'}}}`;
+  qmp.send(slow('b', 1));
+  qmp.send("{'execute': 'query-name', 'id': 2}");
+  qmp.send("{'id': 3}");
+  qmp.send("{'exec-oob': 'migrate-pause', 'id': 4}");
+  expect(await ids(1)).toEqual([4]);
+  writeFileSync(config, '[inject-error]\nevent = "read_aio"\n');
+  expect(await ids(3)).toEqual([1, 2, 3]);
+  // It is no reason to stay.
+  qmp.send(slow('c', 5));
+  qmp.send("{'exec-oob': 'migrate-pause', 'id': 6}");
+  expect(await ids(1)).toEqual([6]);
+  signal('SIGTERM');
+  expect(await ended).toMatchObject({ code: 0 });
+});
+
+it('has objects of memory, which nobody takes', async () => {
+  const { command } = await emulator('-object', 'memory-backend-ram,id=m0,size=4096');
+  expect(await command('qom-get', { path: '/objects/m0', property: 'size' })).toBe(4096);
+  const given = { 'qom-type': 'memory-backend-ram', id: 'm1', size: 1 };
+  expect(await command('object-add', given)).toEqual({});
+  expect(await command('qom-list', { path: '/objects' })).toContainEqual({
+    name: 'm1',
+    type: 'child<memory-backend-ram>',
+  });
+  for (const [args, desc] of [
+    [given, "attempt to add duplicate property 'm1' to object (type 'container')"],
+    [{ ...given, id: 'm2', size: '1' }, "Invalid parameter type for 'size', expected: integer"],
+    [{ ...given, id: 'm2', sized: 1 }, "Parameter 'sized' is unexpected"],
+    [{ ...given, id: 'm2', size: 0 }, "property 'size' of memory-backend-ram doesn't take value '0'"],
+    [{ 'qom-type': 'memory-backend-ram', id: 'm2' }, "Parameter 'size' is missing"],
+    [{ 'qom-type': 'iothread', id: 'm2' }, 'invalid object type: iothread'],
+  ] as const)
+    expect(await command('object-add', args)).toMatchObject({ error: { class: 'GenericError', desc } });
+  expect(await command('object-del', { id: 'm1' })).toEqual({});
+  expect(await command('object-del', { id: 'm1' })).toMatchObject({ error: { desc: "object 'm1' not found" } });
+});
+
+it('waits with --preconfig', async () => {
+  const { command, event } = await emulator('--preconfig');
+  expect(await command('query-status')).toMatchObject({ status: 'prelaunch' });
+  expect(await command('query-cpus-fast')).toHaveProperty('error');
+  expect(await command('x-exit-preconfig')).toEqual({});
+  await event('RESUME');
+  expect(await command('query-cpus-fast')).toHaveLength(1);
+  expect(await command('x-exit-preconfig')).toHaveProperty('error');
+});
+
 it.each([
   ['pause', 'STOP'],
   ['reset', 'RESET'],
@@ -286,6 +432,16 @@ it.each([
     "-drive file=/nonexistent: Could not open '/nonexistent': No such file or directory",
   ],
   [['-drive', 'if=scsi'], '-drive if=scsi: machine type does not support if=scsi,bus=0,unit=0'],
+  [['-drive', 'if=foo'], "-drive if=foo: unsupported bus type 'foo'"],
+  [['-drive', 'if=floppy,index=1'], '-drive if=floppy,index=1: machine type does not support if=floppy,bus=0,unit=1'],
+  [
+    ['-drive', 'if=none,format=qcow2,file=/dev/null'],
+    "-drive if=none,format=qcow2,file=/dev/null: Unknown driver 'qcow2'",
+  ],
+  [['-blockdev', 'null-co'], "-blockdev null-co: 'node-name' must be specified for the root node"],
+  [['-netdev', 'user,id=a', '-netdev', 'user,id=a'], "-netdev user,id=a: Duplicate ID 'a' for netdev"],
+  [['-netdev', 'socket,id=a'], '-netdev socket,id=a: exactly one of listen=, connect=, mcast= or udp= is required'],
+  [['-object', 'foo,id=a'], "-object foo,id=a: Parameter 'qom-type' does not accept value 'foo'"],
   [['-blockdev', 'foo'], "-blockdev foo: Parameter 'driver' does not accept value 'foo'"],
   [['-netdev', 'foo,id=a'], "-netdev foo,id=a: Parameter 'type' does not accept value 'foo'"],
   [['-uuid', 'foo'], '-uuid foo: failed to parse UUID string: wrong format'],

@@ -127,7 +127,8 @@ class Assembly {
       const uart = parts.uarts[n];
       if (chardev !== undefined && uart !== undefined) this.chardevs.set(uart.id, chardev);
     }
-    if (settings.bios !== undefined) this.#addBios(settings.bios);
+    if (settings.flashes.length > 0 && isPc) this.#addFlashes(settings.flashes);
+    else if (settings.bios !== undefined) this.#addBios(settings.bios);
   }
 
   add(option: DeviceOption): void {
@@ -255,6 +256,20 @@ class Assembly {
         `could not load PC BIOS: its size, ${image.length} bytes, is no multiple of ${PAGE} up to 16 MiB`,
       );
     this.builder.rom(FOUR_GIB - image.length, image);
+    this.#showBelowMib(image);
+  }
+
+  /** What the flash holds can be read; there is nothing to take its commands, so that writes are lost. */
+  #addFlashes(images: readonly Uint8Array[]): void {
+    let end = FOUR_GIB;
+    for (const image of images) {
+      end -= image.length;
+      this.builder.rom(end, image);
+    }
+    this.#showBelowMib(images[0] ?? new Uint8Array(0));
+  }
+
+  #showBelowMib(image: Uint8Array): void {
     const shown = image.subarray(Math.max(0, image.length - ISA_BIOS));
     this.builder.rom(MIB - shown.length, shown);
   }

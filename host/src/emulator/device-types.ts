@@ -122,6 +122,7 @@ export const ABSTRACT_TYPES: Readonly<Record<string, string | undefined>> = {
   'sys-bus-device': 'device',
   machine: 'object',
   container: 'object',
+  'memory-backend': 'object',
   bus: 'object',
   PCI: 'bus',
   ISA: 'bus',

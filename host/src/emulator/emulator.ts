@@ -6,6 +6,7 @@ import { buildTree, Paths, type Node } from '../server/paths.ts';
 import { ServedMachine } from '../server/served-machine.ts';
 import { bootBytes, buildMachine, type Added, type BuiltMachine } from './build.ts';
 import { ClockWatch } from './clock-watch.ts';
+import { MEMORY_BACKEND } from './user-objects.ts';
 import { MACHINES, UserError, type Actions, type DeviceOption, type Settings } from './settings.ts';
 
 export type RunState = 'running' | 'prelaunch' | 'paused' | 'shutdown' | 'guest-panicked' | 'watchdog';
@@ -41,6 +42,7 @@ export class Emulator {
   #built: BuiltMachine;
   #tree: Node;
   #state: RunState;
+  #isPreconfig: boolean;
   /** PCI devices that leave the machine at its next reset. */
   readonly #leaving = new Set<string>();
   readonly #clockWatch: ClockWatch;
@@ -55,8 +57,9 @@ export class Emulator {
       () => this.#tree,
       () => this.machine.bound.blueprint,
     );
-    this.#state = settings.startStopped ? 'prelaunch' : 'running';
-    this.machine.running = !settings.startStopped;
+    this.#isPreconfig = settings.preconfig;
+    this.#state = settings.startStopped || settings.preconfig ? 'prelaunch' : 'running';
+    this.machine.running = this.#state === 'running';
     this.machine.onGuestReset = () => this.#resetRequest('guest-reset');
     this.machine.onReplaced.push(() => this.#watch());
     this.#watch();
@@ -68,6 +71,18 @@ export class Emulator {
 
   get state(): RunState {
     return this.#state;
+  }
+
+  /** Whether `--preconfig` is not over: most commands are not for then. */
+  get isPreconfig(): boolean {
+    return this.#isPreconfig;
+  }
+
+  /** @throws UserError */
+  exitPreconfig(): void {
+    if (!this.#isPreconfig) throw new UserError('The command is permitted only before machine initialization');
+    this.#isPreconfig = false;
+    if (!this.settings.startStopped) this.cont();
   }
 
   get bound(): BoundMachine {
@@ -134,6 +149,18 @@ export class Emulator {
   quit(cause: Cause, status = 0): void {
     this.#emit('SHUTDOWN', { guest: cause.startsWith('guest'), reason: cause });
     this.onExit(status);
+  }
+
+  /** @throws UserError */
+  addObject(given: JsonObject): void {
+    this.settings.objects.add(given);
+    this.#tree = this.#makeTree();
+  }
+
+  /** @throws UserError */
+  removeObject(id: string): void {
+    this.settings.objects.remove(id);
+    this.#tree = this.#makeTree();
   }
 
   /** @throws UserError */
@@ -319,6 +346,7 @@ export class Emulator {
     const { machineType, cpuType } = this;
     const cpus = this.settings.machine === 'none' ? 0 : this.settings.cpus;
     const added = new Map(this.added.map(({ id, number, option }) => [id, { given: option.id, number }]));
-    return buildTree(this.bound.blueprint, { machineType, cpuType, cpus, added });
+    const objects = new Map(Array.from(this.settings.objects.all.keys(), (id) => [id, MEMORY_BACKEND]));
+    return buildTree(this.bound.blueprint, { machineType, cpuType, cpus, added, objects });
   }
 }

@@ -3,6 +3,7 @@ import type { Json, JsonObject } from '../qmp/json.ts';
 import type { Node } from '../server/paths.ts';
 import { ABSTRACT_TYPES, descendsFrom, QEMU_DEVICES, type QemuDevice } from './device-types.ts';
 import type { Emulator } from './emulator.ts';
+import { MEMORY_BACKEND } from './user-objects.ts';
 import { MACHINES, UserError } from './settings.ts';
 
 /** The object model as monitors see it: paths, types, and properties, which are read and not written. */
@@ -62,6 +63,9 @@ function propertiesOf(emulator: Emulator, node: Node): ObjectProperty[] {
   const own: ObjectProperty[] = [{ name: 'type', type: 'string', value: () => node.type }];
   if (node.device !== undefined) own.push(...deviceProperties(emulator, node.device));
   if (node.name === 'machine') own.push(...machineProperties(emulator));
+  if (node.type === MEMORY_BACKEND)
+    for (const [name, value] of Object.entries(emulator.settings.objects.all.get(node.name) ?? {}))
+      own.push({ name, type: typeof value === 'boolean' ? 'bool' : 'int', value: () => value });
   for (const child of node.children.values()) {
     const path = (): string => pathTo(emulator.paths.tree(), child, '') ?? '';
     own.push({ name: child.name, type: `child<${child.type}>`, value: path });
@@ -179,6 +183,7 @@ export function listTypes(cpuType: string, ancestor: string | undefined, abstrac
     ...Array.from(QEMU_DEVICES.values(), ({ name, parent }) => ({ name, parent })),
     ...Object.values(MACHINES).map(({ name }) => ({ name: `${name}-machine`, parent: 'machine' })),
     { name: cpuType, parent: 'device' },
+    { name: MEMORY_BACKEND, parent: 'memory-backend' },
   ];
   const isA = (name: string, parent: string | undefined): boolean =>
     ancestor === undefined || name === ancestor || (parent !== undefined && descendsFrom(parent, ancestor));

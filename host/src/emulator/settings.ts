@@ -1,6 +1,8 @@
 import type { QemuVersion } from '../qmp/version.ts';
+import type { BlockNodes } from './block-nodes.ts';
+import type { UserObjects } from './user-objects.ts';
 
-/** What a machine is made of, as the command line says: plain data, read before any device is loaded. */
+/** What a machine is made of, as the command line says: read before any device is loaded. */
 
 export const MACHINES = {
   pc: { description: 'Standard PC (i440FX + PIIX, 1996)', maxCpus: 8, alias: 'pc', name: 'pc-i440fx' },
@@ -49,6 +51,8 @@ export interface Settings {
   readonly floppyCheck: boolean;
   readonly fwCfgFiles: Readonly<Record<string, Uint8Array>>;
   readonly bios: Uint8Array | undefined;
+  /** Flash, of `-drive if=pflash`: the first ends at 4 GiB, the next below it. Then `bios` is not there. */
+  readonly flashes: readonly Uint8Array[];
   /** Of `-kernel` and its kind: kept, and told by the monitor. */
   readonly kernel: Readonly<Record<'kernel' | 'initrd' | 'append', string | undefined>>;
   readonly firmware: string | undefined;
@@ -57,6 +61,10 @@ export interface Settings {
   readonly serial: readonly (string | undefined)[];
   readonly globals: readonly { readonly driver: string; readonly property: string; readonly value: string }[];
   readonly actions: Actions;
+  readonly block: BlockNodes;
+  readonly objects: UserObjects;
+  /** Whether it waits for `x-exit-preconfig` before anything else. */
+  readonly preconfig: boolean;
   readonly startStopped: boolean;
 }
 

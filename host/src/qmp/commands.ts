@@ -22,7 +22,8 @@ export interface CommandContext {
 }
 
 interface Command extends Signature {
-  readonly run: (context: CommandContext, args: JsonObject) => Json;
+  /** A promise where it may take any time: other clients, and commands that overtake, come before it is done. */
+  readonly run: (context: CommandContext, args: JsonObject) => Json | Promise<Json>;
 }
 
 const NONE: JsonObject = {};
@@ -130,6 +131,40 @@ export const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>(
         return NONE;
       },
     },
+    'query-block': { args: {}, returns: '[BlockInfo]', run: ({ emulator }) => emulator.settings.block.drives() },
+    'query-named-block-nodes': {
+      args: { 'flat?': 'bool' },
+      returns: '[BlockDeviceInfo]',
+      run: ({ emulator }) => emulator.settings.block.nodes(),
+    },
+    'blockdev-add': {
+      args: { driver: 'str', 'node-name?': 'str', 'read-only?': 'bool' },
+      returns: 'Empty',
+      open: true,
+      run: ({ emulator: { settings } }, args) => {
+        const { driver, config } = args;
+        if (driver === 'blkdebug' && typeof config === 'string')
+          return settings.block.addConfigured(args, config).then(() => NONE);
+        return done(settings.block.add(args));
+      },
+    },
+    'blockdev-del': {
+      args: { 'node-name': 'str' },
+      returns: 'Empty',
+      run: ({ emulator }, args) => done(emulator.settings.block.remove(text(args, 'node-name'))),
+    },
+    'object-add': {
+      args: { 'qom-type': 'str', id: 'str' },
+      returns: 'Empty',
+      open: true,
+      run: ({ emulator }, args) => done(emulator.addObject(args)),
+    },
+    'object-del': {
+      args: { id: 'str' },
+      returns: 'Empty',
+      run: ({ emulator }, args) => done(emulator.removeObject(text(args, 'id'))),
+    },
+    'x-exit-preconfig': { args: {}, returns: 'Empty', run: ({ emulator }) => done(emulator.exitPreconfig()) },
     'human-monitor-command': {
       args: { 'command-line': 'str', 'cpu-index?': 'int' },
       returns: 'str',
@@ -157,6 +192,22 @@ export const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>(
     },
   }),
 );
+
+/** Those that may come before the machine is there, with `--preconfig`. */
+export const EARLY: ReadonlySet<string> = new Set([
+  ...[
+    'query-version',
+    'query-commands',
+    'query-qmp-schema',
+    'query-status',
+    'query-name',
+    'query-uuid',
+    'query-chardev',
+  ],
+  ...['qom-list', 'qom-get', 'qom-set', 'qom-list-types', 'qom-list-properties', 'object-add', 'object-del'],
+  ...['query-block', 'query-named-block-nodes', 'blockdev-add', 'blockdev-del'],
+  ...['set-action', 'quit', 'x-exit-preconfig'],
+]);
 
 export const CAPABILITIES: Signature = { args: { 'enable?': '[QMPCapability]' }, returns: 'Empty' };
 

@@ -1,4 +1,5 @@
 import type { Emulator } from '../emulator/emulator.ts';
+import { parseKeyValues } from '../emulator/key-values.ts';
 import { busName } from '../emulator/objects.ts';
 import { className, pciFunctions, type PciFunction } from '../emulator/pci-view.ts';
 import { UserError } from '../emulator/settings.ts';
@@ -10,7 +11,7 @@ import { versionText } from './version.ts';
 
 interface HumanCommand {
   readonly help: string;
-  readonly run: (emulator: Emulator) => string | void;
+  readonly run: (emulator: Emulator, args: string) => string | void;
 }
 
 const INFO: Readonly<Record<string, HumanCommand>> = {
@@ -35,6 +36,21 @@ const INFO: Readonly<Record<string, HumanCommand>> = {
 
 const COMMANDS: Readonly<Record<string, HumanCommand>> = {
   cont: { help: 'resume emulation', run: (emulator) => emulator.cont() },
+  drive_add: {
+    help: 'add drive to PCI storage controller',
+    run: ({ settings }, args) => {
+      const [, options = ''] = args.split(' ');
+      const pairs = parseKeyValues(options);
+      const kind = pairs.get('if') ?? 'ide';
+      if (kind !== 'none') return `Can't hot-add drive to type ${kind}`;
+      settings.block.addDrive(pairs.get('id') ?? 'none0', pairs);
+      return 'OK';
+    },
+  },
+  drive_del: {
+    help: 'remove host block device',
+    run: ({ settings }, args) => settings.block.removeDrive(args),
+  },
   help: { help: 'show the help', run: showHelp },
   quit: { help: 'quit the emulator', run: (emulator) => emulator.quit('host-qmp-quit') },
   stop: { help: 'stop emulation', run: (emulator) => emulator.stop() },
@@ -56,7 +72,7 @@ export function runHuman(emulator: Emulator, line: string): string {
   const command = Object.hasOwn(table, key) ? table[key] : undefined;
   if (command === undefined) return printed(`unknown command: '${isInfo ? `info ${key}` : name}'`);
   try {
-    return printed(command.run(emulator) ?? '');
+    return printed(command.run(emulator, words.slice(1).join(' ')) ?? '');
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return printed(`Error: ${error.message}`);

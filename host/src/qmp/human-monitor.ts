@@ -12,7 +12,9 @@ export class HumanMonitor {
   /** @param after is called when a command has been dealt with. */
   constructor(stream: Duplex, emulator: Emulator, after: () => void) {
     const reader = new LineReader(MAX_LINE);
-    stream.write(`QEMU ${versionText(emulator.settings.version)} monitor - type 'help' for more information\r\n${PROMPT}`);
+    stream.write(
+      `QEMU ${versionText(emulator.settings.version)} monitor - type 'help' for more information\r\n${PROMPT}`,
+    );
     stream.on('data', (chunk: Buffer) => {
       reader.push(chunk);
       for (let line; (line = reader.next()) !== null;) {

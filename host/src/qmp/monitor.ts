@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { MonitorEvent } from '../emulator/emulator.ts';
 import { UserError } from '../emulator/settings.ts';
-import { CAPABILITIES, checkArguments, COMMANDS, type CommandContext } from './commands.ts';
+import { CAPABILITIES, checkArguments, COMMANDS, EARLY, type CommandContext } from './commands.ts';
 import { isObject, JsonError, writeJson, type Json, type JsonObject } from './json.ts';
 import { MessageReader } from './message-reader.ts';
 import { messageOf, stackOf } from '../thrown.ts';
@@ -10,6 +10,9 @@ import { PACKAGE } from './version.ts';
 /** Bytes of replies and events that wait for a client, from which on it is not read from; and from which on events are dropped. */
 const MAX_PENDING = 2 ** 20;
 const MAX_EVENTS = 2 ** 22;
+
+/** Messages that wait for the one before them, from which on the client is not read from. */
+const MAX_QUEUED = 8;
 
 const MEMBERS = new Set(['execute', 'exec-oob', 'arguments', 'id']);
 
@@ -20,6 +23,9 @@ export class Monitor {
   readonly #after: () => void;
   #isNegotiated = false;
   #hasOob = false;
+  /** A command takes its time. */
+  #isBusy = false;
+  readonly #queue: (Json | JsonError)[] = [];
 
   /** @param after is called when a message has been dealt with. */
   constructor(stream: Duplex, context: CommandContext, after: () => void) {
@@ -29,32 +35,76 @@ export class Monitor {
     const { listeners } = context.emulator;
     const listener = (event: MonitorEvent): void => this.#event(event);
     listeners.add(listener);
-    const reader = new MessageReader((message) => this.#answer(message));
+    const reader = new MessageReader((message) => this.#take(message));
     stream.on('data', (chunk: Buffer) => reader.push(chunk));
-    stream.on('drain', () => stream.resume());
+    stream.on('drain', () => this.#resume());
     stream.once('close', () => listeners.delete(listener));
-    this.#send({ QMP: { version: { qemu: context.emulator.settings.version, package: PACKAGE }, capabilities: ['oob'] } });
+    this.#send({
+      QMP: { version: { qemu: context.emulator.settings.version, package: PACKAGE }, capabilities: ['oob'] },
+    });
+  }
+
+  /** One message after the other, except those that are to overtake. */
+  #take(message: Json | JsonError): void {
+    const overtakes =
+      this.#hasOob && !(message instanceof JsonError) && isObject(message) && message['exec-oob'] !== undefined;
+    if (!this.#isBusy || overtakes) {
+      this.#answer(message);
+      return;
+    }
+    this.#queue.push(message);
+    if (this.#queue.length >= MAX_QUEUED) this.#stream.pause();
   }
 
   #answer(message: Json | JsonError): void {
     const id = !(message instanceof JsonError) && isObject(message) ? message['id'] : undefined;
-    let reply: JsonObject;
+    let result: Json | Promise<Json>;
     try {
       if (message instanceof JsonError) throw new UserError(message.message);
-      reply = { return: this.#execute(message) };
+      result = this.#execute(message);
     } catch (error) {
-      // What is no mistake of the client's is one of ours: it is told, and ends nobody's session.
-      if (!(error instanceof UserError)) process.stderr.write(`internal error: ${stackOf(error)}\n`);
-      const kind = error instanceof UserError ? error.kind : 'GenericError';
-      reply = { error: { class: kind, desc: messageOf(error) } };
+      this.#reply(id, failure(error));
+      return;
     }
+    if (!(result instanceof Promise)) {
+      this.#reply(id, { return: result });
+      return;
+    }
+    this.#isBusy = true;
+    void result
+      .then(
+        (value): JsonObject => ({ return: value }),
+        (error: unknown) => failure(error),
+      )
+      .then((reply) => {
+        this.#reply(id, reply);
+        this.#isBusy = false;
+        this.#goOn();
+      });
+  }
+
+  /** Answers what has waited. */
+  #goOn(): void {
+    while (!this.#isBusy) {
+      const next = this.#queue.shift();
+      if (next === undefined) break;
+      this.#answer(next);
+    }
+    this.#resume();
+  }
+
+  #resume(): void {
+    if (this.#queue.length < MAX_QUEUED && this.#stream.writableLength <= MAX_PENDING) this.#stream.resume();
+  }
+
+  #reply(id: Json | undefined, reply: JsonObject): void {
     this.#send(id === undefined ? reply : { ...reply, id });
     this.#after();
     if (this.#stream.writableLength > MAX_PENDING) this.#stream.pause();
   }
 
   /** @throws UserError */
-  #execute(message: Json): Json {
+  #execute(message: Json): Json | Promise<Json> {
     if (!isObject(message)) throw new UserError('QMP input must be a JSON object');
     for (const key of Object.keys(message)) {
       if (!MEMBERS.has(key) || (key === 'exec-oob' && !this.#hasOob))
@@ -74,6 +124,8 @@ export class Monitor {
     const command = COMMANDS.get(name);
     if (command === undefined) throw new UserError(`The command ${name} has not been found`, 'CommandNotFound');
     if (oob !== undefined) throw new UserError(`The command ${name} does not support OOB`);
+    if (this.#context.emulator.isPreconfig && !EARLY.has(name))
+      throw new UserError(`The command '${name}' is permitted only after machine initialization has completed`);
     checkArguments(command, args);
     return command.run(this.#context, args);
   }
@@ -98,4 +150,11 @@ export class Monitor {
   #send(message: JsonObject): void {
     if (!this.#stream.destroyed) this.#stream.write(`${writeJson(message)}\r\n`);
   }
+}
+
+/** What is no mistake of the client's is one of ours: it is told, and ends nobody's session. */
+function failure(error: unknown): JsonObject {
+  if (!(error instanceof UserError)) process.stderr.write(`internal error: ${stackOf(error)}\n`);
+  const kind = error instanceof UserError ? error.kind : 'GenericError';
+  return { error: { class: kind, desc: messageOf(error) } };
 }

@@ -35,6 +35,8 @@ export interface TreeOptions {
   readonly cpus: number;
   /** Devices that the user has added, and the ids that they were given. */
   readonly added: ReadonlyMap<string, { readonly given: string | undefined; readonly number: number }>;
+  /** What else the user has made, by id, and the type of each. */
+  readonly objects?: ReadonlyMap<string, string>;
 }
 
 const container = (name: string): Node => ({ name, type: 'container', device: undefined, children: new Map() });
@@ -44,20 +46,22 @@ const container = (name: string): Node => ({ name, type: 'container', device: un
  * `/machine/peripheral-anon/device[N]` for those without an id, `/machine/unattached/device[N]` for the CPUs and the board's own, except
  * the few to which the board of QEMU gives a name.
  */
-export function buildTree(blueprint: Blueprint, { machineType, cpuType, cpus, added }: TreeOptions): Node {
+export function buildTree(blueprint: Blueprint, { machineType, cpuType, cpus, added, objects }: TreeOptions): Node {
   const root = container('');
   const machine: Node = { name: 'machine', type: machineType, device: undefined, children: new Map() };
   const unattached = container('unattached');
   const peripheral = container('peripheral');
   const anonymous = container('peripheral-anon');
   for (const child of [unattached, peripheral, anonymous]) machine.children.set(child.name, child);
-  for (const child of [container('backend'), container('objects'), machine, container('chardevs')])
+  const made = container('objects');
+  for (const child of [container('backend'), made, machine, container('chardevs')])
     root.children.set(child.name, child);
   const put = (parent: Node, name: string, type: string, device?: number): Node => {
     const node: Node = { name, type, device, children: new Map() };
     parent.children.set(name, node);
     return node;
   };
+  for (const [id, type] of objects ?? []) put(made, id, type);
   for (let cpu = 0; cpu < cpus; cpu++) put(unattached, `device[${cpu}]`, cpuType);
   let bridge: Node | undefined;
   for (const [index, { id, type }] of blueprint.devices.entries()) {

@@ -12,8 +12,9 @@ import {
 } from '../emulator/settings.ts';
 import { DEFAULT_VERSION, isSince, type QemuVersion } from '../qmp/version.ts';
 import { messageOf } from '../thrown.ts';
+import { Backends } from './backends.ts';
 import type { ChardevSpec } from './chardev.ts';
-import { checkKeys, parseKeyValues } from './key-values.ts';
+import { checkKeys, parseKeyValues } from '../emulator/key-values.ts';
 import { isOption, OPTIONS, type OptionName } from './option-table.ts';
 
 /** What the command line asks for. */
@@ -113,6 +114,8 @@ class Parser {
   #hasSerial = false;
   readonly #globals: { driver: string; property: string; value: string }[] = [];
   #actions: Actions = { watchdog: 'reset', panic: 'shutdown', reboot: 'reset', shutdown: 'poweroff' };
+  readonly #backends = new Backends();
+  #preconfig = false;
   #startStopped = false;
   readonly #chardevs: ChardevSpec[] = [];
   readonly #users: { readonly id: string; readonly text: string; readonly message: string }[] = [];
@@ -172,12 +175,16 @@ class Parser {
       floppyCheck: this.#floppyCheck,
       fwCfgFiles: this.#fwCfgFiles,
       bios: this.#bios,
+      flashes: this.#backends.flashes(),
       firmware: this.#firmware,
       kernel: this.#kernel,
       devices: this.#devices,
       serial: this.#serial,
       globals: [...laterDefaults(this.#version), ...this.#globals],
       actions: this.#actions,
+      block: this.#backends.block,
+      objects: this.#backends.objects,
+      preconfig: this.#preconfig,
       startStopped: this.#startStopped,
     };
     return {
@@ -187,7 +194,7 @@ class Parser {
       qtestText: this.#qtestText,
       qtestLog: this.#qtestLog,
       monitors: this.#monitors,
-      warnings: this.#warnings,
+      warnings: [...this.#warnings, ...this.#backends.warnings()],
     };
   }
 
@@ -290,21 +297,10 @@ class Parser {
     },
     initrd: (value) => void (this.#kernel.initrd = value),
     append: (value) => void (this.#kernel.append = value),
-    drive: (value) => this.#takeDrive(value),
-    blockdev: (value) => {
-      const driver = /^\s*\{/.test(value)
-        ? jsonMember(value, 'driver')
-        : (parseKeyValues(value, 'driver').get('driver') ?? '');
-      if (!['file', 'raw', 'null-co', 'null-aio'].includes(driver))
-        throw new UserError(`Parameter 'driver' does not accept value '${driver}'`);
-    },
-    netdev: (value) => {
-      const pairs = parseKeyValues(value, 'type');
-      const type = pairs.get('type') ?? '';
-      if (!['socket', 'user', 'hubport'].includes(type))
-        throw new UserError(`Parameter 'type' does not accept value '${type}'`);
-      checkId(pairs.get('id'));
-    },
+    drive: (value) => this.#backends.drive(value, this.#machine === 'pc'),
+    blockdev: (value) => this.#backends.blockdev(value),
+    object: (value) => this.#backends.object(value),
+    netdev: (value) => this.#backends.netdev(value),
     nic: (value) => this.#refuseNetwork(value),
     net: (value) => this.#refuseNetwork(value),
     fw_cfg: (value, text) => this.#takeFwCfg(value, text),
@@ -327,6 +323,7 @@ class Parser {
       this.#uuid = value.toLowerCase();
     },
     S: () => void (this.#startStopped = true),
+    preconfig: () => void (this.#preconfig = true),
     'no-reboot': () => void (this.#actions = { ...this.#actions, reboot: 'shutdown' }),
     'no-shutdown': () => void (this.#actions = { ...this.#actions, shutdown: 'pause' }),
     action: (value) => this.#takeActions(parseKeyValues(value)),
@@ -475,18 +472,6 @@ class Parser {
     return id;
   }
 
-  #takeDrive(value: string): void {
-    const pairs = parseKeyValues(value);
-    const kind = pairs.get('if') ?? 'ide';
-    const file = pairs.get('file');
-    if (file !== undefined && !/^null-(?:co|aio):\/\//.test(file) && !isFile(file))
-      throw new UserError(`Could not open '${file}': No such file or directory`);
-    if (kind !== 'none')
-      throw new UserError(
-        `machine type does not support if=${kind},bus=${pairs.get('bus') ?? 0},unit=${pairs.get('unit') ?? 0}`,
-      );
-  }
-
   #refuseNetwork(value: string): void {
     if (value !== 'none') throw new UserError(`there is no network device: expected 'none'`);
   }
@@ -600,10 +585,6 @@ function jsonPairs(text: string): Map<string, string> {
       value === true ? 'on' : value === false ? 'off' : String(value),
     ]),
   );
-}
-
-function jsonMember(text: string, key: string): string {
-  return jsonPairs(text).get(key) ?? '';
 }
 
 function isFile(path: string): boolean {

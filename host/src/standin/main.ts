@@ -52,9 +52,7 @@ function parse(): ReturnType<typeof parseCommandLine> {
 /** Test programs cannot be told another command line, but their surroundings can. */
 function askedVersion(asked: string | undefined): QemuVersion {
   if (asked === undefined || asked === '') return DEFAULT_VERSION;
-  return (
-    parseVersion(asked) ?? fail(`QTEST_QEMU_VERSION is '${asked}': expected a version of QEMU, as 7.2 or 10.0.2`)
-  );
+  return parseVersion(asked) ?? fail(`QTEST_QEMU_VERSION is '${asked}': expected a version of QEMU, as 7.2 or 10.0.2`);
 }
 
 function start(command: Command): void {

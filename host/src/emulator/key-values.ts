@@ -1,4 +1,4 @@
-import { UserError } from '../emulator/settings.ts';
+import { UserError } from './settings.ts';
 
 /** `key=value,key=value` as QEMU has it: `,,` is a comma in a value, and the first word may be the value of a key that is not said. */
 export function parseKeyValues(text: string, implied?: string): Map<string, string> {

@@ -1,0 +1,234 @@
+import { constants, openSync, readFileSync, statSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { isObject, type Json, type JsonObject } from '../qmp/json.ts';
+import { UserError } from './settings.ts';
+
+/**
+ * Block nodes and drives: what `-drive`, `-blockdev` and `blockdev-add` make. They are opened and listed as QEMU does it; no device here has a
+ * drive, so nobody reads them.
+ */
+
+interface BlockNode {
+  readonly driver: string;
+  /** As `query-named-block-nodes` shows it. */
+  readonly filename: string;
+  readonly size: number;
+  readonly readOnly: boolean;
+  /** Names of the nodes below it. */
+  readonly children: readonly string[];
+}
+
+/** Drivers that there are, with the options of each. */
+const OPTIONS: Readonly<Record<string, readonly string[]>> = {
+  'null-co': ['size', 'latency-ns', 'read-zeroes'],
+  'null-aio': ['size', 'latency-ns', 'read-zeroes'],
+  file: ['filename', 'locking', 'aio', 'drop-cache'],
+  raw: ['file', 'offset', 'size'],
+  blkdebug: ['image', 'config'],
+};
+const COMMON = [
+  'driver',
+  'node-name',
+  'read-only',
+  'auto-read-only',
+  'discard',
+  'cache',
+  'detect-zeroes',
+  'force-share',
+];
+/** Other formats and protocols that QEMU's schema names. */
+const ABSENT =
+  /^(?:blklogwrites|blkreplay|blkverify|bochs|cloop|compress|copy-before-write|copy-on-read|dmg|ftps?|gluster|host_cdrom|host_device|https?|iscsi|luks|nbd|nfs|nvme|parallels|preallocate|qcow2?|qed|quorum|rbd|replication|ssh|throttle|vdi|vhdx|vmdk|vpc|vvfat)$/;
+const NULL_SIZE = 2 ** 30;
+const NAME = /^[A-Za-z][\w.-]{0,30}$/;
+const SECTOR = 512;
+
+export class BlockNodes {
+  readonly #nodes = new Map<string, BlockNode>();
+  /** By id: the name of the node that is in it, if one is. */
+  readonly #drives = new Map<string, string | undefined>();
+  #anonymous = 0;
+
+  /**
+   * `blockdev-add`: opens a node, and those below it.
+   * @throws UserError in QEMU's words; nothing has been added then.
+   */
+  add(options: JsonObject): void {
+    const name = options['node-name'];
+    const opened = new Map<string, BlockNode>();
+    this.#open(options, opened);
+    if (name === undefined) throw new UserError("'node-name' must be specified for the root node");
+    for (const [key, node] of opened) this.#nodes.set(key, node);
+  }
+
+  /** Reads what a node is to be configured by, which may take any time; then adds it. */
+  async addConfigured(options: JsonObject, config: string): Promise<void> {
+    let text: string;
+    try {
+      text = await readConfig(config);
+    } catch {
+      throw new UserError(`Could not open '${config}': No such file or directory`);
+    }
+    for (const [n, line] of text.split('\n').entries())
+      if (!/^\s*(?:#.*|\[[\w-]+(?: "[^"]*")?\]|[\w-]+\s*=\s*"[^"]*")?\s*$/.test(line))
+        throw new UserError(`Could not parse blkdebug config file '${config}': line ${n + 1}`);
+    this.add(options);
+  }
+
+  /** @throws UserError */
+  remove(name: string): void {
+    if (!this.#nodes.has(name)) throw new UserError(`Failed to find node with node-name='${name}'`);
+    const isUsed = [...this.#nodes.values()].some(({ children }) => children.includes(name));
+    if (isUsed || [...this.#drives.values()].includes(name)) throw new UserError(`Node ${name} is in use`);
+    this.#drop(name);
+  }
+
+  /**
+   * `-drive if=none`: a drive, with what is in it, if a file or a driver is given.
+   * @throws UserError
+   */
+  addDrive(id: string, options: ReadonlyMap<string, string>): void {
+    if (this.#drives.has(id)) throw new UserError(`Duplicate ID '${id}' for drive`);
+    const given = options.get('file') ?? options.get('file.filename');
+    const format = options.get('format') ?? options.get('driver');
+    if (given === undefined && format === undefined) {
+      this.#drives.set(id, undefined);
+      return;
+    }
+    const [, protocol = 'file', path = given ?? ''] = /^(null-co|null-aio|file):(?:\/\/)?(.*)$/.exec(given ?? '') ?? [];
+    const file: JsonObject = protocol === 'file' ? { driver: 'file', filename: path } : { driver: protocol };
+    const driver = format ?? 'raw';
+    const name = options.get('node-name') ?? `#block${this.#anonymous++}`;
+    const opened = new Map<string, BlockNode>();
+    this.#open(driver.startsWith('null-') ? { driver } : { driver, file }, opened, name);
+    for (const [key, node] of opened) this.#nodes.set(key, node);
+    this.#drives.set(id, name);
+  }
+
+  /** @throws UserError */
+  removeDrive(id: string): void {
+    if (!this.#drives.has(id)) throw new UserError(`Device '${id}' not found`, 'DeviceNotFound');
+    const name = this.#drives.get(id);
+    this.#drives.delete(id);
+    if (name !== undefined) this.#drop(name);
+  }
+
+  /** What `query-named-block-nodes` gives. */
+  nodes(): JsonObject[] {
+    return Array.from(this.#nodes, ([name, node]) => describe(name, node));
+  }
+
+  /** What `query-block` gives. */
+  drives(): JsonObject[] {
+    return Array.from(this.#drives, ([device, name]): JsonObject => {
+      const node = name === undefined ? undefined : this.#nodes.get(name);
+      return {
+        device,
+        type: 'unknown',
+        removable: true,
+        locked: false,
+        ...(name !== undefined && node !== undefined && { inserted: describe(name, node) }),
+      };
+    });
+  }
+
+  /** Takes a node out, and those below it that nobody has named. */
+  #drop(name: string): void {
+    const children = this.#nodes.get(name)?.children ?? [];
+    this.#nodes.delete(name);
+    for (const child of children) if (child.startsWith('#')) this.#drop(child);
+  }
+
+  /** Opens a node into `opened`; gives its name. */
+  #open(options: JsonObject, opened: Map<string, BlockNode>, given?: string): string {
+    const { driver, 'node-name': named, 'read-only': readOnly } = options;
+    if (driver === undefined) throw new UserError("Parameter 'driver' is missing");
+    if (typeof driver !== 'string') throw new UserError("Invalid parameter type for 'driver', expected: string");
+    const known = OPTIONS[driver];
+    if (known === undefined)
+      throw new UserError(
+        ABSENT.test(driver) ? `Unknown driver '${driver}'` : `Parameter 'driver' does not accept value '${driver}'`,
+      );
+    for (const key of Object.keys(options))
+      if (!known.includes(key) && !COMMON.includes(key)) throw new UserError(`Parameter '${key}' is unexpected`);
+    if (named !== undefined && typeof named !== 'string')
+      throw new UserError("Invalid parameter type for 'node-name', expected: string");
+    if (named !== undefined && !NAME.test(named)) throw new UserError(`Invalid node-name: '${named}'`);
+    const name = given ?? named ?? `#block${this.#anonymous++}`;
+    if (this.#nodes.has(name) || opened.has(name) || this.#drives.has(name))
+      throw new UserError(
+        this.#drives.has(name)
+          ? `node-name=${name} is conflicting with a device id`
+          : `Duplicate nodes with node-name='${name}'`,
+      );
+    const below = this.#below(driver, options, opened);
+    const filename = below?.node.filename ?? filenameOf(driver, options);
+    opened.set(name, {
+      driver,
+      filename,
+      size: below?.node.size ?? sizeOf(driver, filename, options),
+      readOnly: readOnly === true,
+      children: below === undefined ? [] : [below.name],
+    });
+    return name;
+  }
+
+  /** The node below one that has one: opened with it, or one that is there. */
+  #below(
+    driver: string,
+    options: JsonObject,
+    opened: Map<string, BlockNode>,
+  ): { readonly name: string; readonly node: BlockNode } | undefined {
+    const key = { raw: 'file', blkdebug: 'image' }[driver];
+    if (key === undefined) return undefined;
+    const child = options[key];
+    if (typeof child !== 'string' && !isObject(child))
+      throw new UserError(`A block device must be specified for "${key}"`);
+    const name = typeof child === 'string' ? child : this.#open(child, opened);
+    const node = opened.get(name) ?? this.#nodes.get(name);
+    if (node === undefined) throw new UserError(`Cannot find device='${name}' nor node-name='${name}'`);
+    return { name, node };
+  }
+}
+
+function filenameOf(driver: string, { filename }: JsonObject): string {
+  if (driver !== 'file') return `${driver}://`;
+  if (filename === undefined) throw new UserError("Parameter 'filename' is missing");
+  if (typeof filename !== 'string') throw new UserError("Invalid parameter type for 'filename', expected: string");
+  return filename;
+}
+
+function sizeOf(driver: string, filename: string, { size }: JsonObject): number {
+  if (driver !== 'file') return Number(size ?? NULL_SIZE);
+  const stat = statSync(filename, { throwIfNoEntry: false });
+  if (stat === undefined) throw new UserError(`Could not open '${filename}': No such file or directory`);
+  if (!stat.isFile() && !stat.isBlockDevice())
+    throw new UserError(`'file' driver requires '${filename}' to be a regular file`);
+  return Math.ceil(stat.size / SECTOR) * SECTOR;
+}
+
+function describe(name: string, { driver, filename, size, readOnly }: BlockNode): JsonObject {
+  const none: Record<string, Json> = {};
+  for (const limit of ['bps', 'bps_rd', 'bps_wr', 'iops', 'iops_rd', 'iops_wr']) none[limit] = 0;
+  return {
+    file: filename,
+    'node-name': name,
+    ro: readOnly,
+    drv: driver,
+    encrypted: false,
+    detect_zeroes: 'off',
+    ...none,
+    image: { filename, format: driver, 'virtual-size': size },
+    cache: { writeback: true, direct: false, 'no-flush': false },
+    write_threshold: 0,
+  };
+}
+
+/** A FIFO is at its end when somebody has written to it and gone; the process can end before. */
+async function readConfig(path: string): Promise<string> {
+  if (!statSync(path).isFIFO()) return readFileSync(path, 'latin1');
+  let text = '';
+  const stream = new Socket({ fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK) });
+  for await (const chunk of stream.setEncoding('latin1')) text += String(chunk);
+  return text;
+}
