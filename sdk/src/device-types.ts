@@ -184,6 +184,13 @@ export interface DeviceTypes {
     /** Its device number. Default 1. */
     readonly slot?: number;
   };
+  /** The registers of ACPI for hot plug on PCI bus 0. */
+  'acpi-pci-hotplug': {
+    /** First of its twenty ports. Default 0xae00. */
+    readonly ioBase?: number;
+    /** Slots, a bit each, that cannot be let go. Default 0. */
+    readonly fixed?: number;
+  };
   /** QEMU's educational PCI device: factorials, interrupts, DMA. */
   edu: PciPlacement & {
     readonly slot: number;

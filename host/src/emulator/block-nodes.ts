@@ -14,6 +14,8 @@ interface BlockNode {
   readonly filename: string;
   readonly size: number;
   readonly readOnly: boolean;
+  /** Whether it was made by itself; others go with the last one that is above them. */
+  readonly isOwned: boolean;
   /** Names of the nodes below it. */
   readonly children: readonly string[];
 }
@@ -23,6 +25,7 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   'null-co': ['size', 'latency-ns', 'read-zeroes'],
   'null-aio': ['size', 'latency-ns', 'read-zeroes'],
   file: ['filename', 'locking', 'aio', 'drop-cache'],
+  host_device: ['filename', 'locking', 'aio'],
   raw: ['file', 'offset', 'size'],
   blkdebug: ['image', 'config'],
 };
@@ -38,7 +41,7 @@ const COMMON = [
 ];
 /** Other formats and protocols that QEMU's schema names. */
 const ABSENT =
-  /^(?:blklogwrites|blkreplay|blkverify|bochs|cloop|compress|copy-before-write|copy-on-read|dmg|ftps?|gluster|host_cdrom|host_device|https?|iscsi|luks|nbd|nfs|nvme|parallels|preallocate|qcow2?|qed|quorum|rbd|replication|ssh|throttle|vdi|vhdx|vmdk|vpc|vvfat)$/;
+  /^(?:blklogwrites|blkreplay|blkverify|bochs|cloop|compress|copy-before-write|copy-on-read|dmg|ftps?|gluster|host_cdrom|https?|iscsi|luks|nbd|nfs|nvme|parallels|preallocate|qcow2?|qed|quorum|rbd|replication|ssh|throttle|vdi|vhdx|vmdk|vpc|vvfat)$/;
 const NULL_SIZE = 2 ** 30;
 const NAME = /^[A-Za-z][\w.-]{0,30}$/;
 const SECTOR = 512;
@@ -56,7 +59,7 @@ export class BlockNodes {
   add(options: JsonObject): void {
     const name = options['node-name'];
     const opened = new Map<string, BlockNode>();
-    this.#open(options, opened);
+    this.#open(options, opened, { isOwned: true });
     if (name === undefined) throw new UserError("'node-name' must be specified for the root node");
     for (const [key, node] of opened) this.#nodes.set(key, node);
   }
@@ -77,9 +80,11 @@ export class BlockNodes {
 
   /** @throws UserError */
   remove(name: string): void {
-    if (!this.#nodes.has(name)) throw new UserError(`Failed to find node with node-name='${name}'`);
-    const isUsed = [...this.#nodes.values()].some(({ children }) => children.includes(name));
-    if (isUsed || [...this.#drives.values()].includes(name)) throw new UserError(`Node ${name} is in use`);
+    const node = this.#nodes.get(name);
+    if (node === undefined) throw new UserError(`Failed to find node with node-name='${name}'`);
+    if ([...this.#drives.values()].includes(name)) throw new UserError(`Node ${name} is in use`);
+    if (!node.isOwned) throw new UserError(`Node ${name} is not owned by the monitor`);
+    if (this.#hasParent(name)) throw new UserError(`Block device ${name} is in use`);
     this.#drop(name);
   }
 
@@ -96,21 +101,22 @@ export class BlockNodes {
       return;
     }
     const [, protocol = 'file', path = given ?? ''] = /^(null-co|null-aio|file):(?:\/\/)?(.*)$/.exec(given ?? '') ?? [];
-    const file: JsonObject = protocol === 'file' ? { driver: 'file', filename: path } : { driver: protocol };
+    const file: JsonObject =
+      protocol === 'file' ? { driver: isDevice(path) ? 'host_device' : 'file', filename: path } : { driver: protocol };
     const driver = format ?? 'raw';
     const name = options.get('node-name') ?? `#block${this.#anonymous++}`;
     const opened = new Map<string, BlockNode>();
-    this.#open(driver.startsWith('null-') ? { driver } : { driver, file }, opened, name);
+    this.#open(driver.startsWith('null-') ? { driver } : { driver, file }, opened, { name });
     for (const [key, node] of opened) this.#nodes.set(key, node);
     this.#drives.set(id, name);
   }
 
-  /** @throws UserError */
-  removeDrive(id: string): void {
-    if (!this.#drives.has(id)) throw new UserError(`Device '${id}' not found`, 'DeviceNotFound');
+  /** @returns whether there was one. */
+  removeDrive(id: string): boolean {
     const name = this.#drives.get(id);
-    this.#drives.delete(id);
+    const isThere = this.#drives.delete(id);
     if (name !== undefined) this.#drop(name);
+    return isThere;
   }
 
   /** What `query-named-block-nodes` gives. */
@@ -132,25 +138,37 @@ export class BlockNodes {
     });
   }
 
-  /** Takes a node out, and those below it that nobody has named. */
+  #hasParent(name: string): boolean {
+    return [...this.#nodes.values()].some(({ children }) => children.includes(name));
+  }
+
+  /** Takes a node out, and what has been made below it, unless another is above that as well. */
   #drop(name: string): void {
     const children = this.#nodes.get(name)?.children ?? [];
     this.#nodes.delete(name);
-    for (const child of children) if (child.startsWith('#')) this.#drop(child);
+    for (const child of children)
+      if (this.#nodes.get(child)?.isOwned === false && !this.#hasParent(child)) this.#drop(child);
   }
 
-  /** Opens a node into `opened`; gives its name. */
-  #open(options: JsonObject, opened: Map<string, BlockNode>, given?: string): string {
+  /**
+   * Opens a node into `opened`; gives its name.
+   * @param path what is before the keys' names in an error.
+   */
+  #open(
+    options: JsonObject,
+    opened: Map<string, BlockNode>,
+    { name: given, isOwned = false, path = '' }: { name?: string; isOwned?: boolean; path?: string },
+  ): string {
     const { driver, 'node-name': named, 'read-only': readOnly } = options;
-    if (driver === undefined) throw new UserError("Parameter 'driver' is missing");
-    if (typeof driver !== 'string') throw new UserError("Invalid parameter type for 'driver', expected: string");
+    if (driver === undefined) throw new UserError(`Parameter '${path}driver' is missing`);
+    if (typeof driver !== 'string') throw new UserError(`Invalid parameter type for '${path}driver', expected: string`);
     const known = OPTIONS[driver];
     if (known === undefined)
       throw new UserError(
         ABSENT.test(driver) ? `Unknown driver '${driver}'` : `Parameter 'driver' does not accept value '${driver}'`,
       );
     for (const key of Object.keys(options))
-      if (!known.includes(key) && !COMMON.includes(key)) throw new UserError(`Parameter '${key}' is unexpected`);
+      if (!known.includes(key) && !COMMON.includes(key)) throw new UserError(`Parameter '${path}${key}' is unexpected`);
     if (named !== undefined && typeof named !== 'string')
       throw new UserError("Invalid parameter type for 'node-name', expected: string");
     if (named !== undefined && !NAME.test(named)) throw new UserError(`Invalid node-name: '${named}'`);
@@ -161,13 +179,14 @@ export class BlockNodes {
           ? `node-name=${name} is conflicting with a device id`
           : `Duplicate nodes with node-name='${name}'`,
       );
-    const below = this.#below(driver, options, opened);
+    const below = this.#below(driver, options, opened, path);
     const filename = below?.node.filename ?? filenameOf(driver, options);
     opened.set(name, {
       driver,
       filename,
       size: below?.node.size ?? sizeOf(driver, filename, options),
       readOnly: readOnly === true,
+      isOwned,
       children: below === undefined ? [] : [below.name],
     });
     return name;
@@ -178,13 +197,15 @@ export class BlockNodes {
     driver: string,
     options: JsonObject,
     opened: Map<string, BlockNode>,
+    path: string,
   ): { readonly name: string; readonly node: BlockNode } | undefined {
     const key = { raw: 'file', blkdebug: 'image' }[driver];
     if (key === undefined) return undefined;
     const child = options[key];
+    if (child === undefined) throw new UserError(`Parameter '${path}${key}' is missing`);
     if (typeof child !== 'string' && !isObject(child))
-      throw new UserError(`A block device must be specified for "${key}"`);
-    const name = typeof child === 'string' ? child : this.#open(child, opened);
+      throw new UserError(`Invalid parameter type for '${path}${key}', expected: object`);
+    const name = typeof child === 'string' ? child : this.#open(child, opened, { path: `${path}${key}.` });
     const node = opened.get(name) ?? this.#nodes.get(name);
     if (node === undefined) throw new UserError(`Cannot find device='${name}' nor node-name='${name}'`);
     return { name, node };
@@ -192,19 +213,26 @@ export class BlockNodes {
 }
 
 function filenameOf(driver: string, { filename }: JsonObject): string {
-  if (driver !== 'file') return `${driver}://`;
+  if (driver !== 'file' && driver !== 'host_device') return `${driver}://`;
   if (filename === undefined) throw new UserError("Parameter 'filename' is missing");
   if (typeof filename !== 'string') throw new UserError("Invalid parameter type for 'filename', expected: string");
   return filename;
 }
 
 function sizeOf(driver: string, filename: string, { size }: JsonObject): number {
-  if (driver !== 'file') return Number(size ?? NULL_SIZE);
+  if (driver !== 'file' && driver !== 'host_device') return Number(size ?? NULL_SIZE);
   const stat = statSync(filename, { throwIfNoEntry: false });
   if (stat === undefined) throw new UserError(`Could not open '${filename}': No such file or directory`);
-  if (!stat.isFile() && !stat.isBlockDevice())
-    throw new UserError(`'file' driver requires '${filename}' to be a regular file`);
+  if (isDevice(filename) !== (driver === 'host_device') || stat.isDirectory())
+    throw new UserError(
+      `'${driver}' driver requires '${filename}' to be ${driver === 'file' ? 'a regular file' : 'either a character or block device'}`,
+    );
   return Math.ceil(stat.size / SECTOR) * SECTOR;
+}
+
+function isDevice(path: string): boolean {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat?.isBlockDevice() === true || stat?.isCharacterDevice() === true;
 }
 
 function describe(name: string, { driver, filename, size, readOnly }: BlockNode): JsonObject {

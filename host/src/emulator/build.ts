@@ -122,6 +122,7 @@ class Assembly {
       this.#pci.set(ROOT_BUS, this.builder.get('pci0'));
       for (const [slot, name] of BOARD_SLOTS.entries()) this.#slots.set(`${ROOT_BUS}/${slot}`, new Map([[0, name]]));
     }
+    if (isPc && settings.acpi) this.builder.add('acpi-pci-hotplug', { fixed: 2 ** BOARD_SLOTS.length - 1 });
     this.#ports = serial.length;
     for (const [n, chardev] of serial.entries()) {
       const uart = parts.uarts[n];

@@ -170,12 +170,12 @@ export class Emulator {
       throw new UserError(`Duplicate device ID '${id}'`);
     const built = buildMachine(this.settings, [...this.#options(), option]);
     const added = built.added.at(-1);
-    if (added?.device.bus !== 'PCI') throw new UserError(`Bus 'isa.0' does not support hotplugging`);
-    if (added.bus !== 'pci.0') throw new UserError(`Bus '${added.bus}' does not support hotplugging`);
+    this.#checkHotplug(added);
     this.#replace(built);
+    this.#tellGuest('up', added?.slot ?? 0);
   }
 
-  /** Asks for a device to leave: it does so at the machine's next reset, as no guest runs that could let it go before. */
+  /** Asks for a device to leave: it does so when the guest lets it go, and at the machine's next reset at the latest. */
   removeDevice(id: string): void {
     const path = this.paths.node(id);
     const found = this.added.find(
@@ -186,12 +186,34 @@ export class Emulator {
       throw new UserError(`Device '${id}' not found`, 'DeviceNotFound');
     }
     const name = found.option.id ?? id;
-    if (found.device.bus !== 'PCI') throw new UserError(`Bus 'isa.0' does not support hotplugging`);
-    if (found.bus !== 'pci.0') throw new UserError(`Bus '${found.bus}' does not support hotplugging`);
+    this.#checkHotplug(found);
     if (this.added.some((other) => other.bus === id))
       throw new UserError(`Device '${id}' has devices on its bus: remove them first`);
     if (this.#leaving.has(found.id)) throw new UserError(`Device ${name} is already in the process of unplug`);
     this.#leaving.add(found.id);
+    this.#tellGuest('down', found.slot);
+  }
+
+  /** @throws UserError where a device can neither come nor go while the machine runs. */
+  #checkHotplug(added: Added | undefined): void {
+    const bus = added?.device.bus === 'PCI' ? added.bus : 'isa.0';
+    if (bus !== 'pci.0' || !this.settings.acpi) throw new UserError(`Bus '${bus}' does not support hotplugging`);
+  }
+
+  /** Sets the bit of a slot in the register by which the guest takes part. */
+  #tellGuest(register: 'up' | 'down', slot: number): void {
+    const id = this.devices.find(({ type }) => type === 'acpi-pci-hotplug')?.id;
+    const state = id === undefined ? undefined : this.bound.context(id)?.state;
+    const bits = state?.[register];
+    if (state !== undefined && typeof bits === 'number') state[register] = (bits | (1 << slot)) >>> 0;
+  }
+
+  /** The guest has let a slot go, whether it was asked to or not: with what is behind a bridge that is there. */
+  #eject(slot: number): void {
+    const gone = new Set(this.added.filter((added) => added.bus === 'pci.0' && added.slot === slot));
+    for (const bridge of gone)
+      for (const added of this.added) if (added.bus === (bridge.option.id ?? bridge.id)) gone.add(added);
+    this.#remove([...gone].toReversed());
   }
 
   #options(): readonly DeviceOption[] {
@@ -204,8 +226,12 @@ export class Emulator {
 
   #removeLeaving(): void {
     if (this.#leaving.size === 0) return;
-    const gone = this.added.filter(({ id }) => this.#leaving.has(id));
-    this.#leaving.clear();
+    this.#remove(this.added.filter(({ id }) => this.#leaving.has(id)));
+  }
+
+  #remove(gone: readonly Added[]): void {
+    if (gone.length === 0) return;
+    for (const { id } of gone) this.#leaving.delete(id);
     const kept = this.#options().filter((_, n) => !gone.some(({ id }) => id === this.added[n]?.id));
     const { blueprint, lines } = this.bound;
     const told = gone.map(({ id, option }): JsonObject => {
@@ -267,6 +293,13 @@ export class Emulator {
       });
     };
     for (const { id, type } of blueprint.devices) {
+      if (type === 'acpi-pci-hotplug') {
+        const pins = blueprint.devices.find((device) => device.id === id)?.outputs['eject'];
+        for (let slot = 0; pins !== undefined && slot < pins.count; slot++)
+          lines.attach(pins.line + slot, 0, (_pin, level) => {
+            if (level) this.machine.later(() => this.#eject(slot));
+          });
+      }
       if (type === 'ib700') onRise(id, 'expired', () => this.#watchdog());
       if (type !== 'pvpanic' && type !== 'pvpanic-pci') continue;
       onRise(id, 'panicked', () => this.#panicked());

@@ -40,6 +40,8 @@ export interface Settings {
   /** ISO 8601, whole seconds. */
   readonly epoch: string;
   readonly hpet: boolean;
+  /** Whether PCI devices can be plugged while the machine runs. */
+  readonly acpi: boolean;
   readonly graphics: boolean;
   readonly name: string | undefined;
   readonly uuid: string | undefined;

@@ -41,6 +41,8 @@ export class UserObjects {
       const value = properties[key];
       if (value === undefined && key !== 'size') continue;
       const isRight = kind === 'bool' ? typeof value === 'boolean' : Number.isInteger(value);
+      if (!isRight && kind === 'int' && typeof value === 'string')
+        throw new UserError(`Parameter '${key}' expects uint64`);
       if (!isRight) throw wrong(key, value, kind === 'bool' ? 'boolean' : 'integer');
     }
     for (const key of Object.keys(properties))

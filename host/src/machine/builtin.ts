@@ -1,4 +1,5 @@
 import type { AnyDeviceDefinition, DeviceTypes } from '@qtest/sdk';
+import { acpiPciHotplug } from '../devices/acpi-pci-hotplug.ts';
 import { fwCfg } from '../devices/fw-cfg.ts';
 import { hpet } from '../devices/hpet.ts';
 import { i8042 } from '../devices/i8042.ts';
@@ -41,6 +42,7 @@ export const BUILTIN_DEVICES = {
   'i440fx-pcihost': i440fxHost,
   i440fx,
   piix3,
+  'acpi-pci-hotplug': acpiPciHotplug,
   edu,
   'pci-testdev': pciTestdev,
   'pci-bridge': pciBridge,

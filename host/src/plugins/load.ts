@@ -31,6 +31,7 @@ const BUILTIN_TYPES: ReadonlySet<string> = new Set(
     'i440fx-pcihost': true,
     i440fx: true,
     piix3: true,
+    'acpi-pci-hotplug': true,
     edu: true,
     'pci-testdev': true,
     'pci-bridge': true,

@@ -49,7 +49,7 @@ const COMMANDS: Readonly<Record<string, HumanCommand>> = {
   },
   drive_del: {
     help: 'remove host block device',
-    run: ({ settings }, args) => settings.block.removeDrive(args),
+    run: ({ settings }, args) => (settings.block.removeDrive(args) ? '' : `Device '${args}' not found`),
   },
   help: { help: 'show the help', run: showHelp },
   quit: { help: 'quit the emulator', run: (emulator) => emulator.quit('host-qmp-quit') },

@@ -27,6 +27,7 @@ export class ServedMachine {
   onReplaced: (() => void)[] = [];
   #bound: BoundMachine;
   #running = true;
+  readonly #later: (() => void)[] = [];
 
   constructor(bound: BoundMachine) {
     this.#bound = bound;
@@ -151,6 +152,12 @@ export class ServedMachine {
     notice.raised = true;
   }
 
+  /** Has something done as soon as no device's code is on the way. */
+  later(run: () => void): void {
+    this.#later.push(run);
+    this.#bound.notice.raised = true;
+  }
+
   #adopt(bound: BoundMachine): void {
     this.#bound = bound;
     // Nobody else is there: the lock is kept for good.
@@ -170,6 +177,7 @@ export class ServedMachine {
       if (Atomics.exchange(control.words, WORD.RESET, 0) !== 0) this.onGuestReset();
       bus.refresh();
       if (time.pastDue && this.#running) this.#bound.fireDue();
+      for (let run; (run = this.#later.shift()) !== undefined;) run();
     }
   }
 }

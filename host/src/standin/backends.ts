@@ -18,12 +18,14 @@ const FLASH_SECTOR = 0x1000;
 const MAX_FLASH = 8 * 2 ** 20;
 /** QEMU's network types that are here, and which options each of them needs. */
 const NETWORKS = ['socket', 'user', 'hubport'];
+/** Keys whose values are numbers. */
+const SIZES = ['size', 'offset', 'latency-ns'];
 const WAYS = ['fd', 'listen', 'connect', 'mcast', 'udp'];
 
 export class Backends {
   readonly block = new BlockNodes();
   readonly objects = new UserObjects();
-  readonly #flashes = new Map<number, Uint8Array>();
+  readonly #flashes = new Map<number, { readonly id: string; readonly path: string }>();
   readonly #networks = new Set<string>();
   readonly #units = new Map<string, number>();
 
@@ -41,7 +43,7 @@ export class Backends {
     if (kind === 'virtio') throw new UserError(`'virtio-blk' is not a valid device model name`);
     if (kind !== 'pflash' || !isPc || unit >= FLASHES)
       throw new UserError(`machine type does not support if=${kind},bus=${bus},unit=${unit}`);
-    this.#flashes.set(unit, readFlash(id, pairs.get('file') ?? ''));
+    this.#flashes.set(unit, { id, path: pairs.get('file') ?? '' });
   }
 
   blockdev(value: string): void {
@@ -50,6 +52,8 @@ export class Backends {
 
   object(value: string): void {
     const given = /^\s*\{/.test(value) ? jsonOf(value) : nested(parseKeyValues(value, 'qom-type'));
+    const { id } = given;
+    if (typeof id === 'string' && this.objects.all.has(id)) throw new UserError(`Duplicate ID '${id}' for object`);
     this.objects.add(given);
   }
 
@@ -68,12 +72,13 @@ export class Backends {
 
   /** The flash chips, the one that ends at 4 GiB first. */
   flashes(): readonly Uint8Array[] {
-    const images = [...this.#flashes].toSorted(([a], [b]) => a - b);
-    for (const [at, [unit]] of images.entries())
+    const flashes = [...this.#flashes].toSorted(([a], [b]) => a - b);
+    for (const [at, [unit]] of flashes.entries())
       if (unit !== at) throw new UserError(`pflash${unit} requires pflash${unit - 1}`);
-    if (images.reduce((sum, [, { length }]) => sum + length, 0) > MAX_FLASH)
+    const images = flashes.map(([, { id, path }]) => readFlash(id, path));
+    if (images.reduce((sum, { length }) => sum + length, 0) > MAX_FLASH)
       throw new UserError(`combined size of system firmware exceeds ${MAX_FLASH} bytes`);
-    return images.map(([, image]) => image);
+    return images;
   }
 
   /** No device is there that could be at the other end. */
@@ -119,7 +124,7 @@ function readFlash(id: string, path: string): Uint8Array {
   if (image.length === 0 || image.length % FLASH_SECTOR !== 0)
     throw new UserError(
       `system firmware block device ${id} has invalid size ${image.length}\n` +
-        `its size must be a non-zero multiple of 0x${FLASH_SECTOR.toString(16)}`,
+        `qtest-system-x86_64: info: its size must be a non-zero multiple of 0x${FLASH_SECTOR.toString(16)}`,
     );
   return image;
 }
@@ -131,7 +136,7 @@ function nested(pairs: ReadonlyMap<string, string>): JsonObject {
   for (const [key, value] of pairs) {
     const dot = key.indexOf('.');
     if (dot < 0) {
-      top[key] = parseSwitch(value) ?? (/^\d+$/.test(value) ? Number(value) : value);
+      top[key] = SIZES.includes(key) ? sizeOf(key, value) : key === 'id' ? value : (parseSwitch(value) ?? value);
       continue;
     }
     const inner = below.get(key.slice(0, dot)) ?? new Map<string, string>();
@@ -139,6 +144,13 @@ function nested(pairs: ReadonlyMap<string, string>): JsonObject {
   }
   for (const [key, inner] of below) top[key] = nested(inner);
   return top;
+}
+
+/** Bytes, with a unit or without. */
+function sizeOf(key: string, text: string): number {
+  const [, digits, unit = ''] = /^(\d+)([KMGTPE]?)$/i.exec(text) ?? [];
+  if (digits === undefined) throw new UserError(`Parameter '${key}' expects a size value`);
+  return Number(digits) * 1024 ** Math.max(0, ' KMGTPE'.indexOf(unit.toUpperCase()));
 }
 
 function jsonOf(text: string): JsonObject {

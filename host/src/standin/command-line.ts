@@ -46,16 +46,7 @@ const ID = /^[A-Za-z][\w.-]*$/;
 const UUID = /^[\da-fA-F]{8}-(?:[\da-fA-F]{4}-){3}[\da-fA-F]{12}$/;
 const BOOT_KEYS = ['order', 'once', 'menu', 'splash', 'splash-time', 'reboot-timeout', 'strict'];
 /** Properties of machines that change nothing here, and those that only have the value `off`, as what they are of is not there. */
-const MACHINE_KEPT = [
-  'dump-guest-core',
-  'mem-merge',
-  'graphics',
-  'vmport',
-  'smm',
-  'acpi',
-  'kernel_irqchip',
-  'kernel-irqchip',
-];
+const MACHINE_KEPT = ['dump-guest-core', 'mem-merge', 'graphics', 'vmport', 'smm', 'kernel_irqchip', 'kernel-irqchip'];
 const MACHINE_OFF = ['usb', 'sata', 'smbus', 'fd-bootchk'];
 
 /**
@@ -95,6 +86,7 @@ class Parser {
   #cpuModel: string | undefined;
   #epoch: string;
   #hpet = true;
+  #acpi = true;
   #graphics = true;
   #hasDefaults = true;
   #name: string | undefined;
@@ -165,6 +157,7 @@ class Parser {
       cpuModel: this.#cpuModel ?? (this.#machine === 'isapc' ? '486' : 'qemu64'),
       epoch: this.#epoch,
       hpet: this.#hpet,
+      acpi: this.#acpi,
       graphics: this.#graphics,
       name: this.#name,
       uuid: this.#uuid,
@@ -228,7 +221,9 @@ class Parser {
       if (type !== 'none') throw new UserError(`Parameter 'type' does not accept value '${type}'`);
     },
     audio: (value) => {
-      const [driver = ''] = value.split(',');
+      const pairs = parseKeyValues(value, 'driver');
+      const driver = pairs.get('driver') ?? '';
+      if (driver !== 'none' && !pairs.has('model')) throw new UserError("Parameter 'model' is missing");
       if (driver !== 'none') throw new UserError(`Parameter 'driver' does not accept value '${driver}'`);
     },
     vga: (value) => {
@@ -312,7 +307,7 @@ class Parser {
     },
     'no-fd-bootchk': () => void (this.#floppyCheck = false),
     'no-hpet': () => void (this.#hpet = false),
-    'no-acpi': this.#nothing,
+    'no-acpi': () => void (this.#acpi = false),
     name: (value) => {
       const pairs = parseKeyValues(value, 'guest');
       checkKeys(pairs, ['guest', 'process', 'debug-threads']);
@@ -345,6 +340,7 @@ class Parser {
       if (key === 'type') continue;
       if (key === 'accel') this.#accels.push(...given.split(':'));
       else if (key === 'hpet' && found === 'pc') this.#hpet = switchOf(key, given);
+      else if (key === 'acpi') this.#acpi = acpiOf(given);
       else if (key === 'graphics') this.#graphics = switchOf(key, given);
       else if (MACHINE_OFF.includes(key) && !switchOf(key, given)) continue;
       else if (!MACHINE_KEPT.includes(key))
@@ -549,6 +545,10 @@ function laterDefaults(version: QemuVersion): Settings['globals'] {
 
 /** An error that QEMU tells without the option. */
 class Unprefixed extends UserError {}
+
+function acpiOf(text: string): boolean {
+  return text === 'auto' || switchOf('acpi', text);
+}
 
 function switchOf(key: string, text: string): boolean {
   const on = parseSwitch(text);

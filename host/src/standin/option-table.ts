@@ -41,7 +41,7 @@ export const OPTIONS = {
   boot: { arg: '[order=drives][,once=drives][,menu=on|off][,...]', help: 'where the firmware is to boot from' },
   'no-fd-bootchk': { arg: '', help: 'do not look for a boot sector on a floppy' },
   'no-hpet': { arg: '', help: 'no HPET' },
-  'no-acpi': { arg: '', help: 'there is no ACPI' },
+  'no-acpi': { arg: '', help: 'no hot plug of PCI devices' },
   name: { arg: 'string', help: 'the name of the guest' },
   uuid: { arg: 'uuid', help: 'the UUID of the machine' },
   S: { arg: '', help: "freeze at the start (use 'c' to start)" },
