@@ -205,6 +205,7 @@ it('knows the events of pvpanic and the members of a machine of the version whos
       'hotpluggable-cpus': false,
       'numa-mem-supported': false,
       deprecated: false,
+      'default-ram-id': 'ram',
       ...members,
     });
   }
@@ -326,8 +327,36 @@ it('has objects of memory, which nobody takes', async () => {
     [{ 'qom-type': 'iothread', id: 'm2' }, 'invalid object type: iothread'],
   ] as const)
     expect(await command('object-add', args)).toMatchObject({ error: { class: 'GenericError', desc } });
+  const backends = (await command('query-memdev')) as { id: string; size: number }[];
+  expect(backends.map(({ id, size }) => [id, size])).toEqual([
+    ['m0', 4096],
+    ['pc.ram', 128 * 2 ** 20],
+    ['m1', 1],
+  ]);
   expect(await command('object-del', { id: 'm1' })).toEqual({});
   expect(await command('object-del', { id: 'm1' })).toMatchObject({ error: { desc: "object 'm1' not found" } });
+});
+
+it('reads options from a file', async () => {
+  const file = join(emptyFolder(), 'config');
+  writeFileSync(
+    file,
+    '# A machine.\n[memory]\nsize = "64"\n\n[device "e"]\n  driver = "edu"\n  addr = "9"\n[smp-opts]\ncpus = "2"\n',
+  );
+  const { command } = await emulator('-readconfig', file);
+  expect(await command('query-memdev')).toMatchObject([{ size: 64 * 2 ** 20 }]);
+  expect(await command('query-cpus-fast')).toHaveLength(2);
+  expect(await command('qom-get', { path: '/machine/peripheral/e', property: 'addr' })).toBe('09.0');
+  for (const [text, why] of [
+    ['[foo]', ":1: There is no option group 'foo'"],
+    ['size = "1"', ':1: no group defined'],
+    ['[memory]\nsize 1', ':2: parse error'],
+    ['[device]\ndriver = "e1000"\n', ":2: 'e1000' is not a valid device model name"],
+    ['[memory]\nfoo = "1"', ":2: Invalid parameter 'foo'"],
+  ] as const) {
+    writeFileSync(file, text);
+    expect((await standin('-readconfig', file)).stderr).toBe(`qtest-system-x86_64: ${file}${why}\n`);
+  }
 });
 
 it('waits with --preconfig', async () => {

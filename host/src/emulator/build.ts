@@ -63,12 +63,17 @@ export function bootBytes(order: string, floppyCheck: boolean): Record<number, n
 
 /**
  * Builds the machine that settings and devices ask for, and powers it on.
+ * @param flashes chips with the firmware: the first ends at 4 GiB, the next below it. With them, no other firmware is there.
  * @throws UserError in QEMU's words.
  */
-export function buildMachine(settings: Settings, devices: readonly DeviceOption[]): BuiltMachine {
+export function buildMachine(
+  settings: Settings,
+  devices: readonly DeviceOption[],
+  flashes: readonly Uint8Array[],
+): BuiltMachine {
   const known = knownDevices([]);
   const assembly = new Assembly(new Builder('virtual', known), settings);
-  assembly.addBoard(devices);
+  assembly.addBoard(devices, flashes);
   for (const option of devices) {
     try {
       assembly.add(option);
@@ -100,7 +105,7 @@ class Assembly {
     this.#settings = settings;
   }
 
-  addBoard(devices: readonly DeviceOption[]): void {
+  addBoard(devices: readonly DeviceOption[], flashes: readonly Uint8Array[]): void {
     const settings = this.#settings;
     if (settings.machine === 'none') {
       if (settings.ram > 0) this.builder.ram(0, settings.ram);
@@ -128,7 +133,7 @@ class Assembly {
       const uart = parts.uarts[n];
       if (chardev !== undefined && uart !== undefined) this.chardevs.set(uart.id, chardev);
     }
-    if (settings.flashes.length > 0 && isPc) this.#addFlashes(settings.flashes);
+    if (flashes.length > 0) this.#addFlashes(flashes);
     else if (settings.bios !== undefined) this.#addBios(settings.bios);
   }
 

@@ -123,6 +123,7 @@ export const ABSTRACT_TYPES: Readonly<Record<string, string | undefined>> = {
   machine: 'object',
   container: 'object',
   'memory-backend': 'object',
+  'rng-backend': 'object',
   bus: 'object',
   PCI: 'bus',
   ISA: 'bus',

@@ -4,9 +4,11 @@ import { transferState } from '../machine/transfer.ts';
 import type { Json, JsonObject } from '../qmp/json.ts';
 import { buildTree, Paths, type Node } from '../server/paths.ts';
 import { ServedMachine } from '../server/served-machine.ts';
+import { Backends } from './backends.ts';
+import type { BlockNodes } from './block-nodes.ts';
 import { bootBytes, buildMachine, type Added, type BuiltMachine } from './build.ts';
 import { ClockWatch } from './clock-watch.ts';
-import { MEMORY_BACKEND } from './user-objects.ts';
+import { MEMORY_BACKEND, type UserObjects } from './user-objects.ts';
 import { MACHINES, UserError, type Actions, type DeviceOption, type Settings } from './settings.ts';
 
 export type RunState = 'running' | 'prelaunch' | 'paused' | 'shutdown' | 'guest-panicked' | 'watchdog';
@@ -32,13 +34,18 @@ const RTC_DATA = 0x71;
 /** A machine as QEMU's user has it: it runs or stands, is reset, gets devices and loses them, and tells its monitors of that. */
 export class Emulator {
   readonly settings: Settings;
+  /** What the user has made for devices to have at their back, though none takes it. */
+  readonly block: BlockNodes;
+  readonly objects: UserObjects;
   readonly machine: ServedMachine;
   readonly paths: Paths;
+  readonly warnings: readonly string[];
   /** Where events go. */
   readonly listeners = new Set<(event: MonitorEvent) => void>();
   /** The process is to end with this status. */
   onExit: (status: number) => void = () => {};
   actions: Actions;
+  readonly #flashes: readonly Uint8Array[];
   #built: BuiltMachine;
   #tree: Node;
   #state: RunState;
@@ -50,7 +57,14 @@ export class Emulator {
   constructor(settings: Settings) {
     this.settings = settings;
     this.actions = settings.actions;
-    this.#built = buildMachine(settings, settings.devices);
+    const backends = new Backends(settings.backends, settings.machine === 'pc');
+    this.block = backends.block;
+    this.objects = backends.objects;
+    const { ram, machine } = settings;
+    if (ram > 0) this.objects.add({ 'qom-type': MEMORY_BACKEND, id: MACHINES[machine].ram, size: ram });
+    this.warnings = backends.warnings();
+    this.#flashes = backends.flashes();
+    this.#built = buildMachine(settings, settings.devices, this.#flashes);
     this.machine = new ServedMachine(this.#built.bound);
     this.#tree = this.#makeTree();
     this.paths = new Paths(
@@ -153,13 +167,13 @@ export class Emulator {
 
   /** @throws UserError */
   addObject(given: JsonObject): void {
-    this.settings.objects.add(given);
+    this.objects.add(given);
     this.#tree = this.#makeTree();
   }
 
   /** @throws UserError */
   removeObject(id: string): void {
-    this.settings.objects.remove(id);
+    this.objects.remove(id);
     this.#tree = this.#makeTree();
   }
 
@@ -168,7 +182,7 @@ export class Emulator {
     const { id } = option;
     if (id !== undefined && this.added.some((other) => other.option.id === id))
       throw new UserError(`Duplicate device ID '${id}'`);
-    const built = buildMachine(this.settings, [...this.#options(), option]);
+    const built = buildMachine(this.settings, [...this.#options(), option], this.#flashes);
     const added = built.added.at(-1);
     this.#checkHotplug(added);
     this.#replace(built);
@@ -240,7 +254,7 @@ export class Emulator {
         for (let pin = 0; pin < count; pin++) lines.set(line + pin, false);
       return { ...(option.id !== undefined && { device: option.id }), path: this.paths.pathOf(index) ?? '' };
     });
-    this.#replace(buildMachine(this.settings, kept));
+    this.#replace(buildMachine(this.settings, kept, this.#flashes));
     for (const data of told) this.#emit('DEVICE_DELETED', data);
   }
 
@@ -379,7 +393,7 @@ export class Emulator {
     const { machineType, cpuType } = this;
     const cpus = this.settings.machine === 'none' ? 0 : this.settings.cpus;
     const added = new Map(this.added.map(({ id, number, option }) => [id, { given: option.id, number }]));
-    const objects = new Map(Array.from(this.settings.objects.all.keys(), (id) => [id, MEMORY_BACKEND]));
+    const objects = new Map(Array.from(this.objects.all, ([id, { type }]) => [id, type]));
     return buildTree(this.bound.blueprint, { machineType, cpuType, cpus, added, objects });
   }
 }

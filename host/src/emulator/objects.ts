@@ -63,8 +63,9 @@ function propertiesOf(emulator: Emulator, node: Node): ObjectProperty[] {
   const own: ObjectProperty[] = [{ name: 'type', type: 'string', value: () => node.type }];
   if (node.device !== undefined) own.push(...deviceProperties(emulator, node.device));
   if (node.name === 'machine') own.push(...machineProperties(emulator));
-  if (node.type === MEMORY_BACKEND)
-    for (const [name, value] of Object.entries(emulator.settings.objects.all.get(node.name) ?? {}))
+  const made = emulator.objects.all.get(node.name);
+  if (made?.type === node.type)
+    for (const [name, value] of Object.entries(made.properties))
       own.push({ name, type: typeof value === 'boolean' ? 'bool' : 'int', value: () => value });
   for (const child of node.children.values()) {
     const path = (): string => pathTo(emulator.paths.tree(), child, '') ?? '';
@@ -184,6 +185,7 @@ export function listTypes(cpuType: string, ancestor: string | undefined, abstrac
     ...Object.values(MACHINES).map(({ name }) => ({ name: `${name}-machine`, parent: 'machine' })),
     { name: cpuType, parent: 'device' },
     { name: MEMORY_BACKEND, parent: 'memory-backend' },
+    { name: 'rng-builtin', parent: 'rng-backend' },
   ];
   const isA = (name: string, parent: string | undefined): boolean =>
     ancestor === undefined || name === ancestor || (parent !== undefined && descendsFrom(parent, ancestor));

@@ -1,13 +1,11 @@
 import type { QemuVersion } from '../qmp/version.ts';
-import type { BlockNodes } from './block-nodes.ts';
-import type { UserObjects } from './user-objects.ts';
 
-/** What a machine is made of, as the command line says: read before any device is loaded. */
+/** What a machine is made of, as the command line says: plain data, read before any device is loaded. */
 
 export const MACHINES = {
-  pc: { description: 'Standard PC (i440FX + PIIX, 1996)', maxCpus: 8, alias: 'pc', name: 'pc-i440fx' },
-  isapc: { description: 'ISA-only PC', maxCpus: 1, alias: undefined, name: 'isapc' },
-  none: { description: 'empty machine', maxCpus: 1, alias: undefined, name: 'none' },
+  pc: { description: 'Standard PC (i440FX + PIIX, 1996)', maxCpus: 8, alias: 'pc', name: 'pc-i440fx', ram: 'pc.ram' },
+  isapc: { description: 'ISA-only PC', maxCpus: 1, alias: undefined, name: 'isapc', ram: 'pc.ram' },
+  none: { description: 'empty machine', maxCpus: 1, alias: undefined, name: 'none', ram: 'ram' },
 } as const;
 export type MachineKind = keyof typeof MACHINES;
 
@@ -18,6 +16,12 @@ export interface DeviceOption {
   readonly options: ReadonlyMap<string, string>;
   /** How it was given, for an error: `-device edu,addr=1`; empty for `device_add`. */
   readonly text: string;
+}
+
+/** An option that makes what devices would have at their back. */
+export interface BackendOption {
+  readonly option: 'drive' | 'blockdev' | 'netdev' | 'object';
+  readonly value: string;
 }
 
 export const WATCHDOG_ACTIONS = ['reset', 'shutdown', 'poweroff', 'pause', 'debug', 'none', 'inject-nmi'] as const;
@@ -53,8 +57,6 @@ export interface Settings {
   readonly floppyCheck: boolean;
   readonly fwCfgFiles: Readonly<Record<string, Uint8Array>>;
   readonly bios: Uint8Array | undefined;
-  /** Flash, of `-drive if=pflash`: the first ends at 4 GiB, the next below it. Then `bios` is not there. */
-  readonly flashes: readonly Uint8Array[];
   /** Of `-kernel` and its kind: kept, and told by the monitor. */
   readonly kernel: Readonly<Record<'kernel' | 'initrd' | 'append', string | undefined>>;
   readonly firmware: string | undefined;
@@ -63,8 +65,7 @@ export interface Settings {
   readonly serial: readonly (string | undefined)[];
   readonly globals: readonly { readonly driver: string; readonly property: string; readonly value: string }[];
   readonly actions: Actions;
-  readonly block: BlockNodes;
-  readonly objects: UserObjects;
+  readonly backends: readonly BackendOption[];
   /** Whether it waits for `x-exit-preconfig` before anything else. */
   readonly preconfig: boolean;
   readonly startStopped: boolean;
@@ -80,3 +81,6 @@ export class UserError extends Error {
     this.kind = kind;
   }
 }
+
+/** An error that is told without the option that it is about, or has been told with it. */
+export class Unprefixed extends UserError {}

@@ -131,28 +131,29 @@ export const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>(
         return NONE;
       },
     },
-    'query-block': { args: {}, returns: '[BlockInfo]', run: ({ emulator }) => emulator.settings.block.drives() },
+    'query-block': { args: {}, returns: '[BlockInfo]', run: ({ emulator }) => emulator.block.drives() },
     'query-named-block-nodes': {
       args: { 'flat?': 'bool' },
       returns: '[BlockDeviceInfo]',
-      run: ({ emulator }) => emulator.settings.block.nodes(),
+      run: ({ emulator }) => emulator.block.nodes(),
     },
     'blockdev-add': {
       args: { driver: 'str', 'node-name?': 'str', 'read-only?': 'bool' },
       returns: 'Empty',
       open: true,
-      run: ({ emulator: { settings } }, args) => {
+      run: ({ emulator: { block } }, args) => {
         const { driver, config } = args;
         if (driver === 'blkdebug' && typeof config === 'string')
-          return settings.block.addConfigured(args, config).then(() => NONE);
-        return done(settings.block.add(args));
+          return block.addConfigured(args, config).then(() => NONE);
+        return done(block.add(args));
       },
     },
     'blockdev-del': {
       args: { 'node-name': 'str' },
       returns: 'Empty',
-      run: ({ emulator }, args) => done(emulator.settings.block.remove(text(args, 'node-name'))),
+      run: ({ emulator }, args) => done(emulator.block.remove(text(args, 'node-name'))),
     },
+    'query-memdev': { args: {}, returns: '[Memdev]', run: ({ emulator }) => emulator.objects.memory() },
     'object-add': {
       args: { 'qom-type': 'str', id: 'str' },
       returns: 'Empty',
@@ -205,7 +206,7 @@ export const EARLY: ReadonlySet<string> = new Set([
     'query-chardev',
   ],
   ...['qom-list', 'qom-get', 'qom-set', 'qom-list-types', 'qom-list-properties', 'object-add', 'object-del'],
-  ...['query-block', 'query-named-block-nodes', 'blockdev-add', 'blockdev-del'],
+  ...['query-memdev', 'query-block', 'query-named-block-nodes', 'blockdev-add', 'blockdev-del'],
   ...['set-action', 'quit', 'x-exit-preconfig'],
 ]);
 
@@ -255,7 +256,7 @@ function done(_: void): JsonObject {
 }
 
 function machines({ cpuType, settings: { version } }: Emulator): Json {
-  return Object.entries(MACHINES).map(([kind, { name, alias, maxCpus }]) => ({
+  return Object.entries(MACHINES).map(([kind, { name, alias, maxCpus, ram }]) => ({
     name,
     ...(alias !== undefined && { alias, 'is-default': true }),
     'cpu-max': maxCpus,
@@ -264,7 +265,8 @@ function machines({ cpuType, settings: { version } }: Emulator): Json {
     deprecated: false,
     // Clients take this list apart strictly: a member that their version does not know is as wrong as one that is missing.
     ...(isSince(version, 8, 0) && { acpi: false }),
-    ...(kind !== 'none' && { 'default-cpu-type': cpuType, 'default-ram-id': 'pc.ram' }),
+    ...(kind !== 'none' && { 'default-cpu-type': cpuType }),
+    'default-ram-id': ram,
   }));
 }
 

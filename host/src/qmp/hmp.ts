@@ -38,18 +38,18 @@ const COMMANDS: Readonly<Record<string, HumanCommand>> = {
   cont: { help: 'resume emulation', run: (emulator) => emulator.cont() },
   drive_add: {
     help: 'add drive to PCI storage controller',
-    run: ({ settings }, args) => {
+    run: ({ block }, args) => {
       const [, options = ''] = args.split(' ');
       const pairs = parseKeyValues(options);
       const kind = pairs.get('if') ?? 'ide';
       if (kind !== 'none') return `Can't hot-add drive to type ${kind}`;
-      settings.block.addDrive(pairs.get('id') ?? 'none0', pairs);
+      block.addDrive(pairs.get('id') ?? 'none0', pairs);
       return 'OK';
     },
   },
   drive_del: {
     help: 'remove host block device',
-    run: ({ settings }, args) => (settings.block.removeDrive(args) ? '' : `Device '${args}' not found`),
+    run: ({ block }, args) => (block.removeDrive(args) ? '' : `Device '${args}' not found`),
   },
   help: { help: 'show the help', run: showHelp },
   quit: { help: 'quit the emulator', run: (emulator) => emulator.quit('host-qmp-quit') },

@@ -3,18 +3,20 @@ import { parseSwitch } from '../emulator/property-values.ts';
 import {
   MACHINES,
   PANIC_ACTIONS,
+  Unprefixed,
   UserError,
   WATCHDOG_ACTIONS,
   type Actions,
+  type BackendOption,
   type DeviceOption,
   type MachineKind,
   type Settings,
 } from '../emulator/settings.ts';
 import { DEFAULT_VERSION, isSince, type QemuVersion } from '../qmp/version.ts';
 import { messageOf } from '../thrown.ts';
-import { Backends } from './backends.ts';
 import type { ChardevSpec } from './chardev.ts';
 import { checkKeys, parseKeyValues } from '../emulator/key-values.ts';
+import { readConfigFile } from './config-file.ts';
 import { isOption, OPTIONS, type OptionName } from './option-table.ts';
 
 /** What the command line asks for. */
@@ -81,7 +83,7 @@ class Parser {
   readonly #now: Date;
   readonly #version: QemuVersion;
   #machine: MachineKind = 'pc';
-  #ram = DEFAULT_RAM;
+  #ram: number | undefined;
   #cpus = 1;
   #cpuModel: string | undefined;
   #epoch: string;
@@ -106,7 +108,7 @@ class Parser {
   #hasSerial = false;
   readonly #globals: { driver: string; property: string; value: string }[] = [];
   #actions: Actions = { watchdog: 'reset', panic: 'shutdown', reboot: 'reset', shutdown: 'poweroff' };
-  readonly #backends = new Backends();
+  readonly #backends: BackendOption[] = [];
   #preconfig = false;
   #startStopped = false;
   readonly #chardevs: ChardevSpec[] = [];
@@ -131,7 +133,7 @@ class Parser {
       return handler(value, text) ?? undefined;
     } catch (error) {
       if (!(error instanceof UserError) || error instanceof Unprefixed) throw error;
-      throw new UserError(`${text}: ${error.message}`);
+      throw new Unprefixed(`${text}: ${error.message}`);
     }
   }
 
@@ -152,7 +154,7 @@ class Parser {
     const settings: Settings = {
       version: this.#version,
       machine: this.#machine,
-      ram: this.#ram,
+      ram: this.#ram ?? (this.#machine === 'none' ? 0 : DEFAULT_RAM),
       cpus: this.#cpus,
       cpuModel: this.#cpuModel ?? (this.#machine === 'isapc' ? '486' : 'qemu64'),
       epoch: this.#epoch,
@@ -168,15 +170,13 @@ class Parser {
       floppyCheck: this.#floppyCheck,
       fwCfgFiles: this.#fwCfgFiles,
       bios: this.#bios,
-      flashes: this.#backends.flashes(),
       firmware: this.#firmware,
       kernel: this.#kernel,
       devices: this.#devices,
       serial: this.#serial,
       globals: [...laterDefaults(this.#version), ...this.#globals],
       actions: this.#actions,
-      block: this.#backends.block,
-      objects: this.#backends.objects,
+      backends: this.#backends,
       preconfig: this.#preconfig,
       startStopped: this.#startStopped,
     };
@@ -187,7 +187,7 @@ class Parser {
       qtestText: this.#qtestText,
       qtestLog: this.#qtestLog,
       monitors: this.#monitors,
-      warnings: [...this.#warnings, ...this.#backends.warnings()],
+      warnings: this.#warnings,
     };
   }
 
@@ -292,10 +292,10 @@ class Parser {
     },
     initrd: (value) => void (this.#kernel.initrd = value),
     append: (value) => void (this.#kernel.append = value),
-    drive: (value) => this.#backends.drive(value, this.#machine === 'pc'),
-    blockdev: (value) => this.#backends.blockdev(value),
-    object: (value) => this.#backends.object(value),
-    netdev: (value) => this.#backends.netdev(value),
+    drive: (value) => void this.#backends.push({ option: 'drive', value }),
+    blockdev: (value) => void this.#backends.push({ option: 'blockdev', value }),
+    object: (value) => void this.#backends.push({ option: 'object', value }),
+    netdev: (value) => void this.#backends.push({ option: 'netdev', value }),
     nic: (value) => this.#refuseNetwork(value),
     net: (value) => this.#refuseNetwork(value),
     fw_cfg: (value, text) => this.#takeFwCfg(value, text),
@@ -324,6 +324,9 @@ class Parser {
     action: (value) => this.#takeActions(parseKeyValues(value)),
     'watchdog-action': (value) => this.#takeActions(new Map([['watchdog', value]])),
     msg: this.#nothing,
+    readconfig: (path) => {
+      for (const { option, value, line } of readConfigFile(path)) this.take(option, value, `${path}:${line}`);
+    },
     'run-with': (value) => checkKeys(parseKeyValues(value), ['exit-with-parent']),
     'no-user-config': this.#nothing,
   };
@@ -336,8 +339,10 @@ class Parser {
     if (found !== 'pc' && found !== 'isapc' && found !== 'none')
       throw new Unprefixed('unsupported machine type\nUse -machine help to list supported machines');
     this.#machine = found;
+    const smp = [...pairs].filter(([key]) => key.startsWith('smp.')).map(([key, given]) => `${key.slice(4)}=${given}`);
+    if (smp.length > 0) this.#takeSmp(smp.join(','));
     for (const [key, given] of pairs) {
-      if (key === 'type') continue;
+      if (key === 'type' || key.startsWith('smp.')) continue;
       if (key === 'accel') this.#accels.push(...given.split(':'));
       else if (key === 'hpet' && found === 'pc') this.#hpet = switchOf(key, given);
       else if (key === 'acpi') this.#acpi = acpiOf(given);
@@ -380,7 +385,7 @@ class Parser {
     const unit = suffix === '' ? 'M' : suffix.toUpperCase();
     const bytes = Math.floor(Number(digits) * KIB ** (SUFFIXES[unit] ?? 2));
     if (bytes > MAX_RAM) throw new Unprefixed("cannot set up guest memory 'pc.ram': Cannot allocate memory");
-    this.#ram = bytes === 0 ? DEFAULT_RAM : Math.ceil(bytes / PAGE) * PAGE;
+    this.#ram = bytes === 0 ? undefined : Math.ceil(bytes / PAGE) * PAGE;
   }
 
   #takeRtc(value: string): void {
@@ -542,9 +547,6 @@ function laterDefaults(version: QemuVersion): Settings['globals'] {
   if (!isSince(version, 9, 1)) return [];
   return ['pvpanic', 'pvpanic-pci'].map((driver) => ({ driver, property: 'events', value: '7' }));
 }
-
-/** An error that QEMU tells without the option. */
-class Unprefixed extends UserError {}
 
 function acpiOf(text: string): boolean {
   return text === 'auto' || switchOf('acpi', text);

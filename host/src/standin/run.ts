@@ -27,6 +27,7 @@ export interface Running {
 /** Builds the machine. @param tell takes a line for the client of the qtest protocol. */
 export function run(command: Command, chardevs: ReadonlyMap<string, Chardev>, tell: (line: string) => void): Running {
   const emulator = new Emulator(command.settings);
+  for (const warning of emulator.warnings) process.stderr.write(`qtest-system-x86_64: ${warning}\n`);
   const session = new Session(emulator.machine, emulator.paths, tell);
   const streams = new Set<Duplex>();
   const opened = (stream: Duplex): void => {

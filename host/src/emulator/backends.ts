@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { BlockNodes } from '../emulator/block-nodes.ts';
-import { parseSwitch } from '../emulator/property-values.ts';
-import { UserError } from '../emulator/settings.ts';
-import { UserObjects } from '../emulator/user-objects.ts';
+import { BlockNodes } from './block-nodes.ts';
+import { parseSwitch } from './property-values.ts';
+import { UserError, type BackendOption } from './settings.ts';
+import { UserObjects } from './user-objects.ts';
 import { isObject, JsonError, parseJson, type Json, type JsonObject } from '../qmp/json.ts';
 import { messageOf } from '../thrown.ts';
-import { parseKeyValues } from '../emulator/key-values.ts';
+import { parseKeyValues } from './key-values.ts';
 
 /** What devices would have at their back, by the command line: drives, block nodes, networks and objects. */
 
@@ -29,8 +29,22 @@ export class Backends {
   readonly #networks = new Set<string>();
   readonly #units = new Map<string, number>();
 
-  /** @throws UserError in QEMU's words, as the others. */
-  drive(value: string, isPc: boolean): void {
+  /** @throws UserError in QEMU's words. */
+  constructor(options: readonly BackendOption[], isPc: boolean) {
+    for (const { option, value } of options) {
+      try {
+        if (option === 'drive') this.#drive(value, isPc);
+        else if (option === 'blockdev') this.#blockdev(value);
+        else if (option === 'netdev') this.#netdev(value);
+        else this.#object(value);
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        throw new UserError(`-${option} ${value}: ${error.message}`);
+      }
+    }
+  }
+
+  #drive(value: string, isPc: boolean): void {
     const pairs = parseKeyValues(value);
     const kind = pairs.get('if') ?? 'ide';
     if (!INTERFACES.includes(kind)) throw new UserError(`unsupported bus type '${kind}'`);
@@ -46,18 +60,18 @@ export class Backends {
     this.#flashes.set(unit, { id, path: pairs.get('file') ?? '' });
   }
 
-  blockdev(value: string): void {
+  #blockdev(value: string): void {
     this.block.add(/^\s*\{/.test(value) ? jsonOf(value) : nested(parseKeyValues(value, 'driver')));
   }
 
-  object(value: string): void {
+  #object(value: string): void {
     const given = /^\s*\{/.test(value) ? jsonOf(value) : nested(parseKeyValues(value, 'qom-type'));
     const { id } = given;
     if (typeof id === 'string' && this.objects.all.has(id)) throw new UserError(`Duplicate ID '${id}' for object`);
     this.objects.add(given);
   }
 
-  netdev(value: string): void {
+  #netdev(value: string): void {
     const pairs = parseKeyValues(value, 'type');
     const type = pairs.get('type') ?? '';
     if (!NETWORKS.includes(type)) throw new UserError(`Parameter 'type' does not accept value '${type}'`);

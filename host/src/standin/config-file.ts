@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs';
+import { Unprefixed, UserError } from '../emulator/settings.ts';
+import { isOption, type OptionName } from './option-table.ts';
+
+/** An option that a file has in place of the command line. */
+interface ConfigOption {
+  readonly option: OptionName;
+  readonly value: string;
+  /** Where it ends. */
+  readonly line: number;
+}
+
+/** Groups whose option has another name; the others have the option's own. */
+const NAMES: Readonly<Record<string, string>> = { memory: 'm', 'smp-opts': 'smp', 'boot-opts': 'boot' };
+
+/**
+ * What `-readconfig` reads: `[device "id"]`, and a line `key = "value"` for each of its keys.
+ * @throws UserError in QEMU's words.
+ */
+export function readConfigFile(path: string): ConfigOption[] {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    throw new UserError(`Could not open '${path}': No such file or directory`);
+  }
+  const options: { option: OptionName; value: string; line: number }[] = [];
+  for (const [n, line] of text.split('\n').entries()) {
+    const fail = (why: string): never => {
+      throw new Unprefixed(`${path}:${n + 1}: ${why}`);
+    };
+    if (/^\s*(?:#.*)?$/.test(line)) continue;
+    const [, group, id] = /^\[([^\]"]{1,63}?)(?: "([^"]{1,63})")?\]/.exec(line) ?? [];
+    if (group !== undefined) {
+      const option = NAMES[group] ?? group;
+      if (!isOption(option)) return fail(`There is no option group '${group}'`);
+      options.push({ option, value: id === undefined ? '' : `id=${id}`, line: n + 1 });
+      continue;
+    }
+    const [, key, value = ''] = /^\s*([\w.-]{1,63})\s*=\s*"([^"]{0,1023})"/.exec(line) ?? [];
+    if (key === undefined) return fail('parse error');
+    const last = options.at(-1);
+    if (last === undefined) return fail('no group defined');
+    last.value += `${last.value === '' ? '' : ','}${key}=${value.replaceAll(',', ',,')}`;
+    last.line = n + 1;
+  }
+  return options;
+}
