@@ -113,7 +113,7 @@ function fuzz(): number {
   const session = new Session(emulator.machine, emulator.paths, () => {});
   const half = (seed: number): number => {
     sessionFuzz(session, seed, MUTATIONS / 2);
-    monitorFuzz(emulator, seed, MUTATIONS / 20);
+    monitorFuzz(emulator, seed, MUTATIONS / 2);
     globalThis.gc?.();
     return process.memoryUsage().heapUsed;
   };

@@ -57,13 +57,16 @@ export class Monitor {
   }
 
   #answer(message: Json | JsonError): void {
-    const id = !(message instanceof JsonError) && isObject(message) ? message['id'] : undefined;
+    if (message instanceof JsonError) {
+      this.#reply(undefined, failure('GenericError', message.message));
+      return;
+    }
+    const id = isObject(message) ? message['id'] : undefined;
     let result: Json | Promise<Json>;
     try {
-      if (message instanceof JsonError) throw new UserError(message.message);
       result = this.#execute(message);
     } catch (error) {
-      this.#reply(id, failure(error));
+      this.#reply(id, told(error));
       return;
     }
     if (!(result instanceof Promise)) {
@@ -74,7 +77,7 @@ export class Monitor {
     void result
       .then(
         (value): JsonObject => ({ return: value }),
-        (error: unknown) => failure(error),
+        (error: unknown) => told(error),
       )
       .then((reply) => {
         this.#reply(id, reply);
@@ -153,8 +156,12 @@ export class Monitor {
 }
 
 /** What is no mistake of the client's is one of ours: it is told, and ends nobody's session. */
-function failure(error: unknown): JsonObject {
-  if (!(error instanceof UserError)) process.stderr.write(`internal error: ${stackOf(error)}\n`);
-  const kind = error instanceof UserError ? error.kind : 'GenericError';
-  return { error: { class: kind, desc: messageOf(error) } };
+function told(error: unknown): JsonObject {
+  if (error instanceof UserError) return failure(error.kind, error.message);
+  process.stderr.write(`internal error: ${stackOf(error)}\n`);
+  return failure('GenericError', messageOf(error));
+}
+
+function failure(kind: UserError['kind'], desc: string): JsonObject {
+  return { error: { class: kind, desc } };
 }

@@ -46,6 +46,9 @@ const MESSAGES: readonly [string, ...string[]] = [
   '{"execute": "device-list-properties", "arguments": {"typename": "edu"}}',
   '{"execute": "human-monitor-command", "arguments": {"command-line": "info pic"}}',
   '{"execute": "set-action", "arguments": {"watchdog": "none"}}',
+  '{"execute": "blockdev-add", "arguments": {"driver": "raw", "node-name": "n", "file": {"driver": "null-co"}}}',
+  '{"execute": "object-add", "arguments": {"qom-type": "memory-backend-ram", "id": "m", "size": 4096}}',
+  '{"execute": "object-del", "arguments": {"id": "m"}}',
   '[1.5e3, true, false, null, "\\u00e9\\n"]',
 ];
 
