@@ -51,7 +51,7 @@ describe('acpi-pci-hotplug', () => {
   });
 
   test('reset/forgets-who-is-to-leave-and-keeps-who-has-come', () => {
-    const { vcpu, machine } = build({ up: 2, down: 4 });
+    const { vcpu, machine } = build({ up: 6, down: 4 });
     vcpu.outl(SEL, 9);
     machine.reset();
     expect([vcpu.inl(SEL), vcpu.inl(DOWN), vcpu.inl(UP)]).toEqual([0, 0, 2]);

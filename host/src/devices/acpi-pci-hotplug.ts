@@ -5,7 +5,8 @@
  * to leave; EJECT, written to let the lowest of its bits go: then both requests for that slot are done with, and `eject` pulses; RMV, which
  * can leave. SEL chooses a bus: only number 0 is there, and of the others nothing is asked. A pulse has no length: it is seen as an edge.
  *
- * Who plugs sets `up` and `down` in its state. DOWN is cleared by a reset, at which QEMU lets those devices go; UP by being read.
+ * Who plugs sets `up` and `down` in its state. UP is cleared by being read. A reset is done with what DOWN asks, as
+ * QEMU lets those devices go then.
  *
  * Not modelled: the GPE that tells the guest, with the rest of ACPI; the acpi-index of a device, at 0x14; buses behind bridges.
  */
@@ -52,9 +53,9 @@ function eject({ state, out }: Hotplug, slots: number): void {
 
 export const acpiPciHotplug = defineDevice(schema, {
   reset({ state }, kind) {
+    state.up = kind === 'cold' ? 0 : (state.up & ~state.down) >>> 0;
     state.down = 0;
     state.select = 0;
-    if (kind === 'cold') state.up = 0;
   },
   regions: {
     registers: {
