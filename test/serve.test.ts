@@ -250,7 +250,7 @@ it.each([
   [['--qtest', 'pipe:nowhere'], /^qtest: pipe:nowhere: ENOENT.*; make nowhere\.in and nowhere\.out with mkfifo\n$/],
   [['--device', 'nothing'], /^qtest: unknown device type 'nothing'/],
   [['--device', 'edu,slot'], "qtest: --device 'edu,slot': 'slot' is no property=value\n"],
-  [['--clock', 'realtime'], /^qtest: 'serve' runs on the virtual clock/],
+  [['--clock', 'realtime'], /^qtest: the protocol moves the virtual clock/],
 ])('refuses %j', async (args, message) => {
   const { qtest } = project();
   const ended = await qtest(['serve', '--machine', 'pc', ...args]);
