@@ -238,7 +238,11 @@ it('opens and lists block nodes and drives, though no device has one', async () 
   expect(await refused('blockdev-add', { driver: 'raw', 'node-name': 'a', file: 'x' })).toBe(
     "Cannot find device='x' nor node-name='x'",
   );
-  expect(await command('blockdev-del', { 'node-name': 'fmt' })).toEqual({});
+  expect(await command('blockdev-add', { driver: 'null-co', 'node-name': 'below' })).toEqual({});
+  expect(await command('blockdev-add', { driver: 'raw', 'node-name': 'above', file: 'below' })).toEqual({});
+  expect(await refused('blockdev-del', { 'node-name': 'below' })).toBe('Block device below is in use');
+  for (const name of ['above', 'below', 'fmt'])
+    expect(await command('blockdev-del', { 'node-name': name })).toEqual({});
   const human = (line: string): Promise<unknown> => command('human-monitor-command', { 'command-line': line });
   expect(await human('drive_del full')).toBe('');
   expect(await human('drive_del full')).toBe("Device 'full' not found\r\n");
