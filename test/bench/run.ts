@@ -349,7 +349,7 @@ const rows: Row[] = [
   ),
   atMost('  exec to its first access', protocol.access / protocol.node, undefined, `${protocol.access.toFixed(0)} ms`),
   {
-    what: 'heap after 1 000 000 mutated requests, over that after half of them',
+    what: 'heap after 1 000 000 mutated requests and as many messages, over that after half of them',
     figure: `${(fuzzGrowth / 2 ** 20).toFixed(2)} MiB`,
     target: '≤ 8 MiB',
     met: fuzzGrowth <= 2 ** 23,
