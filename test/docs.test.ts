@@ -17,6 +17,7 @@ const PAGES = [
   'docs/serving.md',
   'docs/reference-config.md',
   'docs/reports.md',
+  'docs/traces.md',
   'docs/backends.md',
 ];
 

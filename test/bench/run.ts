@@ -91,6 +91,7 @@ const access = samples({
   afterAll: bench('inb-after-all'),
   two: bench('inb-two'),
   realtime: bench('inb-realtime'),
+  traced: () => valueOf(qtest('--plugin', `${HERE}cases.ts`, '-t', 'inb', '--trace'), 'inb'),
 });
 const onPc = (name: string) => () => valueOf(qtest('--plugin', `${HERE}pc-cases.ts`, '-t', name), name);
 const full = samples({
@@ -251,6 +252,12 @@ const rows: Row[] = [
     met: true,
   },
   atMost('inb, real time, a timer armed, over v86', access.realtime / access.v86, 10, ns(access.realtime)),
+  atMost(
+    'inb, lone VCPU, virtual time, traced in full without source lines, over one that is not',
+    access.traced / access.alone,
+    3,
+    `${ns(access.traced)} / ${ns(access.alone)}`,
+  ),
   {
     what: 'periodic interrupts a second, virtual time, through PIC and acknowledge',
     figure: `${(single.interrupts / 1e6).toFixed(2)} M (${Math.round(single.interrupts / 1024)} × real time at 1024 Hz)`,

@@ -56,7 +56,7 @@ test.each([
 
 test('every problem is told at once', () => {
   expect(messageFor({ clok: 1, jobs: 0 })).toBe(
-    `qtest.config.ts:\n  unknown key 'clok'. Did you mean 'clock'? The keys are plugins, backend, qemu, clock, timeout, jobs, schedule, reporters, stallLimit, failOn` +
+    `qtest.config.ts:\n  unknown key 'clok'. Did you mean 'clock'? The keys are plugins, backend, qemu, clock, timeout, jobs, schedule, reporters, trace, stallLimit, failOn` +
       `\n  jobs: expected an integer from 1 to 64, but found 0`,
   );
 });

@@ -395,7 +395,8 @@ export class Bus {
   #touch(at: number, size: number): void {
     const first = Math.floor((at - this.#ramStart) / PAGE_BYTES);
     const last = Math.floor((at + size - 1 - this.#ramStart) / PAGE_BYTES);
-    this.#dirty.fill(1, first, last + 1);
+    if (first === last) this.#dirty[first] = 1;
+    else this.#dirty.fill(1, first, last + 1);
   }
 
   /** An access within one target; split or widened as its region asks. */

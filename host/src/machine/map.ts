@@ -1,4 +1,5 @@
 import type { AccessSize, AddressRange, Initiator, RegionSpec } from '@qtest/sdk';
+import { REACHED } from './tracer.ts';
 
 type Handlers = {
   read(device: unknown, offset: number, size: AccessSize, initiator: Initiator): number;
@@ -31,8 +32,8 @@ export class Target {
   readonly widen: boolean;
   readonly unaligned: boolean;
   readonly transparent: boolean;
-  /** Its place in `Bus.targets`, the same on every thread; −1 when it is nobody's. */
-  index = -1;
+  /** Its place in `Bus.targets`, the same on every thread; when it is nobody's, what a trace says in its place. */
+  index: number = REACHED.NOBODY;
   /** Where it lies now; changed by a rebuild of the map. */
   base = 0;
   seen: readonly AddressRange[] = [];

@@ -9,7 +9,8 @@ import { blockValue, REACHED, TRACED, type Tracer } from './tracer.ts';
 /** None is under way. */
 const NONE = -1;
 
-const { inb, outb, readTarget, writeTarget } = Bus.prototype;
+// To call them as `super.inb()` takes longer than the access itself.
+const { inb, outb, readTarget, writeTarget, memoryRead, memoryWrite } = Bus.prototype;
 
 /**
  * The address spaces of a machine that is traced: each access of a VCPU, and of a device by DMA, is told to the tracer when it begins, with what
@@ -38,15 +39,19 @@ export class TracedBus extends Bus {
   }
 
   override inb(port: number, initiator: Initiator): number {
-    const entry = this.#begin(TRACED.IN, 1, port, this.portTarget(port, 1));
-    // As `super.inb()`, which takes longer than the access itself.
-    const value = inb.call(this, port, initiator);
+    const target = this.portTarget(port, 1);
+    const entry = this.#begin(TRACED.IN, 1, port, target);
+    const value = target.takesBytes
+      ? readTarget.call(this, target, port, 1, initiator)
+      : inb.call(this, port, initiator);
     return this.#end(entry, value);
   }
 
   override outb(port: number, value: number, initiator: Initiator): void {
-    const entry = this.#begin(TRACED.OUT, 1, port, this.portTarget(port, 1));
-    outb.call(this, port, value, initiator);
+    const target = this.portTarget(port, 1);
+    const entry = this.#begin(TRACED.OUT, 1, port, target);
+    if (target.takesBytes) writeTarget.call(this, target, port, value, 1, initiator);
+    else outb.call(this, port, value, initiator);
     this.#end(entry, value);
   }
 
@@ -79,7 +84,7 @@ export class TracedBus extends Bus {
     const { target } = this.memory.find(address);
     const before = this.#master;
     const entry = this.#beginBy(initiator, TRACED.READ, size, address, target);
-    return this.#endBy(initiator, before, entry, super.memoryRead(address, size, initiator));
+    return this.#endBy(initiator, before, entry, memoryRead.call(this, address, size, initiator));
   }
 
   override memoryWrite(address: number, value: number, size: AccessSize, initiator: Initiator): void {
@@ -87,7 +92,7 @@ export class TracedBus extends Bus {
     const { target } = this.writes.find(address);
     const before = this.#master;
     const entry = this.#beginBy(initiator, TRACED.WRITE, size, address, target);
-    super.memoryWrite(address, value, size, initiator);
+    memoryWrite.call(this, address, value, size, initiator);
     this.#endBy(initiator, before, entry, value);
   }
 
@@ -123,12 +128,7 @@ export class TracedBus extends Bus {
   }
 
   #begin(kind: number, size: number, address: number, target: Target): number {
-    const { index } = target;
-    this.#open =
-      index < 0
-        ? this.#tracer.begin(kind, size, address, REACHED.NOBODY)
-        : this.#tracer.begin(kind, size, address, index, address - target.base);
-    return this.#open;
+    return (this.#open = this.#tracer.begin(kind, size, address, target.index, address - target.base));
   }
 
   #end(entry: number, value: number): number {
@@ -148,13 +148,12 @@ export class TracedBus extends Bus {
     address: number,
     target: Target | undefined,
   ): number {
-    const { RAM, NOBODY } = REACHED;
-    const reached = target === undefined ? RAM : target.index < 0 ? NOBODY : target.index;
+    const reached = target === undefined ? REACHED.RAM : target.index;
     const offset = target === undefined ? 0 : address - target.base;
     if (kind === 'vcpu') return (this.#open = this.#tracer.begin(what, size, address, reached, offset));
     this.#master = index;
     const dma = what === TRACED.READ ? TRACED.DMA_READ : TRACED.DMA_WRITE;
-    return this.#tracer.begin(dma, size, address, reached, offset, index);
+    return this.#tracer.beginDma(index, dma, size, address, reached, offset);
   }
 
   #endBy({ kind }: Initiator, before: number, entry: number, value: number): number {

@@ -87,8 +87,6 @@ export interface TracerOptions {
 
 /** One thread's pen. It writes with the machine's lock held, so that the order is the one in which things happened. */
 export class Tracer {
-  /** The VCPU whose thread this is; −1 for the I/O thread. */
-  vcpu = -1;
   /** The place in the plugin's source that leads to what happens now; 0 for none. */
   source = 0;
   readonly #words: Int32Array;
@@ -97,6 +95,9 @@ export class Tracer {
   readonly #now: () => bigint;
   readonly #clock: Int32Array | undefined;
   readonly #lock: Held | undefined;
+
+  /** The VCPU, as KIND has it. */
+  #who = 0;
 
   constructor(buffer: SharedArrayBuffer, { now, clock, lock }: TracerOptions) {
     this.#words = new Int32Array(buffer);
@@ -107,23 +108,28 @@ export class Tracer {
     this.#lock = lock;
   }
 
+  /** The VCPU whose thread this is; without one it is the I/O thread. */
+  set vcpu(vcpu: number) {
+    this.#who = (vcpu + 1) << VCPU_SHIFT;
+  }
+
   static buffer(): SharedArrayBuffer {
     return new SharedArrayBuffer(SOURCE_START + SOURCE_BYTES);
   }
 
   /** Begins an access; lock held. Gives its place, for `end`. */
-  begin(kind: number, size: number, address: number, target: number, offset = 0, by = -1): number {
+  begin(kind: number, size: number, address: number, target: number, offset: number): number {
     const words = this.#words;
     const seq = words[EVENTS] ?? 0;
     words[EVENTS] = (seq + 1) | 0;
     const at = FIRST + (seq & LAST) * ENTRY;
     const clock = this.#clock;
-    if (clock === undefined) this.#times[(at + TIME) >> 1] = this.#now();
+    if (clock === undefined) this.#stamp(at);
     else {
       words[at + TIME] = clock[0] ?? 0;
       words[at + TIME + 1] = clock[1] ?? 0;
     }
-    const word = kind | ((this.vcpu + 1) << VCPU_SHIFT) | ((by + 1) << BY_SHIFT);
+    const word = kind | this.#who;
     words[at + KIND] =
       size <= 4 && this.source === 0 && address <= 0xffff_ffff
         ? word | (size << SIZE_SHIFT)
@@ -132,6 +138,13 @@ export class Tracer {
     words[at + TARGET] = target;
     words[at + OFFSET] = offset;
     words[at + BYTES] = OPEN;
+    return at;
+  }
+
+  /** Begins an access of a device. */
+  beginDma(by: number, kind: number, size: number, address: number, target: number, offset: number): number {
+    const at = this.begin(kind, size, address, target, offset);
+    this.#words[at + KIND] = (this.#words[at + KIND] ?? 0) | ((by + 1) << BY_SHIFT);
     return at;
   }
 
@@ -155,7 +168,7 @@ export class Tracer {
 
   /** Anything but an access; lock held. */
   event(kind: number, index = 0, value = 0): void {
-    this.end(this.begin(kind, 0, index, REACHED.UNKNOWN), value);
+    this.end(this.begin(kind, 0, index, REACHED.UNKNOWN, 0), value);
   }
 
   /** A handler of the test's own is about to run; lock held or not. */
@@ -165,7 +178,7 @@ export class Tracer {
 
   /** A VCPU has moved the clock; lock held. */
   step(by: bigint): void {
-    const at = this.begin(TRACED.STEP, 0, Number(by >> 32n), REACHED.UNKNOWN);
+    const at = this.begin(TRACED.STEP, 0, Number(by >> 32n), REACHED.UNKNOWN, 0);
     this.end(at, Number(by & 0xffff_ffffn));
   }
 
@@ -174,7 +187,7 @@ export class Tracer {
     this.#locked(() => {
       const before = this.source;
       this.source = source;
-      const at = this.begin(TRACED.LOG, 0, 0, REACHED.UNKNOWN);
+      const at = this.begin(TRACED.LOG, 0, 0, REACHED.UNKNOWN, 0);
       this.source = before;
       this.end(at, 0);
       this.#keep(at, encoder.encode(line).subarray(0, MAX_TEXT));
@@ -198,6 +211,10 @@ export class Tracer {
     words[at + SOURCE] = this.source;
     words[at + ADDRESS_HIGH] = address / 0x1_0000_0000;
     return HAS_MORE;
+  }
+
+  #stamp(at: number): void {
+    this.#times[(at + TIME) >> 1] = this.#now();
   }
 
   #locked(write: () => void): void {

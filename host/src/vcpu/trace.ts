@@ -105,13 +105,13 @@ export class TracedRing extends TraceRing {
   override add(op: number, size: number, address: number, value: number): number {
     if (op === OP.STEP) this.#tracer.step((BigInt(address) << 32n) | BigInt(value));
     else if (op === OP.IRQ || op === OP.INTERRUPT) this.#tracer.handler(op, address);
-    else if (this.#tellsAccesses) this.#tracer.end(this.#tracer.begin(op, size, address, REACHED.UNKNOWN), value);
+    else if (this.#tellsAccesses) this.#tracer.end(this.#tracer.begin(op, size, address, REACHED.UNKNOWN, 0), value);
     return super.add(op, size, address, value);
   }
 
   override addBlock(op: number, address: number, transferred: () => Uint8Array): void {
     const bytes = transferred();
-    const entry = this.#tracer.begin(op, bytes.length, address, REACHED.UNKNOWN);
+    const entry = this.#tracer.begin(op, bytes.length, address, REACHED.UNKNOWN, 0);
     this.#tracer.end(entry, blockValue(bytes));
     this.#tracer.data(entry, bytes);
   }
