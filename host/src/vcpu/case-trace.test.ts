@@ -98,6 +98,18 @@ describe('what is traced', () => {
     expect(trace().events[2]).not.toHaveProperty('data');
   });
 
+  test('what an access is split into is not told', () => {
+    const { vcpu, texts } = bench();
+    vcpu.read(0xfec0_0000, 8);
+    vcpu.readl(0xfee0_0fff);
+    vcpu.inl(0x6f);
+    expect(texts()).toEqual([
+      expect.stringMatching(/^read 0xfec00000, 8 bytes → /),
+      expect.stringMatching(/^readl 0xfee00fff → /),
+      expect.stringMatching(/^inl 0x6f → /),
+    ]);
+  });
+
   test('what an access came to is told as it was then, though the region has moved since', () => {
     const { vcpu, trace } = bench();
     const at = (register: number): number => 0x8000_0000 + (9 << 11) + register;
