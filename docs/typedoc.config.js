@@ -14,6 +14,7 @@ const ORDER = [
   'backends',
   'serving',
   'reports',
+  'traces',
   'ci',
   'reference-config',
 ];

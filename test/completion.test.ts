@@ -104,9 +104,11 @@ test('the types of devices: the host has some, and a plugin', async () => {
   expect(await candidates('serve', '--no-config', '--device', 'ed')).toEqual(['edu']);
 });
 
-test('backends and reporters', async () => {
+test('backends, reporters and traces', async () => {
   expect(await candidates('--backend', '')).toEqual(['native', 'qemu', 'v86']);
   expect(await candidates('--add-reporter=ju')).toEqual(['--add-reporter=junit']);
+  expect(await candidates('--trace-export', 'v')).toEqual(['vcd']);
+  expect(await candidates('--trace=f')).toEqual(['--trace=fail']);
 });
 
 test('nothing, where the shell completes files', async () => {

@@ -5,6 +5,7 @@ import { BACKENDS } from '../backends/names.ts';
 import { entryParts } from '../config/check.ts';
 import { REPORTER_NAMES } from '../config/reporters.ts';
 import { loadPlugins } from '../plugins/load.ts';
+import { TRACE_FORMATS } from '../report/traces/formats.ts';
 import { claimStdout } from './claim-stdout.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
@@ -112,6 +113,7 @@ async function valuesOf({ long, argChoices }: Option, options: CliOptions, io: I
     }
     if (long === '--backend') return BACKENDS.map((name) => [name, '']);
     if (long === '--reporter' || long === '--add-reporter') return REPORTER_NAMES.map((name) => [name, '']);
+    if (long === '--trace-export') return TRACE_FORMATS.map((name) => [name, '']);
     if (long === '--device') return await devicesOf(options, io);
     if (long !== '--test') return [];
     const { plugins } = await prepare(options, io);
