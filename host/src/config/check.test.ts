@@ -48,6 +48,7 @@ test.each([
   [{ jobs: '2' }, `jobs: expected an integer from 1 to 64, but found '2'`],
   [{ schedule: '17' }, `schedule: expected a seed from 0 to 4294967295, 'free', or 'explore=N'`],
   [{ schedule: 1.5 }, `but found 1.5`],
+  [{ trace: true }, `trace: expected 'on', 'fail' or 'off', but found true`],
   [{ stallLimit: NaN }, 'stallLimit: expected an integer from 1, but found NaN'],
   [{ failOn: ['irq'] }, `failOn: expected a list of 'guestError' and 'unimplemented', but found [ 'irq' ]`],
 ])('%o', (config, message) => {
