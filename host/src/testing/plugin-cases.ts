@@ -61,12 +61,25 @@ export class CaseError extends Error {
     super(messageOf(result));
     this.result = result;
     const [failure] = result.failures;
-    const frames = failure?.stack?.slice(failure.stack.indexOf('\n    at '));
-    if (frames?.startsWith('\n    at ') === true) this.stack = `CaseError: ${this.message}${frames}`;
+    const frames = framesOf(failure?.stack ?? '');
+    if (frames.length > 0) this.stack = [`CaseError: ${this.message}`, ...frames].join('\n');
     if (failure?.actual === undefined || failure.expected === undefined) return;
     this.actual = failure.actual;
     this.expected = failure.expected;
   }
+
+  /** What a runner may show beside the message, which has told the rest already. */
+  toJSON(): object {
+    const { actual, expected } = this;
+    return actual === undefined ? {} : { actual, expected };
+  }
+}
+
+const HOST = new URL('..', import.meta.url).href;
+
+/** The frames of a stack, without the host's own. */
+function framesOf(stack: string): readonly string[] {
+  return stack.split('\n').filter((line) => line.startsWith('    at ') && !line.includes(HOST));
 }
 
 /**
