@@ -28,6 +28,7 @@ export const ERRORS = {
   ABANDONED: { exit: 1 },
 } as const satisfies Record<string, { exit: 1 | 2 }>;
 
+/** What kind of error it is. */
 export type ErrorCode = keyof typeof ERRORS;
 
 /** An error of the host. */

@@ -1,4 +1,7 @@
-/** What programs that embed the host import. Authors of plugins need `@qtest/sdk` alone. */
+/**
+ * What programs that embed the host import. Authors of plugins need `@qtest/sdk` alone.
+ * @module @qtest/host
+ */
 export { loadConfig, type LoadConfigOptions, type LoadedConfig } from './config/load.ts';
 export { settingsOf, type Settings } from './config/settings.ts';
 export { ERRORS, type ErrorCode } from './errors.ts';

@@ -62,6 +62,7 @@ export interface Shadow {
   readonly write: boolean;
 }
 
+/** Output pins of a name, and what they drive. */
 export interface OutputSpec {
   /** Pins; 1 when left out. */
   readonly count?: number;
@@ -88,6 +89,7 @@ export interface OutputSpec {
   readonly busReset?: boolean;
 }
 
+/** Input pins of a name. */
 export interface InputSpec {
   /** Pins; 1 when left out. */
   readonly count?: number;
@@ -245,6 +247,7 @@ export interface Device<
   readonly remap: () => void;
 }
 
+/** What a region does: the handlers of its accesses. */
 export interface RegionBehaviour<D> {
   /** `offset` is from the region's start. Give an unsigned number of `size` bytes; what lies above is cut off. */
   read(device: D, offset: number, size: AccessSize, initiator: Initiator): number;
@@ -255,7 +258,9 @@ export interface RegionBehaviour<D> {
 
 // Methods, not function types: the parameter of a method is compared both ways, so that a definition of one device is
 // also a definition of any device, which is what a registry holds.
+/** What a timer does when it is due; `deadline` is when it was, in ns. */
 export type TimerHandler<D> = { fire(device: D, deadline: bigint): void }['fire'];
+/** What a change of an input pin does. */
 export type InputHandler<D> = { change(device: D, pin: number, level: boolean): void }['change'];
 
 /** `cold`: power-on; the state's bytes are zero before it. `warm`: the reset line; what hardware keeps is kept. */

@@ -12,6 +12,7 @@ export interface IrqLine {
 /** An IRQ line by itself, or by its number on the machine's ISA bus. */
 export type IrqSource = IrqLine | number;
 
+/** A machine's time: it moves when told, or as the host's does. */
 export type ClockKind = 'virtual' | 'realtime';
 
 /** What a VCPU's accesses reach: this host's own devices, or an emulator's. */
@@ -33,11 +34,13 @@ export interface Clock {
   step(duration?: Duration): bigint;
 }
 
+/** How long a wait of a VCPU may be. */
 export interface WaitOptions {
   /** Machine time after which the wait fails. Default 10 s. */
   readonly timeout?: Duration;
 }
 
+/** How a VCPU polls. */
 export interface PollOptions extends WaitOptions {
   /** How far the time moves between two looks at the condition. Default 1 us of machine time. */
   readonly step?: Duration;

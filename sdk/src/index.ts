@@ -1,3 +1,7 @@
+/**
+ * Everything that authors of plugins and of devices import.
+ * @module @qtest/sdk
+ */
 export * from './cases.ts';
 export * from './config.ts';
 export * from './device.ts';

@@ -67,6 +67,7 @@ export interface VendorSpec {
   readonly writable?: readonly number[];
 }
 
+/** A capability of a PCI function. */
 export type CapabilitySpec = MsiSpec | MsixSpec | VendorSpec;
 
 /** Identity of a function, and what its header has. */

@@ -62,6 +62,7 @@ export interface CaseSpec<O = unknown> {
 /** One case, or cases by name; a name is a path (`alarm/wildcard/hour`). */
 export type Run<O = unknown> = CaseFunction<O> | Readonly<Record<string, CaseFunction<O> | CaseSpec<O>>>;
 
+/** A plugin, as `definePlugin()` gives it. */
 export interface Plugin<O = unknown> {
   /** The short name by which reports call it: lower case, digits and hyphens. */
   readonly name: string;

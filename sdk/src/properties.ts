@@ -5,6 +5,7 @@ interface Documented {
   readonly description?: string;
 }
 
+/** An integer. */
 export interface NumberProperty extends Documented {
   readonly kind: 'number';
   readonly default?: number;
@@ -12,11 +13,13 @@ export interface NumberProperty extends Documented {
   readonly max: number;
 }
 
+/** A switch. */
 export interface BooleanProperty extends Documented {
   readonly kind: 'boolean';
   readonly default?: boolean;
 }
 
+/** A text. */
 export interface StringProperty extends Documented {
   readonly kind: 'string';
   readonly default?: string;
@@ -25,6 +28,7 @@ export interface StringProperty extends Documented {
   readonly expected?: string;
 }
 
+/** One of some words. */
 export interface EnumProperty extends Documented {
   readonly kind: 'enum';
   readonly default?: string;
@@ -37,8 +41,10 @@ export interface DurationProperty extends Documented {
   readonly default?: Duration;
 }
 
+/** A property that `machine.add()` takes. */
 export type Property = NumberProperty | BooleanProperty | StringProperty | EnumProperty | DurationProperty;
 
+/** The properties of a device, by their names. */
 export type PropertySchema = Readonly<Record<string, Property>>;
 
 type Given<P extends Property> = P extends EnumProperty

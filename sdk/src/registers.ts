@@ -29,6 +29,7 @@ export interface Field extends FieldSpec {
   set(value: number, content: number): number;
 }
 
+/** What `register()` is told of a register. */
 export interface RegisterSpec<F extends string> {
   /** Byte offset in its region, or index in its bank. */
   readonly offset: number;

@@ -8,6 +8,7 @@ export interface StandardSchema<Output = unknown> {
   };
 }
 
+/** What a schema makes of a value, or what is wrong with it. */
 export type StandardResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | {

@@ -13,6 +13,7 @@ export interface ArrayType {
   readonly length: number;
 }
 
+/** The state of a device: names and types. */
 export type StateSchema = Readonly<Record<string, ScalarType | ArrayType>>;
 
 /** A checked array in a device's state. An index outside it is a bug of the device and throws. */
@@ -56,6 +57,7 @@ export interface StateField {
   readonly size: number;
 }
 
+/** Where the fields of a state lie in its bytes. */
 export interface StateLayout {
   readonly fields: readonly StateField[];
   /** Bytes, a multiple of 8. */

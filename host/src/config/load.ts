@@ -25,6 +25,7 @@ const EXPECTED = `expected an object, such as { "plugins": ["rtc"] }`;
 
 const EXTENSIONS = '.ts, .mts, .js, .mjs, .json, .yaml, .yml';
 
+/** Where a config is looked for. */
 export interface LoadConfigOptions {
   /** Where the search starts, and from where `file` is relative. Absolute. */
   readonly cwd: string;
@@ -34,6 +35,7 @@ export interface LoadConfigOptions {
   readonly noConfig?: boolean;
 }
 
+/** A config, checked, and where it was found. */
 export interface LoadedConfig {
   /** Absolute; undefined when there is none. */
   readonly file: string | undefined;

@@ -1,3 +1,6 @@
-/** What authors import into the unit tests of a plugin or a device, whatever their test runner. */
+/**
+ * What authors import into the unit tests of a plugin or a device, whatever their test runner.
+ * @module @qtest/host/testing
+ */
 export { testMachine, type TestMachine, type TestMachineOptions } from './machine.ts';
 export { CaseError, pluginCases, type PluginCases, type PluginCasesOptions, type TestCase } from './plugin-cases.ts';

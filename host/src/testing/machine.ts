@@ -5,6 +5,7 @@ import { testMachine as create, type TestMachine as Created } from '../machine/t
 /** A machine and its VCPU, on the thread of the test. */
 export type TestMachine = Omit<Created, 'bound'>;
 
+/** What a machine of a test is to have. */
 export interface TestMachineOptions {
   /** Default `'virtual'`. */
   readonly clock?: ClockKind;

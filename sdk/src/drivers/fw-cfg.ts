@@ -199,6 +199,7 @@ export interface FwCfgOperation {
   readonly address?: number;
 }
 
+/** Where fw_cfg is, and the RAM that the driver may use. */
 export interface FwCfgOptions {
   /** Port of the selector. Default 0x510. */
   readonly ioBase?: number;

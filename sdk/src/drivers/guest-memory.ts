@@ -33,6 +33,7 @@ export function ramEnd(vcpu: Vcpu): number {
   throw new QtestError('DRIVER', 'the CMOS tells of no RAM above 1 MiB: give pages() its `end`');
 }
 
+/** The RAM that is given out. */
 export interface PagesOptions {
   /** First address that is given out. Default 1 MiB. */
   readonly start?: number;

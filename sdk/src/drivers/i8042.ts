@@ -128,6 +128,7 @@ export const BUFFER_SIZE = 16;
 
 export const REGISTERS: readonly Register[] = [DATA, STATUS, COMMAND_BYTE, P2];
 
+/** How long the driver waits for the controller. */
 export interface KbcWait {
   /** Machine time to wait. Default 1 s. */
   readonly timeout?: Duration;

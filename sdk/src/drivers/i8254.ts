@@ -101,13 +101,16 @@ export function countForHz(hz: number): number {
   return checkCount(count, 0x1_0000);
 }
 
+/** Number of a counter. */
 export type PitCounter = 0 | 1 | 2;
+/** What a counter does. */
 export type PitMode = 0 | 1 | 2 | 3 | 4 | 5;
 /** Which bytes of a count are written and read. */
 export type PitAccess = 'lsb' | 'msb' | 'word';
 
 const ACCESS = { lsb: RW.LSB, msb: RW.MSB, word: RW.WORD } as const;
 
+/** How the bytes of a counter are written and read. */
 export interface PitFormat {
   /** Default `word`. With `lsb` and `msb` the other byte of an initial count is 0. */
   readonly access?: PitAccess;

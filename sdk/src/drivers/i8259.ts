@@ -105,6 +105,7 @@ export const SET_SPECIAL_MASK = select | OCW3.ESMM.mask | OCW3.SMM.mask;
 /** OCW3: leaves special mask mode. */
 export const CLEAR_SPECIAL_MASK = select | OCW3.ESMM.mask;
 
+/** Where the two 8259As are. */
 export interface PicPorts {
   /** Port of the master's A0 = 0. Default 0x20. */
   readonly masterBase?: number;
@@ -112,6 +113,7 @@ export interface PicPorts {
   readonly slaveBase?: number;
 }
 
+/** What ICW1 to ICW4 say. */
 export interface PicInit {
   /** Vector of IRQ 0, a multiple of 8. Default 0x08. */
   readonly masterVector?: number;

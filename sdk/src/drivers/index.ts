@@ -1,3 +1,7 @@
+/**
+ * Drivers as an operating system would have them, and the registers of their devices.
+ * @module @qtest/sdk/drivers
+ */
 export * as mc146818 from './mc146818.ts';
 export * as i8042 from './i8042.ts';
 export * as i8254 from './i8254.ts';

@@ -20,6 +20,7 @@ export const FIRST_VECTOR = 16;
 
 /** Delivery modes by their code. */
 export const DELIVERY = { fixed: 0, lowest: 1, smi: 2, nmi: 4, init: 5, sipi: 6, extint: 7 } as const;
+/** Delivery mode of an interrupt. */
 export type Delivery = keyof typeof DELIVERY;
 
 const wide = { width: 32 } as const;
@@ -277,6 +278,7 @@ export const MESSAGE_DATA = register('MESSAGE_DATA', {
   },
 });
 
+/** What an interrupt message says. */
 export interface Message {
   readonly vector: number;
   /** ID of a local APIC, or a set of them when it is `logical`. Default 0. */
@@ -303,6 +305,7 @@ export interface Ipi extends Message {
   readonly to?: Exclude<keyof typeof SHORTHAND, 'none'>;
 }
 
+/** How the timer of a local APIC is started. */
 export interface LocalTimer {
   readonly vector: number;
   readonly count: number;

@@ -109,6 +109,7 @@ export function divisorFor(baud: number, crystal = CRYSTAL): number {
   );
 }
 
+/** The format of a character. */
 export interface UartFormat {
   /** Data bits. Default 8. */
   readonly bits?: 5 | 6 | 7 | 8;
@@ -128,6 +129,7 @@ export function lcrFor({ bits = 8, parity = 'none', stop = 1 }: UartFormat = {})
   return LCR.SP.set(LCR.EPS.set(lcr, Number(even)), Number(stick));
 }
 
+/** How a UART is set up. */
 export interface UartInit extends UartFormat {
   /** Default 115200. */
   readonly baud?: number;
@@ -139,6 +141,7 @@ export interface UartInit extends UartFormat {
   readonly ier?: number;
 }
 
+/** How long the driver waits for a character. */
 export interface UartWait {
   /** Machine time to wait for each character. Default 1 s. */
   readonly timeout?: Duration;

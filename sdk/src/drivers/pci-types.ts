@@ -10,6 +10,7 @@ export interface PciAddress {
   readonly function?: number;
 }
 
+/** What a base address register is for, and how wide it is. */
 export type BarKind = 'io' | 'memory32' | 'memory64';
 
 /** A base address register as its function has it now. */
@@ -36,6 +37,7 @@ export interface PciEnables {
   readonly intx?: boolean;
 }
 
+/** Where a function's messages go. */
 export interface MsiSetup {
   /** Where the function writes, a multiple of 4. */
   readonly address: number;
