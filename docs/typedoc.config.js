@@ -37,9 +37,7 @@ export default {
   ],
   out: 'site',
   plugin: [titles],
-  markdownItLoader: fileNames,
-  customCss: 'site.css',
-  highlightLanguages: ['console', 'groovy', 'javascript', 'json', 'typescript', 'yaml'],
+  highlightLanguages: ['console', 'groovy', 'javascript', 'json', 'markdown', 'typescript', 'yaml'],
   // There is no public address of the sources yet.
   disableSources: true,
   sort: ['source-order'],
@@ -49,7 +47,7 @@ export default {
   searchInComments: true,
   hideGenerator: true,
   packagesRequiringDocumentation: ['@qtest/sdk', '@qtest/host'],
-  requiredToBeDocumented: ['Class', 'Function', 'Interface', 'TypeAlias'],
+  requiredToBeDocumented: ['Class', 'Interface', 'TypeAlias'],
   validation: { invalidLink: true, invalidPath: true, notDocumented: true, notExported: true, rewrittenLink: true },
   treatWarningsAsErrors: true,
 };
@@ -67,14 +65,4 @@ function titles(app) {
     if (title === undefined) throw new Error(`docs/${page.name}.md does not start with its heading`);
     page.name = title;
   });
-}
-
-/** ` ```ts title="clock.ts" `: shows the name of the file above it. */
-function fileNames(parser) {
-  const { fence } = parser.renderer.rules;
-  parser.renderer.rules.fence = (tokens, index, ...rest) => {
-    const [, title] = /title="([^"]+)"/.exec(tokens[index].info) ?? [];
-    const block = fence(tokens, index, ...rest);
-    return title === undefined ? block : `<p class="file">${parser.utils.escapeHtml(title)}</p>${block}`;
-  };
 }

@@ -18,19 +18,23 @@ export interface Ran {
 const MARK = 'that was';
 
 /**
- * `npm install` without a registry: it links packages of this repository, as workspaces are linked. `npx` runs what has
- * been installed in this way.
+ * `npm install` without a registry: it links packages of this repository, as workspaces are linked; those that a package.json
+ * names, when none is given. `npx` runs what has been installed in this way, and `npm create` the package of this repository.
  */
 const FUNCTIONS = `
   exec 2>&1
   npm() {
     case $1 in
       ci) return ;;
-      install) shift ;;
+      create)
+        shift 2
+        "$REPOSITORY/create-plugin/bin/create-plugin.js" $(printf '%s\\n' "$@" | grep -vx -e --); return ;;
+      install) shift; [ $# -gt 0 ] || set -- $(command npm --loglevel=error pkg get devDependencies | grep -o '"[^"]*":' | tr -d '":') ;;
       *) command npm --loglevel=error "$@"; return ;;
     esac
     mkdir -p node_modules/.bin
     for name in "$@"; do
+      name=\${name%@^*}
       case $name in
         -*) continue ;;
         .*) target=$(cd "$name" && pwd); name=$(cd "$name" && command npm --loglevel=error pkg get name | tr -d '"') ;;
@@ -47,6 +51,8 @@ const FUNCTIONS = `
       esac
     done
   }
+  # What a CI installs is of this machine.
+  sudo() { :; }
   npx() {
     [ -e "node_modules/.bin/$1" ] || { echo "$1 has not been installed here"; return 1; }
     "node_modules/.bin/$@"
