@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
+import { createHooks } from '@qtest/host';
 import { x } from 'tinyexec';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -43,6 +44,11 @@ afterAll(async () => {
 test('every example is checked', async () => {
   const examples = await readdir(join(REPOSITORY, 'examples'));
   expect(EXAMPLES.map(({ example }) => example).toSorted()).toEqual(examples.toSorted());
+});
+
+test('every hook has an example', async () => {
+  const text = await readFile(join(REPOSITORY, 'docs/extending-the-host.md'), 'utf8');
+  expect(Object.keys(createHooks()).filter((hook) => !text.includes(`hooks.${hook}.tap`))).toEqual([]);
 });
 
 for (const page of PAGES) {
