@@ -57,7 +57,7 @@ async function select(plugins: readonly LoadedPlugin[], types: readonly string[]
     const loaded = plugins.map(({ name }) => name).join(', ');
     throw hostError(
       'NO_CASES',
-      `no devices: the plugins that were loaded (${loaded}) bring none; name one of the host's, as --device i8254`,
+      `no devices: the plugins that were loaded (${loaded}) bring none: list them in 'devices' of definePlugin(), or name one of the host's, as --device i8254`,
     );
   }
   const { BUILTIN_DEVICES } = await import('../machine/builtin.ts');

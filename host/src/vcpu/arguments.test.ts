@@ -61,6 +61,8 @@ describe('ports', () => {
     const { vcpu } = bench();
     expect(() => vcpu.inb(0x1_0000)).toThrow('inb(0x10000): a port is an integer from 0 to 0xffff');
     expect(() => vcpu.outw(-1, 0)).toThrow('outw(-1): a port is an integer from 0 to 0xffff');
+    const text: unknown = '0x70';
+    expect(() => vcpu.inb(text as number)).toThrow("inb('0x70'): a port is an integer");
   });
 });
 

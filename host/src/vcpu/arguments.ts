@@ -2,8 +2,12 @@
 
 export const MAX_ADDRESS = 2 ** 53 - 1;
 
-const shown = (value: unknown): string =>
-  typeof value === 'number' && Number.isInteger(value) && value >= 0 ? `0x${value.toString(16)}` : String(value);
+/** As the test may have written it: what is wrong may be the type. */
+function shown(value: unknown): string {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0) return `0x${value.toString(16)}`;
+  if (typeof value === 'string') return `'${value}'`;
+  return typeof value === 'bigint' ? `${value}n` : String(value);
+}
 
 export function badPort(call: string, port: unknown): never {
   throw new RangeError(`${call}(${shown(port)}): a port is an integer from 0 to 0xffff`);
@@ -29,7 +33,7 @@ export function checkSize(call: string, size: number): void {
 
 export function checkLong(call: string, value: unknown): void {
   if (!(typeof value === 'bigint' && value >= 0n && value < 2n ** 64n)) {
-    throw new RangeError(`${call}(…, ${String(value)}): the value is a bigint from 0n to 2n ** 64n - 1n`);
+    throw new RangeError(`${call}(…, ${shown(value)}): the value is a bigint from 0n to 2n ** 64n - 1n`);
   }
 }
 
