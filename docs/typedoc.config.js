@@ -15,6 +15,7 @@ const ORDER = [
   'serving',
   'reports',
   'traces',
+  'coverage',
   'ci',
   'reference-config',
 ];
