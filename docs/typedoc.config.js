@@ -41,7 +41,11 @@ export default {
   highlightLanguages: ['console', 'groovy', 'javascript', 'json', 'markdown', 'typescript', 'yaml'],
   // There is no public address of the sources yet.
   disableSources: true,
-  sort: ['source-order'],
+  sort: ['documents-first', 'kind', 'alphabetical-ignoring-documents'],
+  // What authors call comes first.
+  kindSortOrder: ['Document', 'Module', 'Namespace', 'Function', 'Variable', 'Class', 'Interface', 'TypeAlias'],
+  groupOrder: ['Functions', 'Variables', '*'],
+  headings: { readme: false },
   sortEntryPoints: false,
   navigation: { includeCategories: false, includeGroups: false },
   searchInDocuments: true,
