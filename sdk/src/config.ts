@@ -38,6 +38,10 @@ export interface Config {
   readonly trace?: TraceMode;
   /** Device accesses a case may make while virtual time stands still. Default 5 million. */
   readonly stallLimit?: number;
+  /** Whether to measure how the registers of the machines' devices are used; or the file to write that to as well, relative to the config's folder. Default no. */
+  readonly coverage?: boolean | string;
+  /** The coverage, in per cent, that a run which measures it must reach: of all devices, or by their types. Default none. */
+  readonly coverageMin?: number | Readonly<Record<string, number>>;
   /** Events that make a case fail. Default none. */
   readonly failOn?: readonly ('guestError' | 'unimplemented')[];
 }

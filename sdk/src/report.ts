@@ -1,5 +1,5 @@
 import type { ClockKind } from './hardware.ts';
-import type { CaseTrace, DeviceCoverage, SourceLocation } from './trace.ts';
+import type { CaseTrace, DeviceCoverage, SourceLocation, TypeCoverage } from './trace.ts';
 
 /** A case as the command selects it. */
 export interface SelectedCase {
@@ -69,7 +69,7 @@ export interface CaseResult extends SelectedCase {
   readonly notes: readonly string[];
   /** What happened in the case (`--trace`). */
   readonly trace?: CaseTrace;
-  /** How it used the registers of the machine's devices (`--coverage`). */
+  /** How it used the registers of the machine's devices (`--coverage`): those that it has touched. */
   readonly coverage?: readonly DeviceCoverage[];
 }
 
@@ -97,4 +97,13 @@ export type ReportEvent =
   | { readonly type: 'caseStart'; readonly case: SelectedCase }
   | { readonly type: 'caseEnd'; readonly result: CaseResult }
   | { readonly type: 'warning'; readonly message: string }
-  | { readonly type: 'done'; readonly summary: RunSummary; readonly interrupted: boolean };
+  | ({ readonly type: 'done'; readonly summary: RunSummary } & RunEnd);
+
+/** What is known at the end of a run, beside its counts. */
+export interface RunEnd {
+  readonly interrupted: boolean;
+  /** Something beside a case has failed, of which a warning tells. */
+  readonly failed?: true;
+  /** How the registers of each type of device were used (`--coverage`). */
+  readonly coverage?: readonly TypeCoverage[];
+}

@@ -132,11 +132,28 @@ export interface RegisterCoverage {
   readonly fields: readonly FieldCoverage[];
 }
 
-/** How a device's registers were used (`--coverage`). */
+/** How the registers of a bank were used. */
+export interface BankCoverage {
+  /** The region that they answer in; behind an index/data pair, with the register that holds the index: `ports[INDEX]`. */
+  readonly name: string;
+  readonly registers: readonly RegisterCoverage[];
+}
+
+/** How a case used a device's registers (`--coverage`): those that it has touched. */
 export interface DeviceCoverage {
   /** `rtc0`. */
   readonly device: string;
   /** `mc146818rtc`. */
   readonly type: string;
-  readonly banks: readonly { readonly name: string; readonly registers: readonly RegisterCoverage[] }[];
+  readonly banks: readonly BankCoverage[];
+}
+
+/** How a run used the registers of all devices of a type (`--coverage`), with those that were never touched. */
+export interface TypeCoverage {
+  /** `mc146818rtc`. */
+  readonly type: string;
+  /** Of the things that there are to do with its registers (`items`), those that were done. */
+  readonly used: number;
+  readonly items: number;
+  readonly banks: readonly BankCoverage[];
 }

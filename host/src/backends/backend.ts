@@ -40,6 +40,9 @@ export interface Backend {
  */
 export interface CaseLane {
   readonly context: MachineContext;
+  /** The machine as our devices make it, on whatever backend, and their definitions. */
+  readonly machine: BoundMachine;
+  readonly registry: Registry;
   /** It must not be used for another case. */
   readonly spent: boolean;
   /** The VCPUs' threads, as many as VCPUs. */

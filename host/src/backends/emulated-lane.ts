@@ -51,8 +51,8 @@ export async function wantedMachine(options: LaneOptions, backend: 'qemu' | 'v86
 export abstract class EmulatedLane<M extends Mapping> implements CaseLane {
   readonly context: MachineContext;
   protected readonly data: EmulatedThreadData<M>;
-  readonly #machine: BoundMachine;
-  readonly #registry: Registry;
+  readonly machine: BoundMachine;
+  readonly registry: Registry;
   readonly #worker: URL;
   #pool: Piscina | undefined;
   #spent = false;
@@ -69,8 +69,8 @@ export abstract class EmulatedLane<M extends Mapping> implements CaseLane {
       options: plugin.options,
       sources: trace === 'sources',
     };
-    this.#machine = machine;
-    this.#registry = registry;
+    this.machine = machine;
+    this.registry = registry;
     this.#worker = worker;
   }
 
@@ -79,7 +79,7 @@ export abstract class EmulatedLane<M extends Mapping> implements CaseLane {
   }
 
   get began(): bigint {
-    return this.#machine.control.longs[LONG.BEGAN] ?? 0n;
+    return this.machine.control.longs[LONG.BEGAN] ?? 0n;
   }
 
   get pool(): Piscina {
@@ -89,7 +89,7 @@ export abstract class EmulatedLane<M extends Mapping> implements CaseLane {
 
   async prepare(): Promise<void> {
     await this.endEmulator();
-    const { control } = this.#machine;
+    const { control } = this.machine;
     control.longs[LONG.BEGAN] = 0n;
     new TraceRing(control, 0).clear();
     if (this.data.handle.trace !== undefined) clearTraced(this.data.handle.trace);
@@ -117,17 +117,17 @@ export abstract class EmulatedLane<M extends Mapping> implements CaseLane {
   }
 
   accesses(vcpu: number): string[] {
-    return this.decode(traceEntries(this.#machine.control, vcpu));
+    return this.decode(traceEntries(this.machine.control, vcpu));
   }
 
   trace(): Traced | undefined {
     const { trace } = this.data.handle;
-    return trace === undefined ? undefined : { buffer: trace, machine: this.#machine, registry: this.#registry };
+    return trace === undefined ? undefined : { buffer: trace, machine: this.machine, registry: this.registry };
   }
 
   decode(entries: readonly TraceEntry[]): string[] {
     // Where BARs are, the emulator alone knows.
-    return decodeTrace(this.#machine, this.#registry, entries, '');
+    return decodeTrace(this.machine, this.registry, entries, '');
   }
 
   async retireThreads(): Promise<void> {
@@ -143,7 +143,7 @@ export abstract class EmulatedLane<M extends Mapping> implements CaseLane {
 
   /** What RAM holds at first. */
   protected contents(): Content[] {
-    return contentsOf(this.#machine, this.data.mapping.holes);
+    return contentsOf(this.machine, this.data.mapping.holes);
   }
 
   protected threadData(): EmulatedThreadData<M> {

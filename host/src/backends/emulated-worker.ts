@@ -1,6 +1,7 @@
 import { Console } from 'node:console';
 import type { ClockKind, Plugin } from '@qtest/sdk';
 import type { Blueprint } from '../machine/blueprint.ts';
+import { coveredEmulated } from '../coverage/covered-vcpu.ts';
 import { controlOf, LONG } from '../machine/control.ts';
 import { clearTraced, TRACED, Tracer } from '../machine/tracer.ts';
 import { findCase } from '../plugins/cases.ts';
@@ -89,7 +90,7 @@ async function runCase(
   const { machine, vcpu, clock, acknowledge, begin } = drive({ blueprint, trace, irqs });
   for (const { address, data: bytes } of task.contents) vcpu.write(address, bytes);
   const { context, lines } = caseContext({
-    vcpu: recorded(vcpu, task.record),
+    vcpu: await coveredEmulated(recorded(vcpu, task.record), task.coverage, data.handle),
     machine,
     clock: new EmulatedClock(clock, vcpu),
     options: data.options,

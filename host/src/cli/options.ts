@@ -4,6 +4,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { BACKENDS } from '../backends/names.ts';
 import { MAX_JOBS } from '../config/check.ts';
 import { timeoutNanoseconds } from '../config/duration.ts';
+import { COVERAGE_FILE_EXPECTED, isCoverageFile, parseMinimum, type Minimum } from '../config/coverage.ts';
 import { didYouMean } from '../nearest.ts';
 import { parseReporter, type ReporterRequest } from '../config/reporters.ts';
 import { TRACE_FORMATS, type TraceFormat } from '../report/traces/formats.ts';
@@ -48,6 +49,10 @@ export interface CliOptions {
   readonly shard?: Shard;
   /** A report of an earlier run, by which the parts take as long as each other. */
   readonly durations?: string;
+  /** Whether to measure the use of registers; the file to write that to. */
+  readonly coverage?: boolean | string;
+  /** What it must reach. */
+  readonly coverageMin?: readonly Minimum[];
   /** `qtest machine`, `qtest serve`, `qtest diff`: one of the host's machines, in place of the plugins'. */
   readonly machine?: MachineName;
   /** `qtest compat` alone: whether to write Markdown. */
@@ -170,6 +175,16 @@ export function addOptions(program: Command): void {
     .option('--last-failed', 'of the cases, those that did not pass when they were last run')
     .option('--shard <i/n>', 'of the cases, the i-th of n parts', parseShard)
     .option('--durations <file>', 'a JSON report of an earlier run, by which those parts take as long as each other')
+    .option(
+      '--coverage [file]',
+      "measure how the devices' registers are used; write that as JSON as well",
+      parseCoverage,
+    )
+    .option(
+      '--coverage-min <percent>',
+      'fail when the coverage is less; type=percent is that of one type of device; repeatable',
+      collectMinima,
+    )
     .option('--json', 'write JSON, for a program to read')
     .addOption(
       new Option('--reporter <list>', "how to report, in place of the config's reporters: name,name=file…; repeatable")
@@ -214,6 +229,18 @@ function parseTraceFormats(value: string): readonly TraceFormat[] {
     );
   });
   return [...new Set(named)];
+}
+
+/** A word that is no such file is another argument, which was not meant. */
+function parseCoverage(value: string): string {
+  if (isCoverageFile(value)) return value;
+  throw new InvalidArgumentError(`Expected a file, ${COVERAGE_FILE_EXPECTED}.`);
+}
+
+function collectMinima(value: string, earlier: readonly Minimum[] = []): readonly Minimum[] {
+  const minimum = parseMinimum(value);
+  if (minimum !== undefined) return [...earlier, minimum];
+  throw new InvalidArgumentError('Expected a percentage from 0 to 100, or type=percentage, such as mc146818rtc=80.');
 }
 
 function parseTimeout(value: string): bigint {

@@ -11,6 +11,7 @@ import type { ReportContext, Reporter } from '../report/events.ts';
 import { messageOf } from '../thrown.ts';
 import type { RunCases, RunOptions } from '../vcpu/run-options.ts';
 import { backendNamed, tappedHooks } from './backends.ts';
+import { coverageFor, type CoverageGate } from './coverage.ts';
 import { catchInterrupts, INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';
 import { LastFailed } from './last-failed.ts';
@@ -57,6 +58,7 @@ export async function run(
     jobs: settings.jobs,
     timeout: settings.timeout,
   });
+  const coverage = coverageFor(options, loaded, { io, output: claimsStdout(requests) ? io.stderr : io.stdout });
   const problems: string[] = [];
   const plugins = toPlugins(hooks, (message, { type }) => {
     problems.push(message);
@@ -74,7 +76,7 @@ export async function run(
   const runCases = await runner();
   const { retries, repeat, bail } = options;
   const code = await runAll(
-    { again: { retries, repeat, bail }, prepared, settings, backend, selection, hooks, reporter, runCases },
+    { again: { retries, repeat, bail }, prepared, settings, backend, selection, hooks, reporter, runCases, coverage },
     io,
   );
   for (const problem of problems) io.stderr.write(`qtest: ${problem}\n`);
@@ -90,10 +92,11 @@ interface Run {
   readonly hooks: HookSet;
   readonly reporter: Reporter;
   readonly runCases: RunCases;
+  readonly coverage: CoverageGate | undefined;
 }
 
 async function runAll(
-  { again, prepared, settings, backend, selection, hooks, reporter, runCases }: Run,
+  { again, prepared, settings, backend, selection, hooks, reporter, runCases, coverage }: Run,
   io: Io,
 ): Promise<number> {
   const interrupt = catchInterrupts(io);
@@ -113,14 +116,17 @@ async function runAll(
       hooks,
       reporter,
       signal,
+      coverage: coverage?.total,
     });
     if (selection.cases.length === 0) reporter.warning?.('this shard has no cases');
     else if (summary.skip === selection.cases.length)
       reporter.warning?.('every case was skipped: nothing has been tested');
     const isDone = await callDone(hooks, summary, reporter);
-    reporter.done(summary, { interrupted: signal.aborted });
+    const types = coverage?.total.types();
+    reporter.done(summary, { interrupted: signal.aborted, ...(types && { coverage: types }) });
+    const isCovered = types === undefined || coverage?.check(types) !== false;
     if (signal.aborted) return INTERRUPTED;
-    return isDone && strays.count === 0 && summary.fail + summary.timeout + summary.crash === 0 ? 0 : 1;
+    return isDone && isCovered && strays.count === 0 && summary.fail + summary.timeout + summary.crash === 0 ? 0 : 1;
   } finally {
     strays.release();
     interrupt.release();

@@ -20,6 +20,8 @@ test('a config with every key is valid', () => {
     jobs: 4,
     schedule: 'explore=100',
     stallLimit: 1000,
+    coverage: 'coverage.json',
+    coverageMin: { mc146818rtc: 80.5 },
     failOn: ['guestError', 'unimplemented'],
   };
   expect(checkConfig(config, 'x')).toBe(config);
@@ -50,6 +52,9 @@ test.each([
   [{ schedule: 1.5 }, `but found 1.5`],
   [{ trace: true }, `trace: expected 'on', 'fail' or 'off', but found true`],
   [{ stallLimit: NaN }, 'stallLimit: expected an integer from 1, but found NaN'],
+  [{ coverage: 'out.xml' }, `coverage: expected true, false or a file, whose name ends in .json, but found 'out.xml'`],
+  [{ coverageMin: 101 }, 'coverageMin: expected a percentage from 0 to 100, or an object of them'],
+  [{ coverageMin: { mc146818rtc: '80' } }, 'coverageMin: expected a percentage from 0 to 100'],
   [{ failOn: ['irq'] }, `failOn: expected a list of 'guestError' and 'unimplemented', but found [ 'irq' ]`],
 ])('%o', (config, message) => {
   expect(messageFor(config)).toContain(message);
@@ -57,7 +62,7 @@ test.each([
 
 test('every problem is told at once', () => {
   expect(messageFor({ clok: 1, jobs: 0 })).toBe(
-    `qtest.config.ts:\n  unknown key 'clok'. Did you mean 'clock'? The keys are plugins, backend, qemu, clock, timeout, jobs, schedule, reporters, trace, stallLimit, failOn` +
+    `qtest.config.ts:\n  unknown key 'clok'. Did you mean 'clock'? The keys are plugins, backend, qemu, clock, timeout, jobs, schedule, reporters, trace, stallLimit, coverage, coverageMin, failOn` +
       `\n  jobs: expected an integer from 1 to 64, but found 0`,
   );
 });

@@ -4,6 +4,7 @@ import type { Config, PluginEntry } from '@qtest/sdk';
 
 import { hostError } from '../errors.ts';
 import { didYouMean } from '../nearest.ts';
+import { COVERAGE_FILE_EXPECTED, isCoverageFile, isPercentage } from './coverage.ts';
 import { parseReporter, REPORTER_EXPECTED } from './reporters.ts';
 import { SCHEDULE_EXPECTED, scheduleOf } from './schedule.ts';
 import { TIMEOUT_EXPECTED, timeoutNanoseconds } from './duration.ts';
@@ -60,6 +61,14 @@ const RULES: { readonly [K in keyof Required<Config>]: Rule } = {
   stallLimit: {
     expected: 'an integer from 1',
     test: (value) => isInteger(value, 1, Number.MAX_SAFE_INTEGER),
+  },
+  coverage: {
+    expected: `true, false or a file, ${COVERAGE_FILE_EXPECTED}`,
+    test: (value) => typeof value === 'boolean' || (typeof value === 'string' && isCoverageFile(value)),
+  },
+  coverageMin: {
+    expected: `a percentage from 0 to 100, or an object of them by types of devices, such as { mc146818rtc: 80 }`,
+    test: (value) => (isRecord(value) ? Object.values(value) : [value]).every(isPercentage),
   },
   failOn: {
     expected: `a list of 'guestError' and 'unimplemented'`,

@@ -1,6 +1,6 @@
 import type { ReportEvent, RunSummary } from '@qtest/sdk';
 
-import type { CaseResult, Reporter, SelectedCase } from './events.ts';
+import type { CaseResult, Reporter, RunEnd, SelectedCase } from './events.ts';
 
 /** A reporter that takes the events as data: one function for them all. */
 export class EventReporter implements Reporter {
@@ -26,8 +26,8 @@ export class EventReporter implements Reporter {
     this.#tell({ type: 'warning', message });
   }
 
-  done(summary: RunSummary, { interrupted }: { readonly interrupted: boolean }): void {
-    this.#tell({ type: 'done', summary, interrupted });
+  done(summary: RunSummary, end: RunEnd): void {
+    this.#tell({ type: 'done', summary, ...end });
   }
 }
 

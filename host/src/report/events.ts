@@ -1,6 +1,6 @@
-import type { CaseResult, RunSummary, SelectedCase } from '@qtest/sdk';
+import type { CaseResult, RunEnd, RunSummary, SelectedCase } from '@qtest/sdk';
 
-export type { CaseResult, Failure, SelectedCase, SourceLocation } from '@qtest/sdk';
+export type { CaseResult, Failure, RunEnd, SelectedCase, SourceLocation } from '@qtest/sdk';
 
 /** What a reporter is told, in this order; every method is optional but `caseEnd` and `done`. */
 export interface Reporter {
@@ -12,7 +12,7 @@ export interface Reporter {
   /** Something that belongs to no case: a hook that failed, a slow tap. */
   warning?(message: string): void;
   /** After the last case, also when interrupted. */
-  done(summary: RunSummary, info: { readonly interrupted: boolean }): void;
+  done(summary: RunSummary, end: RunEnd): void;
 }
 
 /** What reporters know of a run beside its events. */

@@ -1,8 +1,8 @@
 import type { Writable } from 'node:stream';
 
-import type { RunSummary } from '@qtest/sdk';
+import type { RunSummary, TypeCoverage } from '@qtest/sdk';
 
-import type { CaseResult, Reporter } from './events.ts';
+import type { CaseResult, Reporter, RunEnd } from './events.ts';
 import { jsonText } from './json-text.ts';
 
 /** What `qtest --json` writes: one document, at the end. Version 1 gains keys and loses none. */
@@ -16,6 +16,8 @@ export interface JsonReport {
   readonly cases: readonly CaseResult[];
   /** What belongs to no case. */
   readonly warnings: readonly string[];
+  /** With `--coverage`. */
+  readonly coverage?: readonly TypeCoverage[];
 }
 
 /** The report for a program. */
@@ -36,8 +38,9 @@ export class JsonReporter implements Reporter {
     this.#warnings.push(message);
   }
 
-  done(summary: RunSummary, { interrupted }: { readonly interrupted: boolean }): void {
-    const report: JsonReport = { version: 1, summary, interrupted, cases: this.#cases, warnings: this.#warnings };
+  done(summary: RunSummary, { interrupted, coverage }: RunEnd): void {
+    const [cases, warnings] = [this.#cases, this.#warnings];
+    const report: JsonReport = { version: 1, summary, interrupted, cases, warnings, ...(coverage && { coverage }) };
     this.#output.write(`${jsonText(report)}\n`);
   }
 }

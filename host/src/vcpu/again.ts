@@ -1,3 +1,4 @@
+import { coverageOfRuns } from '../coverage/merge.ts';
 import type { CaseResult } from '../report/events.ts';
 import { isBad } from '../report/marks.ts';
 
@@ -16,22 +17,27 @@ export async function runAgain(
   once: () => Promise<CaseResult>,
   { retries = 0, repeat = 1, mayRun }: AgainOptions,
 ): Promise<CaseResult> {
-  let result = await once();
-  let { duration } = result;
+  const all: CaseResult[] = [];
+  const run = async (): Promise<CaseResult> => {
+    const ended = await once();
+    all.push(ended);
+    return ended;
+  };
+  let result = await run();
   let runs = 1;
   for (; runs < repeat && result.status === 'pass' && mayRun(); runs++) {
-    result = await once();
-    duration += result.duration;
+    result = await run();
   }
   const first = result;
   let retried = 0;
   for (; retried < retries && isBad(result) && mayRun(); retried++) {
-    result = await once();
-    duration += result.duration;
+    result = await run();
   }
+  const coverage = coverageOfRuns(all);
   return {
     ...result,
-    duration,
+    duration: all.reduce((sum, { duration }) => sum + duration, 0),
+    ...(coverage && { coverage }),
     ...(repeat > 1 && result.status !== 'skip' && { runs }),
     ...(retried > 0 && { retries: retried }),
     ...(retried > 0 && result.status === 'pass' && { earlier: earlierOf(first) }),

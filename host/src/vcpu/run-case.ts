@@ -2,6 +2,7 @@ import type { BackendName, CaseStatus, CaseTrace } from '@qtest/sdk';
 import { formatNanoseconds } from '@qtest/sdk';
 import { hostError } from '../errors.ts';
 import type { CaseLane, EndKind, Observed } from '../backends/backend.ts';
+import type { Counters } from '../coverage/counters.ts';
 import type { HookSet } from '../hooks.ts';
 import type { CaseResult, Failure, SelectedCase } from '../report/events.ts';
 import { eventText } from '../report/trace-text.ts';
@@ -34,6 +35,8 @@ export interface CaseOptions {
   readonly expect?: string | undefined;
   /** Of a `Recording`: where all accesses of VCPU 0 are kept. */
   readonly record?: SharedArrayBuffer;
+  /** Where the use of registers is counted. */
+  readonly coverage?: Counters;
 }
 
 type Verdict = Pick<CaseResult, 'status' | 'failures' | 'log' | 'notes' | 'accesses' | 'trace'> & {
@@ -45,6 +48,7 @@ type Verdict = Pick<CaseResult, 'status' | 'failures' | 'log' | 'notes' | 'acces
 export async function runCase(lane: CaseLane, selected: SelectedCase, options: CaseOptions): Promise<CaseResult> {
   const started = performance.now();
   let verdict: Verdict;
+  options.coverage?.clear();
   try {
     verdict = await attempt(lane, selected, options);
   } catch (error) {
@@ -52,7 +56,7 @@ export async function runCase(lane: CaseLane, selected: SelectedCase, options: C
   }
   const duration = performance.now() - started;
   verdict = await announceEnd(lane, selected, options, verdict, duration);
-  return { ...selected, duration, ...verdict };
+  return { ...selected, duration, ...verdict, ...(options.coverage && { coverage: options.coverage.touched() }) };
 }
 
 async function attempt(lane: CaseLane, selected: SelectedCase, options: CaseOptions): Promise<Verdict> {
@@ -143,6 +147,7 @@ async function runVcpus(
     const task = lane.taskOf({
       ...{ case: selected.name, index, count: selected.vcpus, shared },
       ...(index === 0 && options.record !== undefined && { record: options.record }),
+      ...(options.coverage !== undefined && { coverage: options.coverage.buffer }),
     });
     try {
       const outcome = checked(await pool.run(task, { signal: abort.signal }));

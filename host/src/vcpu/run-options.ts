@@ -1,6 +1,7 @@
 import type { RunSummary, TraceMode } from '@qtest/sdk';
 
 import type { Backend } from '../backends/backend.ts';
+import type { CoverageTotal } from '../coverage/merge.ts';
 import type { Schedule } from '../config/schedule.ts';
 import type { HookSet } from '../hooks.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';
@@ -44,6 +45,8 @@ export interface RunOptions {
   readonly stallLimit: number;
   /** Events that fail a case: `guestError`, `unimplemented`. */
   readonly failOn: readonly string[];
+  /** Where the use of registers is summed up; it is not measured when left out. */
+  readonly coverage?: CoverageTotal | undefined;
   /** Aborted by Ctrl-C: the cases that run are ended, and all that are left are reported as skipped. */
   readonly signal: AbortSignal;
 }

@@ -1,6 +1,7 @@
 import type { CaseStatus, RunSummary } from '@qtest/sdk';
 import type { CaseLane, LaneOptions } from '../backends/backend.ts';
 import type { Schedule } from '../config/schedule.ts';
+import { Counters } from '../coverage/counters.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';
 import type { CaseResult, SelectedCase } from '../report/events.ts';
 import { count } from '../report/format.ts';
@@ -24,6 +25,8 @@ interface Group {
 interface Seat {
   lane: CaseLane | undefined;
   group: Group | undefined;
+  /** Of the lane's machine. */
+  counters: Counters | undefined;
 }
 
 /** Runs cases, each on a machine in its pristine state; several machines at once with `jobs`. */
@@ -37,13 +40,14 @@ export async function runCases(options: RunOptions): Promise<RunSummary> {
     counts[result.status]++;
     if (isBad(result)) bad++;
     if (isFlaky(result)) flaky++;
+    options.coverage?.add(result.coverage ?? []);
     reporter.caseEnd(result);
   };
   for (const { case: skipped, reason } of options.skipped) report(unrun(skipped, 'skip', { reason }));
   const groups = groupCases(options);
   const known = devicesOf(options.plugins);
   const work = async (): Promise<void> => {
-    const seat: Seat = { lane: undefined, group: undefined };
+    const seat: Seat = { lane: undefined, group: undefined, counters: undefined };
     try {
       for (;;) {
         // Stay with the machine at hand while there is work for it.
@@ -92,12 +96,17 @@ async function runOnce(
   seat.group = group;
   try {
     if (group.broken !== undefined) throw group.broken;
-    seat.lane ??= await createLane(group, selected, { options, known }, options.trace === 'on' ? 'plain' : undefined);
+    if (seat.lane === undefined) {
+      seat.lane = await createLane(group, selected, { options, known }, options.trace === 'on' ? 'plain' : undefined);
+      const { machine, registry } = seat.lane;
+      seat.counters = options.coverage && new Counters(machine.blueprint, registry);
+      options.coverage?.add(seat.counters?.all() ?? []);
+    }
   } catch (error) {
     group.broken = error;
     return { ...unrun(selected, 'fail'), failures: [describeFailure(error, plugin.root)] };
   }
-  return await runOn(seat.lane, group, selected, options, options.schedule);
+  return await runOn(seat.lane, group, selected, { options, schedule: options.schedule, coverage: seat.counters });
 }
 
 /** Runs a case that did not pass once more, by the schedule with which it failed, on a machine of its own that is traced in full. */
@@ -112,7 +121,7 @@ async function runTraced(group: Group, failed: CaseResult, given: Given): Promis
   }
   try {
     const how: Schedule = schedule === 'free' ? { kind: 'free' } : { kind: 'seeded', seed: schedule };
-    return await runOn(lane, group, selected, given.options, how);
+    return await runOn(lane, group, selected, { options: given.options, schedule: how });
   } finally {
     await lane.dispose();
   }
@@ -139,14 +148,17 @@ async function runOn(
   lane: CaseLane,
   { plugin }: Group,
   selected: SelectedCase,
-  options: RunOptions,
-  schedule: Schedule,
+  {
+    options,
+    schedule,
+    coverage,
+  }: { readonly options: RunOptions; readonly schedule: Schedule; readonly coverage?: Counters | undefined },
 ): Promise<CaseResult> {
   const found = plugin.cases.find(({ name }) => name === selected.name);
   const { hooks, failOn, signal } = options;
   const timeout = found?.timeout ?? options.timeout;
   const expect = found?.expect?.[options.backend.name];
-  const given = { hooks, timeout, failOn, root: plugin.root, signal, expect };
+  const given = { hooks, timeout, failOn, root: plugin.root, signal, expect, ...(coverage && { coverage }) };
   return await runScheduled(lane, selected, given, schedule);
 }
 

@@ -1,3 +1,4 @@
+import { coverageOfRuns } from '../coverage/merge.ts';
 import type { CaseLane } from '../backends/backend.ts';
 import type { Schedule } from '../config/schedule.ts';
 import type { CaseResult, SelectedCase } from '../report/events.ts';
@@ -21,10 +22,13 @@ export async function runScheduled(
     return { ...(await runCase(lane, selected, { ...options, seed })), schedule: seed };
   }
   let duration = 0;
+  const runs: CaseResult[] = [];
   for (let seed = 1; ; seed++) {
     const result = await runCase(lane, selected, { ...options, seed });
     duration += result.duration;
-    if (result.status !== 'pass' || seed === schedule.seeds)
-      return { ...result, duration, schedule: seed, attempts: seed };
+    runs.push(result);
+    if (result.status === 'pass' && seed < schedule.seeds) continue;
+    const coverage = coverageOfRuns(runs);
+    return { ...result, duration, schedule: seed, attempts: seed, ...(coverage && { coverage }) };
   }
 }

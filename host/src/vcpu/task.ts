@@ -24,6 +24,8 @@ export interface VcpuTask {
   readonly shared: SharedArrayBuffer;
   /** Of a `Recording`, when all its accesses are to be kept. */
   readonly record?: SharedArrayBuffer;
+  /** Of `Counters`, when its use of registers is to be counted. */
+  readonly coverage?: SharedArrayBuffer;
 }
 
 /** How it ended, as plain data: errors lose their class and fields on the way between threads. */

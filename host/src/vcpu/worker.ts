@@ -2,7 +2,8 @@ import { Console } from 'node:console';
 import type { Plugin } from '@qtest/sdk';
 import { threadId } from 'node:worker_threads';
 import { workerData } from 'piscina';
-import { BoundMachine } from '../machine/bound-machine.ts';
+import { covered } from '../coverage/covered-vcpu.ts';
+import { BoundMachine, type Registry } from '../machine/bound-machine.ts';
 import type { Fault } from '../machine/bus.ts';
 import { OWNER, WORD } from '../machine/control.ts';
 import { loadDefinitions } from '../machine/definitions.ts';
@@ -31,16 +32,17 @@ const data = workerData as VcpuThreadData;
 
 interface Attached {
   readonly machine: BoundMachine;
+  readonly registry: Registry;
   readonly plugin: Plugin;
   readonly leftovers: Leftovers;
 }
 
 async function attach(): Promise<Attached> {
-  const definitions = await loadDefinitions(data.handle.blueprint);
-  const machine = new BoundMachine(data.handle, definitions, OWNER.THREAD0 + threadId);
+  const registry = await loadDefinitions(data.handle.blueprint);
+  const machine = new BoundMachine(data.handle, registry, OWNER.THREAD0 + threadId);
   const plugin = await loadAgain(data.plugin);
   // What the plugin's module itself keeps running is not a case's.
-  return { machine, plugin, leftovers: new Leftovers() };
+  return { machine, registry, plugin, leftovers: new Leftovers() };
 }
 
 let attached: Promise<Attached> | undefined;
@@ -57,7 +59,7 @@ export default async function runVcpu(task: VcpuTask): Promise<VcpuOutcome> {
   return runCase(ready, task);
 }
 
-async function runCase({ machine, plugin, leftovers }: Attached, task: VcpuTask): Promise<VcpuOutcome> {
+async function runCase({ machine, registry, plugin, leftovers }: Attached, task: VcpuTask): Promise<VcpuOutcome> {
   const run = findCase(plugin, task.case);
   const vcpu = new NativeVcpu(machine, {
     index: task.index,
@@ -67,7 +69,7 @@ async function runCase({ machine, plugin, leftovers }: Attached, task: VcpuTask)
     announceTick: () => void Atomics.notify(machine.control.words, WORD.TICKS),
   });
   const { context, lines } = caseContext({
-    vcpu: recorded(vcpu, task.record),
+    vcpu: covered(recorded(vcpu, task.record), task.coverage, { machine, registry }),
     machine: new NativeMachine(machine, vcpu),
     clock: new NativeClock(machine.time.kind, vcpu),
     options: data.options,
