@@ -32,6 +32,7 @@ test('list shows a part; a part without cases is a warning', async () => {
 test('what cannot be: exit 2', async () => {
   for (const [args, message] of [
     [['--shard', '0/2'], "option '--shard <i/n>' argument '0/2' is invalid. Expected i/n, such as 1/4"],
+    [['--durations', 'package.json'], '--durations package.json: it is for the parts of --shard i/n'],
     [['--shard', '3/2'], "argument '3/2' is invalid."],
     [
       ['--shard', '1/2', '--durations', 'nope.json'],

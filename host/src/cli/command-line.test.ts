@@ -64,7 +64,7 @@ describe('usage: exit 2, with what was expected', () => {
   test.each([
     [
       ['lst'],
-      "unknown command 'lst': expected run, list, machine, contract, diff, compat, doctor, init, serve, replay, completion, help. Did you mean 'list'? To select cases: qtest -t 'lst'",
+      "unknown command 'lst': expected run, list, machine, contract, diff, compat, doctor, init, merge-reports, serve, replay, completion, help. Did you mean 'list'? To select cases: qtest -t 'lst'",
     ],
     [['list', 'alarm'], "'list' takes no arguments, but was given 'alarm'. To select cases: -t 'alarm'"],
     [['run', 'alarm'], "'run' takes no arguments, but was given 'alarm'. To select cases: -t 'alarm'"],

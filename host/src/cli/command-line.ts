@@ -18,6 +18,7 @@ const ACTIONS: Readonly<Record<CommandName, () => Promise<Action>>> = {
   diff: async () => (await import('./diff.ts')).diff,
   doctor: async () => (await import('./doctor.ts')).doctor,
   init: async () => (await import('./init.ts')).init,
+  'merge-reports': async () => (await import('./merge-reports.ts')).mergeReports,
   serve: async () => (await import('./serve.ts')).serve,
   replay: async () => (await import('./replay.ts')).replay,
   completion: async () => (await import('./completion.ts')).completion,

@@ -88,3 +88,9 @@ function minimumProblems(minima: readonly Minimum[], types: readonly TypeCoverag
     return [[what, ...gaps].join('\n')];
   });
 }
+
+/** Whether a file is one of those, or a report of a run with coverage. */
+export function isCoverageFile(content: unknown): content is CoverageFile {
+  if (typeof content !== 'object' || content === null || !('version' in content && 'coverage' in content)) return false;
+  return content.version === 1 && Array.isArray(content.coverage);
+}

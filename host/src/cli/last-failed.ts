@@ -4,6 +4,7 @@ import { dirname, join, relative } from 'node:path';
 import { hostError } from '../errors.ts';
 import { EventReporter } from '../report/broadcast.ts';
 import type { SelectedCase } from '../report/events.ts';
+import { titleOf } from '../report/format.ts';
 import { isBad } from '../report/marks.ts';
 import { codeOf } from '../thrown.ts';
 import type { Selection } from '../plugins/select.ts';
@@ -66,10 +67,6 @@ export class LastFailed {
       if (codeOf(error) === undefined) throw error;
     }
   }
-}
-
-function titleOf({ plugin, name }: SelectedCase): string {
-  return `${plugin} › ${name}`;
 }
 
 function nodeModulesAbove(dir: string): string | undefined {

@@ -75,6 +75,8 @@ export interface CliOptions {
   readonly allowRemote?: boolean;
   /** `qtest replay` alone: the recorded script. */
   readonly file?: string;
+  /** `qtest merge-reports` alone: blobs and coverage files, and folders of them. */
+  readonly parts?: readonly string[];
   /** `qtest init` alone. */
   readonly init?: InitOptions;
   /** `qtest completion` alone. */

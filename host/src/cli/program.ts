@@ -25,6 +25,7 @@ export type CommandName =
   | 'compat'
   | 'doctor'
   | 'init'
+  | 'merge-reports'
   | 'serve'
   | 'replay'
   | 'completion'
@@ -49,6 +50,7 @@ Examples:
   qtest doctor                                what is installed here, and what is wrong with it
   qtest serve --machine pc                    a machine, for any client of the qtest protocol
   qtest replay rtc.qtest --machine pc         a recorded script on our machine, until a reply is another
+  qtest merge-reports blobs --reporter junit=out.xml   one report of the runs whose blobs are in a folder
   qtest --plugin '?'                          the plugins of the config
 
 Exit codes:
@@ -81,7 +83,8 @@ export function createProgram(
     .exitOverride()
     // They are refused below, with what to write instead.
     .allowExcessArguments()
-    .hook('preAction', refuseWords);
+    .hook('preAction', refuseWords)
+    .hook('preAction', refuseDurations);
   addOptions(program);
   add('run', 'run the cases (the default)');
   add('list', 'list the cases without running them');
@@ -129,6 +132,11 @@ export function createProgram(
     .action((folder: string, own: Omit<InitOptions, 'folder'>) =>
       run('init', { ...program.opts<CliOptions>(), init: { folder, ...own } }),
     );
+  program
+    .command('merge-reports')
+    .description('join the blobs of several runs into one report')
+    .argument('<blob...>', 'what --reporter blob=FILE and --coverage=FILE have written, or folders of it')
+    .action((parts: readonly string[]) => run('merge-reports', { ...program.opts<CliOptions>(), parts }));
   add('serve', 'speak the qtest protocol, so that other clients drive our devices')
     .addOption(
       new Option('--machine <name>', "one of the host's own machines, in place of the plugin's").choices(MACHINES),
@@ -186,6 +194,13 @@ export function createProgram(
       );
     return run(name, { ...shared, ...own, ...(backend !== undefined && { backend }) });
   }
+}
+
+/** Without parts there is nothing that they could make as long as each other. */
+function refuseDurations(program: Command): void {
+  const { durations, shard } = program.opts<CliOptions>();
+  if (durations !== undefined && shard === undefined)
+    program.error(`--durations ${durations}: it is for the parts of --shard i/n, which is not given`);
 }
 
 /** A word that no argument stands for is a mistyped sub-command, or a case without `-t`. */

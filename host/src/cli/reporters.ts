@@ -11,6 +11,7 @@ import type { Output } from '../report/style.ts';
 import { codeOf, messageOf } from '../thrown.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
+import { hostManifest } from './version.ts';
 
 /**
  * The reporters of a run, each file absolute: those of the command line in place of those of the config, in place of the
@@ -83,6 +84,8 @@ async function make(name: ReporterRequest['name'], output: Output, context: Repo
       return new (await import('../report/github.ts')).GithubReporter(output, context, process.env);
     case 'json':
       return new (await import('../report/json.ts')).JsonReporter(output);
+    case 'blob':
+      return (await import('../report/blob.ts')).blobReporter(output, context, hostManifest().version);
     case 'jsonl':
       return (await import('../report/jsonl.ts')).jsonlReporter(output);
     case 'html':

@@ -8,6 +8,7 @@ import { settingsOf, type Settings } from '../config/settings.ts';
 import type { HookSet } from '../hooks.ts';
 import { EventReporter } from '../report/broadcast.ts';
 import type { ReportContext, Reporter } from '../report/events.ts';
+import { titleOf } from '../report/format.ts';
 import { messageOf } from '../thrown.ts';
 import type { RunCases, RunOptions } from '../vcpu/run-options.ts';
 import { backendNamed, tappedHooks } from './backends.ts';
@@ -65,7 +66,7 @@ export async function run(
     if (type !== 'done') reporter.warning?.(message);
   });
   const reporter = await openReporters(requests, io, {
-    context: reportContext(options, io, prepared),
+    context: { ...reportContext(options, io, prepared), ...partOf(options, wanted) },
     more: [
       lastFailed.reporter(),
       ...(hooks.report.isUsed() ? [plugins] : []),
@@ -123,10 +124,15 @@ async function runAll(
       reporter.warning?.('every case was skipped: nothing has been tested');
     const isDone = await callDone(hooks, summary, reporter);
     const types = coverage?.total.types();
-    reporter.done(summary, { interrupted: signal.aborted, ...(types && { coverage: types }) });
+    const failed = !isDone || strays.count > 0;
+    reporter.done(summary, {
+      interrupted: signal.aborted,
+      ...(failed && { failed }),
+      ...(types && { coverage: types }),
+    });
     const isCovered = types === undefined || coverage?.check(types) !== false;
     if (signal.aborted) return INTERRUPTED;
-    return isDone && isCovered && strays.count === 0 && summary.fail + summary.timeout + summary.crash === 0 ? 0 : 1;
+    return !failed && isCovered && summary.fail + summary.timeout + summary.crash === 0 ? 0 : 1;
   } finally {
     strays.release();
     interrupt.release();
@@ -167,6 +173,11 @@ function toPlugins({ report }: HookSet, onError: (message: string, event: Report
       onError(messageOf(error), event);
     }
   });
+}
+
+/** What merging several runs goes by. */
+function partOf({ shard }: CliOptions, { cases }: Selection): Pick<ReportContext, 'part'> {
+  return { part: { ...(shard && { shard }), order: cases.map(titleOf) } };
 }
 
 function reportContext(options: CliOptions, { cwd }: Io, { plugins, file }: Prepared): ReportContext {

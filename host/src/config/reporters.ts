@@ -10,6 +10,7 @@ const REPORTERS = {
   jsonl: { document: true },
   html: { document: true },
   github: { document: false },
+  blob: { document: true },
 } as const satisfies Record<string, { document: boolean }>;
 
 export type ReporterName = keyof typeof REPORTERS;

@@ -45,7 +45,7 @@ export class AccessCounter implements AccessWatcher {
     this.#machine.bus.refresh();
     if (isPort && writes && bytes.length === 4 && address === pci.CONFIG_ADDRESS)
       this.#counters.setWord(CONFIG_WORD, wordOf(bytes));
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const left = bytes.length - at;
       const { target, length, offset } = isPort
         ? this.#port(address + at, left, bytes.length)
@@ -102,7 +102,8 @@ export class AccessCounter implements AccessWatcher {
     );
     for (const one of reached) {
       const others = reached.filter(({ register }) => register.offset === one.register.offset);
-      const chosen = others.find(({ register }) => (writes ? takesWrites(register) : showsReads(register))) ?? others[0];
+      const chosen =
+        others.find(({ register }) => (writes ? takesWrites(register) : showsReads(register))) ?? others[0];
       if (one === chosen) this.#countOne(one, one.register.offset, offset, bytes, writes);
     }
   }

@@ -125,9 +125,10 @@ export class Counters {
   all(): DeviceCoverage[] {
     return this.devices.flatMap(({ id, type, banks }) => {
       const found = [...banks.values()].flatMap((bank) =>
-        [bank, ...(bank.indexed === undefined ? [] : [bank.indexed.bank])].map(
-          ({ name, registers }): BankCoverage => ({ name, registers: registers.map((one) => this.#used(one)) }),
-        ),
+        [bank, ...(bank.indexed === undefined ? [] : [bank.indexed.bank])].map(({ name, registers }): BankCoverage => ({
+          name,
+          registers: registers.map((one) => this.#used(one)),
+        })),
       );
       return found.length === 0 ? [] : [{ device: id, type, banks: found }];
     });

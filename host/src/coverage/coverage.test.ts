@@ -256,7 +256,11 @@ it('is summed up by types, over devices, cases and runs', () => {
   expect(others).toEqual([]);
   expect(type).toMatchObject({ type: 'part', used: 10 });
   const all = type?.banks.flatMap(({ registers }) => registers) ?? [];
-  expect(all.find(({ name }) => name === 'CTRL')).toMatchObject({ reads: 2, writes: 2, fields: [{ values: [0, 7] }, {}] });
+  expect(all.find(({ name }) => name === 'CTRL')).toMatchObject({
+    reads: 2,
+    writes: 2,
+    fields: [{ values: [0, 7] }, {}],
+  });
   expect(all).toHaveLength(counters.all()[0]?.banks.flatMap(({ registers }) => registers).length ?? 0);
   const again = coverageOfRuns([{ coverage: first }, {}, { coverage: second }, { coverage: first }]);
   expect(again).toMatchObject([{ device: 'part0' }, { device: 'other' }]);

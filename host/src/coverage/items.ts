@@ -65,7 +65,8 @@ function fieldChecks(field: FieldCoverage, name: string): Check[] {
     where: (missing) => `${name}${placeOf(missing, mask)}`,
   });
   if (access === 'rw') return [bits(seenSet, 'never seen set'), bits(seenClear, 'never seen clear')];
-  if (access === 'wo') return [bits(wroteSet, 'never written with ones'), bits(wroteClear, 'never written with zeroes')];
+  if (access === 'wo')
+    return [bits(wroteSet, 'never written with ones'), bits(wroteClear, 'never written with zeroes')];
   if (!hasEffect(access)) return [];
   return [{ of: 1, missing: effect === true ? 0 : 1, what: EFFECTS[access] ?? 'never used', where: () => name }];
 }

@@ -57,9 +57,7 @@ function namesOf(names: readonly (string | undefined)[]): string {
     if (names[index - 1] === undefined) rows.push([]);
     rows.at(-1)?.push(name);
   }
-  return rows
-    .map((row) => (row.length > LONG_ROW ? `${row[0]} … ${row.at(-1)}` : row.join(', ')))
-    .join(', ');
+  return rows.map((row) => (row.length > LONG_ROW ? `${row[0]} … ${row.at(-1)}` : row.join(', '))).join(', ');
 }
 
 function columnsOf(banks: readonly BankCoverage[]): string[] {

@@ -21,6 +21,11 @@ export interface ReportContext {
   readonly cwd: string;
   /** Descriptions of the plugins, by name. */
   readonly descriptions: ReadonlyMap<string, string>;
+  /** Which part of the cases it has, and all of them, as `plugin › name`, in order. */
+  readonly part?: {
+    readonly shard?: { readonly index: number; readonly count: number };
+    readonly order: readonly string[];
+  };
   /** The command that runs a case again. */
   readonly rerun: (result: CaseResult) => string;
 }

@@ -1,3 +1,5 @@
+import type { SelectedCase } from '@qtest/sdk';
+
 /** Milliseconds for a reader: `0.3 ms`, `12 ms`, `1.25 s`, `2 min 5 s`. */
 export function formatDuration(ms: number): string {
   if (ms < 10) return `${Number(ms.toFixed(1))} ms`;
@@ -21,4 +23,9 @@ export function indented(text: string, indent: string): string[] {
 /** An argument as a POSIX shell takes it, quoted when it needs to be. */
 export function shellQuote(argument: string): string {
   return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
+}
+
+/** A case as reports, and what is kept of a run, call it. */
+export function titleOf({ plugin, name }: Pick<SelectedCase, 'plugin' | 'name'>): string {
+  return `${plugin} › ${name}`;
 }

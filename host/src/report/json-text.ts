@@ -3,13 +3,16 @@
  * infinities their names, a Map an object, a Set and a typed array an array, an error its name and message, and what
  * contains itself `[Circular]` there.
  * @param indent columns; 0 for one line.
+ * @param ofBigint what a bigint becomes instead.
  */
-export function jsonText(value: unknown, indent = 2): string {
-  return JSON.stringify(plain(value, []), undefined, indent);
+export function jsonText(value: unknown, indent = 2, ofBigint: OfBigint = String): string {
+  return JSON.stringify(plain(value, [], ofBigint), undefined, indent);
 }
 
-function plain(value: unknown, parents: readonly unknown[]): unknown {
-  if (typeof value === 'bigint') return String(value);
+type OfBigint = (value: bigint) => unknown;
+
+function plain(value: unknown, parents: readonly unknown[], ofBigint: OfBigint): unknown {
+  if (typeof value === 'bigint') return ofBigint(value);
   if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
   if (typeof value !== 'object' || value === null) return value;
   if (parents.includes(value)) return '[Circular]';
@@ -20,17 +23,22 @@ function plain(value: unknown, parents: readonly unknown[]): unknown {
     return fields(
       [...value].map(([key, item]: [unknown, unknown]) => [String(key), item]),
       inside,
+      ofBigint,
     );
   if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return [...new Uint8Array(value)];
   if (value instanceof DataView) return [...new Uint8Array(value.buffer, value.byteOffset, value.byteLength)];
   if (Array.isArray(value) || value instanceof Set || ArrayBuffer.isView(value)) {
-    return Array.from(isIterable(value) ? value : [], (item) => plain(item, inside));
+    return Array.from(isIterable(value) ? value : [], (item) => plain(item, inside, ofBigint));
   }
-  return fields(Object.entries(value), inside);
+  return fields(Object.entries(value), inside, ofBigint);
 }
 
-function fields(entries: readonly (readonly [string, unknown])[], parents: readonly unknown[]): unknown {
-  return Object.fromEntries(entries.map(([key, item]) => [key, plain(item, parents)]));
+function fields(
+  entries: readonly (readonly [string, unknown])[],
+  parents: readonly unknown[],
+  ofBigint: OfBigint,
+): unknown {
+  return Object.fromEntries(entries.map(([key, item]) => [key, plain(item, parents, ofBigint)]));
 }
 
 function isIterable(value: object): value is object & Iterable<unknown> {

@@ -1,0 +1,54 @@
+import type { Writable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
+
+import type { ReportEvent } from '@qtest/sdk';
+
+import { EventReporter } from './broadcast.ts';
+import type { ReportContext } from './events.ts';
+import { jsonText } from './json-text.ts';
+
+export const BLOB_FORMAT = 'qtest-blob';
+export const BLOB_VERSION = 1;
+
+/** The first line of a blob. The others are the run's events, each case's end with the command that runs it again. */
+export interface BlobHeader {
+  readonly format: typeof BLOB_FORMAT;
+  readonly version: typeof BLOB_VERSION;
+  /** The version of the host that has written it. */
+  readonly host: string;
+  readonly cwd: string;
+  readonly descriptions: Readonly<Record<string, string>>;
+  readonly shard?: { readonly index: number; readonly count: number };
+  /** The cases of all shards, in their order. */
+  readonly order: readonly string[];
+}
+
+/** A line behind it. */
+export type BlobLine = ReportEvent & { readonly rerun?: string };
+
+/** How a `bigint` is written, which JSON has no word for. */
+export const BIGINT = '$bigint';
+
+/** A run for `qtest merge-reports`: header and events as lines of JSON, packed by gzip, at the end. */
+export function blobReporter(
+  output: Writable,
+  { cwd, descriptions, part, rerun }: ReportContext,
+  host: string,
+): EventReporter {
+  const { shard, order = [] } = part ?? {};
+  const header: BlobHeader = {
+    format: BLOB_FORMAT,
+    version: BLOB_VERSION,
+    host,
+    cwd,
+    descriptions: Object.fromEntries(descriptions),
+    ...(shard && { shard }),
+    order,
+  };
+  const lines = [jsonText(header, 0)];
+  return new EventReporter((event) => {
+    const line: BlobLine = event.type === 'caseEnd' ? { ...event, rerun: rerun(event.result) } : event;
+    lines.push(jsonText(line, 0, (value) => ({ [BIGINT]: String(value) })));
+    if (event.type === 'done') output.write(gzipSync(`${lines.join('\n')}\n`));
+  });
+}
