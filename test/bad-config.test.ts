@@ -60,7 +60,7 @@ const BAD: readonly (readonly [what: string, file: string, text: string, message
     'an unknown reporter',
     'qtest.config.json',
     '{ "plugins": ["./lamp.ts"], "reporters": ["spec", "jsn=x"] }',
-    "reporters[1]: Unknown reporter 'jsn'. Did you mean 'json'? The reporters are spec, dot, tap, junit, json, jsonl, html, github.",
+    "reporters[1]: Unknown reporter 'jsn'. Did you mean 'json'? The reporters are spec, dot, tap, junit, json, jsonl, html, github, blob.",
   ],
   [
     'no reporter',

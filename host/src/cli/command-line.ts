@@ -10,7 +10,10 @@ type Action = (options: CliOptions, io: Io) => Promise<number>;
 
 /** Each sub-command's module is loaded when it is the one that was asked for. */
 const ACTIONS: Readonly<Record<CommandName, () => Promise<Action>>> = {
-  run: async () => (await import('./run.ts')).run,
+  run: async () => async (options, io) =>
+    options.watch === true
+      ? (await import('./watch.ts')).watch(options, io)
+      : (await import('./run.ts')).run(options, io),
   list: async () => (await import('./list.ts')).list,
   machine: async () => (await import('./machine.ts')).machine,
   compat: async () => (await import('./compat.ts')).compat,

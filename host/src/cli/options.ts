@@ -49,6 +49,8 @@ export interface CliOptions {
   readonly shard?: Shard;
   /** A report of an earlier run, by which the parts take as long as each other. */
   readonly durations?: string;
+  /** Whether to run the cases again whenever their files change. */
+  readonly watch?: boolean;
   /** Whether to measure the use of registers; the file to write that to. */
   readonly coverage?: boolean | string;
   /** What it must reach. */
@@ -175,6 +177,7 @@ export function addOptions(program: Command): void {
         .conflicts('retries'),
     )
     .option('--last-failed', 'of the cases, those that did not pass when they were last run')
+    .option('--watch', 'run the cases again that a change of a file is about, until q')
     .option('--shard <i/n>', 'of the cases, the i-th of n parts', parseShard)
     .option('--durations <file>', 'a JSON report of an earlier run, by which those parts take as long as each other')
     .option(

@@ -40,6 +40,7 @@ Examples:
   qtest -t 'periodic/*' -t '!periodic/8192'   select cases
   qtest --clock realtime --timeout 20s        on the machine's real-time clock
   qtest -t 'smp/*' --schedule explore=100     the VCPUs of a case in 100 orders, until one fails
+  qtest --watch                               the cases again, whenever a file of theirs changes
   qtest list --json                           the cases, for a program
   qtest machine --plugin rtc                  the devices, regions and IRQ wiring that rtc's cases run on
   qtest machine --machine pc                  those of the normal machine
@@ -187,6 +188,7 @@ export function createProgram(
     const { backend: backends, ...shared } = program.opts<Omit<CliOptions, 'backend'> & { backend?: Backends }>();
     if (name === 'compat' || name === 'diff')
       return run(name, { ...shared, ...own, ...(backends !== undefined && { backends }) });
+    if (shared.watch === true && name !== 'run') program.error(`--watch runs cases, and '${name}' does not`);
     const [backend, ...others] = backends ?? [];
     if (others.length > 0)
       program.error(

@@ -23,6 +23,13 @@ import { rerunCommand } from './rerun.ts';
 import { selectCases, type Selection } from '../plugins/select.ts';
 import { catchStrays } from './strays.ts';
 
+/** A run of `--watch`. */
+export interface WatchedRun {
+  /** Of the cases, those that are to be run now; when there are none, nothing is. */
+  narrow(selection: Selection, prepared: Prepared): Promise<Selection>;
+  readonly reporter: Reporter;
+}
+
 /** The runner is loaded when everything else has turned out right. */
 async function loadRunner(): Promise<RunCases> {
   return (await import('../vcpu/runner.ts')).runCases;
@@ -33,6 +40,7 @@ export async function run(
   options: CliOptions,
   given: Io,
   runner: () => Promise<RunCases> = loadRunner,
+  watched?: WatchedRun,
 ): Promise<number> {
   const loaded = await readConfig(options, given);
   const requests = reporterRequests(options, loaded, given);
@@ -50,7 +58,9 @@ export async function run(
     backend,
   });
   const wanted = options.lastFailed === true ? lastFailed.only(all) : all;
-  const selection = options.shard === undefined ? wanted : (await import('./shard.ts')).shardOf(wanted, options, io);
+  const part = options.shard === undefined ? wanted : (await import('./shard.ts')).shardOf(wanted, options, io);
+  const selection = (await watched?.narrow(part, prepared)) ?? part;
+  if (watched !== undefined && selection.cases.length === 0) return 0;
   const hooks = await tappedHooks(prepared.plugins);
   await hooks.configResolved.promise({
     file: prepared.file,
@@ -69,6 +79,7 @@ export async function run(
     context: { ...reportContext(options, io, prepared), ...partOf(options, wanted) },
     more: [
       lastFailed.reporter(),
+      ...(watched === undefined ? [] : [watched.reporter]),
       ...(hooks.report.isUsed() ? [plugins] : []),
       ...(await traceFiles(options, io, (message) => problems.push(message))),
     ],
