@@ -42,6 +42,8 @@ test('the RTC package: what a case has touched, and what the run has', async () 
   expect(registerOf(total?.banks, 'C')?.reads).toBe(reads.reduce((sum, count) => sum + count, 0));
   // Reading C clears the flags that it shows.
   expect(registerOf(total?.banks, 'C')?.fields.find(({ name }) => name === 'UF')?.effect).toBe(true);
+  // Each begins with nothing: the alarm is the first one's alone.
+  expect(cases.map((banks) => registerOf(banks, 'SECONDS_ALARM') !== undefined)).toEqual([true, false]);
   // Nobody has been at this one: a case says nothing of it, and the run that it was not touched.
   expect(cases.map((banks) => registerOf(banks, 'RAM_40'))).toEqual([undefined, undefined]);
   expect(registerOf(total?.banks, 'RAM_40')).toMatchObject({ reads: 0, writes: 0 });
