@@ -20,6 +20,8 @@ interface Piece {
 export class AccessCounter implements AccessWatcher {
   readonly #machine: BoundMachine;
   readonly #counters: Counters;
+  /** Those of an access, by its size. */
+  readonly #bytes = { 1: new Uint8Array(1), 2: new Uint8Array(2), 4: new Uint8Array(4) };
   readonly #banks = new Map<Target, CountedBank | undefined>();
 
   constructor(machine: BoundMachine, counters: Counters) {
@@ -28,7 +30,8 @@ export class AccessCounter implements AccessWatcher {
   }
 
   access(op: number, size: AccessSize, address: number, value: number): void {
-    const bytes = Uint8Array.from({ length: size }, (_, n) => value >>> (8 * n));
+    const bytes = this.#bytes[size];
+    for (let n = 0; n < size; n++) bytes[n] = value >>> (8 * n);
     const isPort = op === OP.IN || op === OP.OUT;
     this.#count(isPort, op === OP.OUT || op === OP.WRITE, address, bytes);
   }
@@ -51,7 +54,7 @@ export class AccessCounter implements AccessWatcher {
         ? this.#port(address + at, left, bytes.length)
         : this.#memory(address + at, left, writes);
       if (target !== undefined && target.device >= 0)
-        this.#countIn(target, offset, bytes.subarray(at, at + length), writes);
+        this.#countIn(target, offset, length === bytes.length ? bytes : bytes.subarray(at, at + length), writes);
       at += length;
     }
   }
@@ -90,21 +93,14 @@ export class AccessCounter implements AccessWatcher {
     const index = bytes[indexed.index - offset];
     if (writes && index !== undefined) this.#counters.setWord(indexed.at, (index & indexed.mask) + 1);
     const selected = this.#counters.word(indexed.at) - 1;
-    const found = indexed.bank.registers.find(({ register }) => register.offset === selected);
+    const found = indexed.byIndex.get(selected);
     if (found !== undefined) this.#countOne(found, indexed.data, offset, bytes, writes);
   }
 
-  /** Of several at one offset, one is read and another written; where that does not tell, the table's first. */
-  #countRegisters({ registers }: CountedBank, offset: number, bytes: Uint8Array, writes: boolean): void {
+  #countRegisters({ places }: CountedBank, offset: number, bytes: Uint8Array, writes: boolean): void {
     const end = offset + bytes.length;
-    const reached = registers.filter(
-      ({ register }) => register.offset < end && register.offset + register.width / 8 > offset,
-    );
-    for (const one of reached) {
-      const others = reached.filter(({ register }) => register.offset === one.register.offset);
-      const chosen =
-        others.find(({ register }) => (writes ? takesWrites(register) : showsReads(register))) ?? others[0];
-      if (one === chosen) this.#countOne(one, one.register.offset, offset, bytes, writes);
+    for (const { start, end: behind, read, write } of places) {
+      if (start < end && behind > offset) this.#countOne(writes ? write : read, start, offset, bytes, writes);
     }
   }
 
@@ -131,14 +127,6 @@ export class AccessCounter implements AccessWatcher {
     return this.#banks.get(target);
   }
 }
-
-type Table = CountedRegister['register'];
-
-const takesWrites = ({ fields }: Table): boolean =>
-  fields.some(({ access }) => access !== 'ro' && access !== 'rc' && access !== 'reserved');
-
-const showsReads = ({ fields }: Table): boolean =>
-  fields.some(({ access }) => access !== 'wo' && access !== 'reserved');
 
 function wordOf(bytes: Uint8Array): number {
   return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);

@@ -11,7 +11,7 @@ import type {
 import type { Blueprint } from '../machine/blueprint.ts';
 import type { Registry } from '../machine/bound-machine.ts';
 
-/** The words of a register. Behind them a bitmap for each field whose values are kept. */
+/** The words of a register. */
 const READS = 0;
 const WRITES = 1;
 const SEEN_SET = 2;
@@ -30,16 +30,29 @@ const MAX_VALUE_BITS = 8;
 /** The word that holds the address of PCI configuration space. */
 export const CONFIG_WORD = 0;
 
-/** A register, and where its words are. */
+/** A register, where its words are, and what of it is looked at in each access. */
 export interface CountedRegister {
   readonly register: Register;
   readonly at: number;
+  /** Bits by what they do. */
+  readonly masks: { readonly rc: number; readonly w1c: number; readonly w1s: number; readonly w0c: number };
+  /** Fields whose values are kept, and where their bitmaps are. */
+  readonly valued: readonly { readonly field: Field; readonly map: number }[];
+}
+
+/** Where registers lie. Of several at one offset, one is read and another written; where that does not tell, it is the table's first. */
+interface CountedPlace {
+  readonly start: number;
+  readonly end: number;
+  readonly read: CountedRegister;
+  readonly write: CountedRegister;
 }
 
 /** Registers that answer in one region, or behind one index. */
 export interface CountedBank {
   readonly name: string;
   readonly registers: readonly CountedRegister[];
+  readonly places: readonly CountedPlace[];
   readonly indexed?: {
     readonly index: number;
     readonly data: number;
@@ -47,6 +60,7 @@ export interface CountedBank {
     /** The word of what was written to the index, plus 1; 0 when nothing was. */
     readonly at: number;
     readonly bank: CountedBank;
+    readonly byIndex: ReadonlyMap<number, CountedRegister>;
   };
 }
 
@@ -69,10 +83,13 @@ export class Counters {
   constructor({ devices }: Pick<Blueprint, 'devices'>, registry: Registry, buffer?: SharedArrayBuffer) {
     let words = CONFIG_WORD + 1;
     const take = (count: number): number => (words += count) - count;
-    const place = (register: Register): CountedRegister => ({
-      register,
-      at: take(REGISTER_WORDS + register.fields.reduce((sum, field) => sum + valueWords(field), 0)),
-    });
+    const place = (register: Register): CountedRegister => {
+      const of = (access: Field['access']): number => maskOf(register, access);
+      const masks = { rc: of('rc'), w1c: of('w1c'), w1s: of('w1s'), w0c: of('w0c') };
+      const at = take(REGISTER_WORDS);
+      const fields = register.fields.filter((field) => valueWords(field) > 0);
+      return { register, at, masks, valued: fields.map((field) => ({ field, map: take(valueWords(field)) })) };
+    };
     this.devices = devices.map(({ id, type }) => ({ id, type, banks: banksOf(registry.get(type), place, take) }));
     this.buffer = buffer ?? new SharedArrayBuffer(words * 4);
     this.#words = new Int32Array(this.buffer);
@@ -92,33 +109,29 @@ export class Counters {
   }
 
   /** @param covered the register's bits that the access reaches. */
-  read({ register, at }: CountedRegister, value: number, covered: number): void {
+  read({ at, masks, valued }: CountedRegister, value: number, covered: number): void {
     Atomics.add(this.#words, at + READS, 1);
     this.#or(at + SEEN_SET, value & covered);
     this.#or(at + SEEN_CLEAR, ~value & covered);
-    this.#or(at + EFFECTS, value & covered & maskOf(register, 'rc'));
+    this.#or(at + EFFECTS, value & covered & masks.rc);
     this.setWord(at + LAST, (this.word(at + LAST) & ~covered) | (value & covered));
-    let map = at + REGISTER_WORDS;
-    for (const field of register.fields) {
-      const size = valueWords(field);
-      if (size > 0 && (field.mask & ~covered) === 0) {
-        const content = field.get(value);
-        this.#or(map + (content >>> 5), 1 << (content & 31));
-      }
-      map += size;
+    for (const { field, map } of valued) {
+      if ((field.mask & ~covered) !== 0) continue;
+      const content = field.get(value);
+      this.#or(map + (content >>> 5), 1 << (content & 31));
     }
   }
 
   /** @param covered the register's bits that the access reaches. */
-  write({ register, at }: CountedRegister, value: number, covered: number): void {
+  write({ at, masks }: CountedRegister, value: number, covered: number): void {
     Atomics.add(this.#words, at + WRITES, 1);
     const [ones, zeroes] = [value & covered, ~value & covered];
     this.#or(at + WROTE_SET, ones);
     this.#or(at + WROTE_CLEAR, zeroes);
     const set = this.word(at + LAST);
     const clear = (this.word(at + SEEN_SET) | this.word(at + SEEN_CLEAR)) & ~set;
-    const cleared = set & ((ones & maskOf(register, 'w1c')) | (zeroes & maskOf(register, 'w0c')));
-    this.#or(at + EFFECTS, cleared | (clear & ones & maskOf(register, 'w1s')));
+    const cleared = set & ((ones & masks.w1c) | (zeroes & masks.w0c));
+    this.#or(at + EFFECTS, cleared | (clear & ones & masks.w1s));
   }
 
   /** How all registers were used, those never touched included. */
@@ -145,13 +158,11 @@ export class Counters {
     });
   }
 
-  #used({ register, at }: CountedRegister): RegisterCoverage {
+  #used({ register, at, valued }: CountedRegister): RegisterCoverage {
     const of = (word: number, mask: number): number => (this.word(at + word) & mask) >>> 0;
-    let map = at + REGISTER_WORDS;
     const fields = register.fields.flatMap((field): FieldCoverage[] => {
       const { name, access, mask } = field;
-      const values = this.#values(map, valueWords(field));
-      map += valueWords(field);
+      const map = valued.find((one) => one.field === field)?.map;
       if (access === 'reserved') return [];
       return [
         {
@@ -162,7 +173,7 @@ export class Counters {
           seenClear: of(SEEN_CLEAR, mask),
           wroteSet: of(WROTE_SET, mask),
           wroteClear: of(WROTE_CLEAR, mask),
-          ...(valueWords(field) > 0 && { values }),
+          ...(map !== undefined && { values: this.#values(map, valueWords(field)) }),
           ...(hasEffect(access) && { effect: of(EFFECTS, mask) !== 0 }),
         },
       ];
@@ -197,14 +208,32 @@ function banksOf(
   const banks = Object.entries(definition?.schema.registers ?? {});
   return new Map(
     banks.map(([name, { registers, indexed } = NONE]) => {
-      const bank: CountedBank = { name, registers: registers.map(place) };
+      const bank = bankOf(name, registers.map(place));
       if (indexed === undefined) return [name, bank];
       const { index, data, mask } = indexed;
       const holder = registers.find(({ offset }) => offset === index)?.name ?? index;
-      const behind: CountedBank = { name: `${name}[${holder}]`, registers: indexed.registers.map(place) };
-      return [name, { ...bank, indexed: { index, data, mask, at: take(1), bank: behind } }];
+      const behind = bankOf(`${name}[${holder}]`, indexed.registers.map(place));
+      const byIndex = new Map(behind.places.map(({ start, read }) => [start, read]));
+      return [name, { ...bank, indexed: { index, data, mask, at: take(1), bank: behind, byIndex } }];
     }),
   );
+}
+
+function bankOf(name: string, registers: readonly CountedRegister[]): CountedBank {
+  const places = Map.groupBy(registers, ({ register }) => register.offset);
+  return {
+    name,
+    registers,
+    places: [...places].flatMap(([start, [first, ...others]]) => {
+      if (first === undefined) return [];
+      const all = [first, ...others];
+      const end = start + Math.max(...all.map(({ register }) => register.width / 8));
+      const oneThat = (is: (access: string) => boolean): CountedRegister =>
+        all.find(({ register }) => register.fields.some(({ access }) => access !== 'reserved' && is(access))) ?? first;
+      const read = oneThat((access) => access !== 'wo');
+      return [{ start, end, read, write: oneThat((access) => access !== 'ro' && access !== 'rc') }];
+    }),
+  };
 }
 
 /** Words of the bitmap of a field's values: none of a single bit's, nor of a wide field's. */
