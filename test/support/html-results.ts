@@ -66,7 +66,7 @@ export function periodicTrace(length: number): TraceEvent[] {
         time,
         by: 'hpet0',
         device: 'apic0',
-        text: 'writel 0xfee00000 ← 0x00000041',
+        text: 'hpet0 DMA writel 0xfee00000 ← 0x00000041',
       });
   }
   const last = events.at(-1)?.time ?? 0n;

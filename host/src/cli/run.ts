@@ -1,9 +1,9 @@
 import { dirname, resolve } from 'node:path';
 
-import type { ReportEvent, RunSummary } from '@qtest/sdk';
+import type { Config, ReportEvent, RunSummary } from '@qtest/sdk';
 
 import type { Backend } from '../backends/backend.ts';
-import { claimsStdout } from '../config/reporters.ts';
+import { claimsStdout, type ReporterRequest } from '../config/reporters.ts';
 import { settingsOf, type Settings } from '../config/settings.ts';
 import type { HookSet } from '../hooks.ts';
 import { EventReporter } from '../report/broadcast.ts';
@@ -46,9 +46,7 @@ export async function run(
   const requests = reporterRequests(options, loaded, given);
   const io = claimsStdout(requests) ? (await import('./claim-stdout.ts')).claimStdout(given) : given;
   const prepared = await prepare(options, io, loaded);
-  // Who wants the files wants what is to be in them.
-  const isTraced = options.traceExport !== undefined && prepared.config.trace === undefined;
-  const settings = settingsOf(prepared.config, { ...(isTraced && { trace: 'on' }), ...options });
+  const settings = settingsOf({ ...usualTrace(options, requests), ...prepared.config }, options);
   const backend = await backendNamed(settings.backend, settings, prepared, options, io);
   const lastFailed = new LastFailed(loaded.dir);
   const all = await selectCases(prepared.plugins, {
@@ -93,6 +91,12 @@ export async function run(
   );
   for (const problem of problems) io.stderr.write(`qtest: ${problem}\n`);
   return code === 0 && problems.length > 0 ? 1 : code;
+}
+
+/** What is traced when nobody says: who wants the files wants what is to be in them; the HTML report shows what a failed case has seen. */
+function usualTrace({ traceExport }: CliOptions, requests: readonly ReporterRequest[]): Pick<Config, 'trace'> {
+  if (traceExport !== undefined) return { trace: 'on' };
+  return requests.some(({ name }) => name === 'html') ? { trace: 'fail' } : {};
 }
 
 interface Run {

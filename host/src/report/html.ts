@@ -21,6 +21,9 @@ import { jsonText } from './json-text.ts';
 import { flakyText, isBad, isFlaky } from './marks.ts';
 import { briefly } from './plain.ts';
 
+/** Bytes of an access of many that the page shows. */
+const BYTES_SHOWN = 16;
+
 const plain = (_format: unknown, text: string): string => text;
 
 /**
@@ -150,11 +153,19 @@ function detailsOf(result: CaseResult, context: ReportContext): PageDetails {
 }
 
 function eventOf({ source, ...event }: TraceEvent, { cwd }: ReportContext): PageEvent {
-  // The column tells nothing more of a line that makes an access.
-  const place = source !== undefined && { source: placeOf(source, cwd).replace(/:\d+$/, '') };
-  return event.type === 'clock'
-    ? { ...event, ...place, time: String(event.time), by: String(event.by) }
-    : { ...event, ...place, time: String(event.time) };
+  const shown = {
+    time: String(event.time),
+    // The column tells nothing more of a line that makes an access.
+    ...(source !== undefined && { source: placeOf(source, cwd).replace(/:\d+$/, '') }),
+  };
+  switch (event.type) {
+    case 'clock':
+      return { ...event, ...shown, by: String(event.by) };
+    case 'access':
+      return { ...event, ...shown, ...(event.data !== undefined && { data: event.data.slice(0, 2 * BYTES_SHOWN) }) };
+    default:
+      return { ...event, ...shown };
+  }
 }
 
 function failureOf(failure: Failure, { cwd }: ReportContext): PageFailure {

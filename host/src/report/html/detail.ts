@@ -6,7 +6,7 @@ import { Events } from './events.ts';
 import { failureBox } from './failure.ts';
 import { drawPlot, plotIn } from './plot.ts';
 import { icon, shownAs, wordOf } from './status.ts';
-import { logParts } from './trace.ts';
+import { accessParts, logParts } from './trace.ts';
 
 /** One case in full. */
 export class Detail {
@@ -96,13 +96,13 @@ function accessList(accesses: readonly string[], hasFailed: boolean): HTMLElemen
     'ol',
     { class: 'access-list', tabindex: 0 },
     ...accesses.map((access, index) => {
-      const [what = '', ...detail] = access.split(/\s{2,}/);
+      const { access: what, decoded } = accessParts(access);
       const isFailed = hasFailed && index === accesses.length - 1;
       return el(
         'li',
         { class: isFailed ? 'is-failed' : '' },
         el('span', { class: 'event-what' }, what),
-        el('span', { class: 'event-detail' }, detail.join('  ')),
+        el('span', { class: 'event-detail' }, decoded),
         isFailed && el('strong', { class: 'event-flag' }, '✕ failed after this'),
       );
     }),

@@ -119,8 +119,9 @@ function drawWave(context: CanvasRenderingContext2D, line: Line, palette: Palett
   context.fillStyle = palette('--irq-fill');
   context.lineWidth = 1.25;
   context.beginPath();
-  // Before its first edge a line had the other level.
-  let y = first === 0 && levelOf(0) === 0 ? high : low;
+  // The event before the view gives its level there; before its first edge a line had the other one.
+  const hasBefore = first < end && line.x(first) < scene.gutter;
+  let y = (hasBefore ? levelOf(first) === 1 : levelOf(first) === 0 && first < end) ? high : low;
   let x = scene.gutter;
   context.moveTo(x, y);
   const goTo = (next: number): void => {
@@ -128,12 +129,11 @@ function drawWave(context: CanvasRenderingContext2D, line: Line, palette: Palett
     context.lineTo(next, y);
     x = next;
   };
-  for (let i = first; i < end; i++) {
-    // What lies before the view only gives its level there.
-    goTo(Math.max(scene.gutter, line.x(i)));
+  for (let i = first + (hasBefore ? 1 : 0); i < end; i++) {
+    goTo(line.x(i));
     const last = line.lastOfRun(i);
     if (last > i + 1) {
-      const until = Math.max(scene.gutter, line.x(last));
+      const until = line.x(last);
       block(context, palette('--irq'), { x, y: high, width: until - x, height: low - high });
       context.fillStyle = palette('--irq-fill');
       y = levelOf(last) === 1 ? high : low;

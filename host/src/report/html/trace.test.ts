@@ -24,7 +24,15 @@ const events: readonly PageEvent[] = [
   { type: 'timer', seq: 6, time: '1000000000', device: 'rtc0', timer: 'periodic' },
   { type: 'irq', seq: 7, time: '1000000000', line: 'rtc0.irq', level: 1 },
   { type: 'snapshot', seq: 8, time: '0', action: 'restore' },
-  { ...access, seq: 9, by: 'hpet0', op: 'read', size: 8 },
+  {
+    ...access,
+    seq: 9,
+    by: 'nic0',
+    op: 'read',
+    size: 64,
+    data: '0102',
+    text: 'nic0 DMA read 0x00010000, 64 bytes → checksum 0x1',
+  },
   { type: 'log', seq: 10, time: '0', text: 'rate.ts:run():L9: done' },
 ];
 const trace = traceOf({ events, lost: 4, failed: 9 });
@@ -36,7 +44,7 @@ describe('a trace', () => {
       'timer: rtc0 periodic',
       'irq: rtc0.irq',
       'access: rtc0',
-      'dma: hpet0',
+      'dma: nic0',
       'machine: machine',
       'log: log',
     ]);
@@ -55,7 +63,7 @@ describe('a trace', () => {
       'rtc0 periodic fires',
       'rtc0.irq rises',
       'restore',
-      'hpet0: outb 0x71 ← 0x42  rtc0.B {PIE, 24H}',
+      'nic0 DMA read 0x00010000, 64 bytes → checksum 0x1  01 02 …',
       'done',
     ]);
     expect(events.map((event) => wordsOf(event).source).filter((source) => source !== '')).toEqual([
@@ -64,6 +72,16 @@ describe('a trace', () => {
       'rate.ts:run():L9',
     ]);
     expect(shortOf(access)).toBe('B ← 0x42');
+    expect(shortOf({ ...access, register: 'INDEX', text: 'outb 0x70 ← 0x0b         rtc0 index B' })).toBe('[B]');
+    // A long access has a space alone before what it reaches.
+    const text = 'readl 0xfee00030 → 0x00050014 apic0.VERSION {MAX_LVT=5}';
+    expect(wordsOf({ ...access, text })).toMatchObject({ what: text.slice(0, 29), detail: text.slice(30) });
+  });
+
+  test('of several VCPUs has lanes for each', () => {
+    const of = (vcpu: number, device: string): PageEvent => ({ ...access, vcpu, device });
+    const { lanes } = traceOf({ events: [of(1, 'rtc0'), of(0, 'rtc0'), of(1, 'pic0')], lost: 0 });
+    expect(lanes.map(({ label }) => label)).toEqual(['V0 rtc0', 'V1 pic0', 'V1 rtc0']);
   });
 });
 

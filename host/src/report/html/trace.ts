@@ -38,17 +38,21 @@ export interface Trace {
 }
 
 export function traceOf({ events, lost, failed }: PageTrace): Trace {
+  const hasVcpus = new Set(events.map(({ vcpu }) => vcpu).filter((vcpu) => vcpu !== undefined)).size > 1;
   const byName = new Map<string, Lane>();
   for (const [index, event] of events.entries()) {
     const kind = kindOf(event);
-    const label = laneLabel(event);
+    const label = laneLabel(event, hasVcpus);
     const name = `${kind} ${label}`;
     const lane = byName.get(name) ?? { kind, label, events: [] };
     byName.set(name, lane);
     lane.events.push(index);
   }
   const order = Object.keys(KINDS);
-  const lanes = [...byName.values()].toSorted((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
+  const byVcpu = ({ kind, label }: Lane): string => (hasVcpus && kind === 'access' ? label : '');
+  const lanes = [...byName.values()].toSorted(
+    (a, b) => order.indexOf(a.kind) - order.indexOf(b.kind) || byVcpu(a).localeCompare(byVcpu(b), 'en'),
+  );
   const laneOf: number[] = [];
   for (const [number, lane] of lanes.entries()) for (const index of lane.events) laneOf[index] = number;
   return {
@@ -58,7 +62,7 @@ export function traceOf({ events, lost, failed }: PageTrace): Trace {
     times: Float64Array.from(events, ({ time }) => Number(time)),
     failed: failed === undefined ? -1 : events.findIndex(({ seq }) => seq === failed),
     lost,
-    hasVcpus: new Set(events.map(({ vcpu }) => vcpu).filter((vcpu) => vcpu !== undefined)).size > 1,
+    hasVcpus,
   };
 }
 
@@ -74,10 +78,14 @@ export function kindOf(event: PageEvent): Kind {
   }
 }
 
-function laneLabel(event: PageEvent): string {
+/** With several VCPUs each has lanes of its own for its accesses: how they come between each other is what is looked for. */
+function laneLabel(event: PageEvent, hasVcpus: boolean): string {
   switch (event.type) {
-    case 'access':
-      return event.by ?? event.device ?? (event.op === 'in' || event.op === 'out' ? 'no device' : 'memory');
+    case 'access': {
+      if (event.by !== undefined) return event.by;
+      const device = event.device ?? (event.op === 'in' || event.op === 'out' ? 'no device' : 'memory');
+      return hasVcpus ? `V${event.vcpu ?? '–'} ${device}` : device;
+    }
     case 'irq':
       return event.line;
     case 'timer':
@@ -97,6 +105,18 @@ export function logParts(line: string): { readonly place: string; readonly text:
   return { place, text };
 }
 
+/** A decoded access in its two parts: what was read or written, and what the register tables say of it. */
+export function accessParts(text: string): { readonly access: string; readonly decoded: string } {
+  const [, access = text, decoded = ''] = /^(.*? [←→] (?:checksum )?\S+)\s*([^]*)$/.exec(text) ?? [];
+  return { access, decoded };
+}
+
+/** The first of many bytes, of which there are two digits each. */
+function bytesText(digits: string, size: number): string {
+  const bytes = digits.match(/../g) ?? [];
+  return `${bytes.join(' ')}${bytes.length < size ? ' …' : ''}`;
+}
+
 /** An event in words: what happened, what it is about, and the line of the plugin that led to it. */
 export function wordsOf(event: PageEvent): { readonly what: string; readonly detail: string; readonly source: string } {
   const source = event.source ?? (event.type === 'log' ? logParts(event.text).place : '');
@@ -106,10 +126,8 @@ export function wordsOf(event: PageEvent): { readonly what: string; readonly det
 function saidOf(event: PageEvent): { readonly what: string; readonly detail: string } {
   switch (event.type) {
     case 'access': {
-      // The access itself, then columns apart what the register tables say of it.
-      const [what = '', ...detail] = event.text.split(/\s{2,}/);
-      const by = event.by === undefined ? '' : `${event.by}: `;
-      return { what: `${by}${what}`, detail: detail.join('  ') };
+      const { access, decoded } = accessParts(event.text);
+      return { what: access, detail: event.data === undefined ? decoded : bytesText(event.data, event.size) };
     }
     case 'irq':
       return { what: event.level === 1 ? 'rises' : 'falls', detail: event.line };
@@ -145,6 +163,9 @@ export function shortOf(event: PageEvent): string {
   switch (event.type) {
     case 'access': {
       if (event.size > 4) return `${event.size} bytes`;
+      // What a write to an index chooses says more than the index.
+      const [, chosen] = / index (\S+)$/.exec(event.text) ?? [];
+      if (chosen !== undefined) return `[${chosen}]`;
       const value = `0x${event.value.toString(16).padStart(Math.min(8, event.size * 2), '0')}`;
       return `${event.register ?? `0x${event.address.toString(16)}`} ${isRead(event) ? '→' : '←'} ${value}`;
     }
