@@ -88,6 +88,21 @@ describe.skipIf(!HAS_CHROMIUM)(`in a browser (${NEEDS_CHROMIUM})`, () => {
     expect(await page.locator('.rerun code').textContent()).toBe('npx qtest --plugin ./clock.ts -t wrong/time');
     await list(page, 'Cases').getByText('ram/keeps').click();
     await page.getByText('of RAM').waitFor();
+    expect(await timeline(page).count()).toBe(0);
+    // Nobody has said what to trace: those that failed.
+    await list(page, 'Cases').getByText('wrong/rate').click();
+    await timeline(page).waitFor();
+    expect(await selected(page, 'Events').textContent()).toMatch(
+      /inb 0x71 → 0x26rtc0\.A \{.*\}✕ failed after thisclock\.ts:\d+$/,
+    );
+  });
+
+  test('no trace where none is wanted', async () => {
+    await command.qtest(['--plugin', './clock.ts', '-t', 'wrong/rate', '--trace=off', '--reporter', 'html=off.html']);
+    opened = await open(browser, join(command.path, 'off.html'), '#case=clock/wrong/rate');
+    const { page } = opened;
+    expect(await page.locator('.access-list .is-failed').textContent()).toMatch(/^inb 0x71 → 0x26rtc0\.A/);
+    expect(await timeline(page).count()).toBe(0);
   });
 
   test('the totals, and what failed first', async () => {
