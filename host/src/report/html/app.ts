@@ -98,9 +98,17 @@ export class App {
       if (this.#route !== route) return;
       this.#main.replaceChildren(content);
       this.#main.scrollTop = 0;
+      this.#focus();
     }
     if (route.event !== undefined) this.#detail?.events?.show(route.event);
     else if (!isSame) this.#detail?.events?.toStart();
+  }
+
+  /** Keys that scroll go to what is shown, unless they go to the list: which is away on a narrow screen. */
+  #focus(): void {
+    const list = this.#cases.element;
+    const isInList = list.contains(document.activeElement) && list.checkVisibility();
+    if (!isInList) this.#main.focus({ preventScroll: true });
   }
 
   #mark({ selected, view }: Route): void {

@@ -36,7 +36,7 @@ export function timeAxis({ times, lanes }: Trace): Axis {
   };
 }
 
-export function orderAxis({ events, lanes }: Trace): Axis {
+export function orderAxis({ events, lanes, times }: Trace): Axis {
   const margin = Math.max(1.5, events.length * 0.01);
   return {
     name: 'order',
@@ -46,7 +46,7 @@ export function orderAxis({ events, lanes }: Trace): Axis {
     lanes: lanes.map((lane) => lane.events),
     ticks: (view, labels) => {
       const shown = ticks(view, labels, 1).at.filter((at) => at >= 0 && at < events.length);
-      return shown.map((at) => ({ at, label: `#${events[at]?.seq ?? at}` }));
+      return shown.map((at) => ({ at, label: `#${events[at]?.seq ?? at} · ${timeText(times[at] ?? 0, 1000)}` }));
     },
   };
 }

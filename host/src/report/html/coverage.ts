@@ -5,7 +5,7 @@ import { el } from './dom.ts';
 
 /** How the registers of devices were used: a table a device, a register a row, a mark for each way to use a field. */
 export function coverageTables(devices: readonly PageCoverage[]): HTMLElement {
-  return el('div', { class: 'coverage' }, legend(), ...devices.map((device, index) => deviceTable(device, index < 4)));
+  return el('div', { class: 'coverage' }, legend(), ...devices.map((device, index) => deviceTable(device, index < 3)));
 }
 
 function legend(): HTMLElement {
@@ -37,21 +37,35 @@ function deviceTable({ type, device, used, items, banks }: PageCoverage, isOpen:
   const registers = banks.flatMap((bank) => bank.registers);
   const touched = registers.filter(({ reads, writes }) => reads + writes > 0).length;
   const percent = used === undefined || items === undefined || items === 0 ? undefined : (100 * used) / items;
-  return el(
+  // Of a case there are only registers that it has touched.
+  const counted = device === undefined ? `${touched} of ${registers.length} registers` : `${touched} registers`;
+  const made = el(
     'details',
-    { class: 'device', open: isOpen },
+    { class: 'device' },
     el(
       'summary',
       {},
       el('span', { class: 'device-name' }, device ?? type),
       device !== undefined && el('span', { class: 'quiet' }, type),
       el('span', { class: 'grow' }),
-      el('span', { class: 'quiet' }, `${touched} of ${registers.length} registers`),
+      el('span', { class: 'quiet' }, counted),
       percent !== undefined && meter(percent),
     ),
-    ...banks.map(({ name, registers: rows }) =>
-      el('div', { class: 'bank' }, el('h4', {}, name), el('div', { class: 'registers' }, ...rows.map(registerRow))),
-    ),
+  );
+  // A machine has hundreds of registers: a device's are made when they are looked at.
+  made.addEventListener('toggle', () => {
+    if (made.open && made.childElementCount === 1) made.append(...banks.map(bankTable));
+  });
+  made.open = isOpen;
+  return made;
+}
+
+function bankTable({ name, registers }: PageCoverage['banks'][number]): HTMLElement {
+  return el(
+    'div',
+    { class: 'bank' },
+    el('h4', {}, name),
+    el('div', { class: 'registers' }, ...registers.map(registerRow)),
   );
 }
 

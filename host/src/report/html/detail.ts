@@ -54,7 +54,7 @@ function heading(one: PageCase, { reason, schedule, attempts, retries, runs, rer
     'header',
     { class: 'case-head' },
     el('p', { class: 'case-plugin' }, one.plugin),
-    el('h1', { tabindex: -1 }, icon(shown, 24), one.name),
+    el('h1', {}, icon(shown, 24), one.name),
     el(
       'ul',
       { class: 'facts' },

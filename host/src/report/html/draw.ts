@@ -97,7 +97,7 @@ function drawRuler(context: CanvasRenderingContext2D, scene: Scene, palette: Pal
   context.font = `11px ${palette('--sans')}`;
   context.textBaseline = 'middle';
   context.textAlign = 'left';
-  for (const { at, label } of axis.ticks(view, (width - gutter) / 110)) {
+  for (const { at, label } of axis.ticks(view, (width - gutter) / 140)) {
     const x = Math.round(xOf(scene, at)) + 0.5;
     context.fillStyle = palette('--line');
     context.fillRect(x - 0.5, RULER - 6, 1, bottom - RULER + 6);

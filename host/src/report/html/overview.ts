@@ -6,6 +6,9 @@ import { icon, needsReader, SHOWN, shownAs, wordOf, type Shown } from './status.
 /** Cases that are named as the slowest. */
 const SLOWEST = 5;
 
+/** Failed cases that are shown with why; the list has them all. */
+const FAILED = 50;
+
 /** The run as a whole: how it ended, what failed, the plugins, what is to be known beside. */
 export function overview(run: PageRun, open: (index: number) => void): HTMLElement {
   const failed = [...run.cases.entries()].filter(([, one]) => needsReader(one));
@@ -79,7 +82,7 @@ function failures(failed: readonly (readonly [number, PageCase])[], open: (index
     el(
       'ul',
       { class: 'failed-list' },
-      ...failed.map(([index, one]) =>
+      ...failed.slice(0, FAILED).map(([index, one]) =>
         el(
           'li',
           {},
@@ -93,6 +96,7 @@ function failures(failed: readonly (readonly [number, PageCase])[], open: (index
         ),
       ),
     ),
+    failed.length > FAILED && el('p', { class: 'notes quiet' }, `and ${failed.length - FAILED} more in the list`),
   );
 }
 

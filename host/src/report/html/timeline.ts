@@ -31,6 +31,8 @@ export class Timeline {
   });
   readonly #tip = el('div', { class: 'timeline-tip', 'aria-hidden': 'true' });
   readonly #range = el('output', { class: 'timeline-range' });
+  /** Tells a reader of the screen of the event that was chosen. */
+  readonly #said = el('output', { class: 'unseen' });
   readonly #axes: Readonly<Record<AxisName, Axis>>;
   readonly #axisButtons: Readonly<Record<AxisName, HTMLButtonElement>>;
   #axis: Axis;
@@ -56,6 +58,7 @@ export class Timeline {
       { class: 'timeline' },
       this.#toolbar(),
       el('div', { class: 'timeline-plane' }, this.#canvas, this.#tip),
+      this.#said,
     );
     this.#listen();
     this.setAxis(this.#axis.name);
@@ -65,7 +68,9 @@ export class Timeline {
   /** Marks an event and brings it into view: into the middle when asked, or when it is not in view. */
   select(index: number, toMiddle: boolean): void {
     this.#selected = index;
-    if (index >= 0) {
+    const event = this.#trace.events[index];
+    this.#said.textContent = event === undefined ? '' : lineOf(event);
+    if (event !== undefined) {
       const at = this.#axis.of(index);
       const isInView = at >= this.#view.from && at <= this.#view.to;
       if (toMiddle || !isInView) this.#show(centred(this.#view, at));
