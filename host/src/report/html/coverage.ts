@@ -14,19 +14,7 @@ function legend(): HTMLElement {
   return el(
     'p',
     { class: 'legend' },
-    el(
-      'span',
-      {},
-      'In each field: ',
-      el('b', {}, 'r1'),
-      ' a read has shown it set, ',
-      el('b', {}, 'r0'),
-      ' clear, ',
-      el('b', {}, 'w1'),
-      ' written with one, ',
-      el('b', {}, 'w0'),
-      ' with zero.',
-    ),
+    'Of each field, above: a read has shown it set, clear; below: it was written with one, with zero. Struck out: its side effect was never made to happen.',
     entry('full', 'every bit'),
     entry('part', 'some bits'),
     entry('none', 'none'),
@@ -104,26 +92,19 @@ function registerRow({ name, offset, reads, writes, fields }: RegisterCoverage):
 
 type State = 'full' | 'part' | 'none';
 
-function fieldCell({
-  name,
-  access,
-  mask,
-  seenSet,
-  seenClear,
-  wroteSet,
-  wroteClear,
-  values,
-  effect,
-}: FieldCoverage): HTMLElement {
+function fieldCell(field: FieldCoverage): HTMLElement {
+  const { name, access, mask, values, effect } = field;
+  const isRead = access !== 'wo';
+  const isWritten = access !== 'ro' && access !== 'rc';
   const marks = [
-    { name: 'r1', what: 'seen set', state: stateOf(seenSet, mask) },
-    { name: 'r0', what: 'seen clear', state: stateOf(seenClear, mask) },
-    { name: 'w1', what: 'written one', state: stateOf(wroteSet, mask) },
-    { name: 'w0', what: 'written zero', state: stateOf(wroteClear, mask) },
-  ];
+    { what: 'seen set', is: isRead, bits: field.seenSet },
+    { what: 'seen clear', is: isRead, bits: field.seenClear },
+    { what: 'written one', is: isWritten, bits: field.wroteSet },
+    { what: 'written zero', is: isWritten, bits: field.wroteClear },
+  ].map(({ what, is, bits }) => ({ what, state: is ? stateOf(bits, mask) : undefined }));
   const lines = [
     `${name} (${access}), bits 0x${mask.toString(16)}`,
-    ...marks.map(({ what, state }) => `${what}: ${STATES[state]}`),
+    ...marks.flatMap(({ what, state }) => (state === undefined ? [] : [`${what}: ${STATES[state]}`])),
     ...(values === undefined ? [] : [`values read: ${values.join(', ')}`]),
     ...(effect === undefined ? [] : [`its effect: ${effect ? 'made to happen' : 'never made to happen'}`]),
   ];
@@ -134,7 +115,8 @@ function fieldCell({
     el(
       'span',
       { class: 'field-marks' },
-      ...marks.map(({ state, name: mark }) => el('i', { class: `mark is-${state}`, 'data-mark': mark })),
+      // What there is not to do with it has no mark.
+      ...marks.map(({ state }) => el('i', { class: state === undefined ? '' : `mark is-${state}` })),
     ),
     effect !== undefined && el('span', { class: `field-effect${effect ? ' is-made' : ''}` }, access),
   );
