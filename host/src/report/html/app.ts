@@ -1,5 +1,6 @@
 import { formatDuration } from '../format.ts';
 import type { PageRun } from '../html-data.ts';
+import { isBad } from '../marks.ts';
 import { Cases } from './cases.ts';
 import { coverageTables } from './coverage.ts';
 import { readCoverage, readDetails } from './data.ts';
@@ -8,7 +9,7 @@ import { button, el } from './dom.ts';
 import { helpDialog } from './help.ts';
 import { overview } from './overview.ts';
 import { hashOf, readRoute, type Route } from './route.ts';
-import { icon, needsReader } from './status.ts';
+import { icon } from './status.ts';
 import { Theme } from './theme.ts';
 
 /** The page: the list of cases at the side, and what is chosen of it. Its address says what it shows. */
@@ -46,7 +47,7 @@ export class App {
 
   #header(): HTMLElement {
     const { cases, summary, coverage } = this.#run;
-    const failed = cases.filter(needsReader).length;
+    const failed = cases.filter(isBad).length;
     const toList = button({ class: 'tool to-list', 'aria-label': 'All cases' }, () => this.#toList(), '‹ Cases');
     return el(
       'header',
@@ -96,7 +97,8 @@ export class App {
       const content = await this.#content(route);
       // Another one may have been asked for meanwhile.
       if (this.#route !== route) return;
-      this.#main.replaceChildren(content);
+      this.#detail = content instanceof Detail ? content : undefined;
+      this.#main.replaceChildren(content instanceof Detail ? content.element : content);
       this.#main.scrollTop = 0;
       this.#focus();
     }
@@ -120,21 +122,18 @@ export class App {
     }
   }
 
-  async #content({ selected, view }: Route): Promise<Node> {
-    this.#detail = undefined;
+  async #content({ selected, view }: Route): Promise<Node | Detail> {
     if (view === 'coverage') {
       const tables = coverageTables(await readCoverage());
       return el('div', { class: 'page' }, el('h1', {}, 'Register coverage'), el('section', { class: 'panel' }, tables));
     }
     const one = this.#run.cases[selected];
     if (one === undefined) return overview(this.#run, (index) => this.#go({ selected: index }));
-    const detail = new Detail(one, await readDetails(selected), (event) => {
+    return new Detail(one, await readDetails(selected), (event) => {
       // The address follows; each event is no page of its own to go back to.
       this.#route = { selected, event };
       history.replaceState(null, '', hashOf(this.#run, this.#route));
     });
-    this.#detail = detail;
-    return detail.element;
   }
 
   #onKey(event: KeyboardEvent): void {

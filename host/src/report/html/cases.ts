@@ -1,8 +1,9 @@
 import { formatDuration } from '../format.ts';
 import type { PageCase, PageRun } from '../html-data.ts';
+import { isBad } from '../marks.ts';
 import { button, el } from './dom.ts';
 import { matcherOf, partsOf } from './search.ts';
-import { icon, needsReader, SHOWN, shownAs, wordOf, type Shown } from './status.ts';
+import { icon, SHOWN, shownAs, wordOf, type Shown } from './status.ts';
 import { VirtualList } from './virtual-list.ts';
 
 type Row = { readonly heading: string; readonly count: number } | { readonly index: number };
@@ -100,7 +101,7 @@ export class Cases {
       if (one === undefined || (this.#only.size > 0 && !this.#only.has(shownAs(one)))) return false;
       return matches(`${one.plugin} ${one.name} ${wordOf(shownAs(one))} ${one.brief ?? ''}`);
     });
-    const isFailed = (index: number): boolean => needsReader(cases[index] ?? { status: 'pass' });
+    const isFailed = (index: number): boolean => isBad(cases[index] ?? { status: 'pass' });
     const groups = [
       { heading: 'Failed', indexes: found.filter(isFailed) },
       ...plugins.map(({ name }) => ({
@@ -149,7 +150,7 @@ function caseRow(one: PageCase, wanted: string): HTMLElement {
     el(
       'span',
       { class: 'case-name' },
-      needsReader(one) && el('span', { class: 'quiet' }, ...text(plugin), ' › '),
+      isBad(one) && el('span', { class: 'quiet' }, ...text(plugin), ' › '),
       el('span', { class: 'quiet' }, ...text(folder)),
       ...text(name.slice(folder.length)),
     ),

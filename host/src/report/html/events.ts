@@ -80,7 +80,7 @@ export class Events {
     const { failed } = this.#trace;
     if (failed < 0) return;
     this.#timeline.closeUp(failed);
-    this.#mark(failed, true);
+    this.#mark(failed, false);
   }
 
   /** Goes to the access at which it failed. */
@@ -88,7 +88,7 @@ export class Events {
     const { failed } = this.#trace;
     if (failed < 0) return;
     this.#timeline.closeUp(failed);
-    this.#choose(failed, 'list');
+    this.#choose(failed, 'timeline');
     this.element.scrollIntoView({ block: 'nearest' });
   }
 

@@ -1,7 +1,8 @@
 import { count, formatDuration } from '../format.ts';
 import type { PageCase, PageRun } from '../html-data.ts';
+import { isBad } from '../marks.ts';
 import { button, el } from './dom.ts';
-import { icon, needsReader, SHOWN, shownAs, wordOf, type Shown } from './status.ts';
+import { icon, SHOWN, shownAs, wordOf, type Shown } from './status.ts';
 
 /** Cases that are named as the slowest. */
 const SLOWEST = 5;
@@ -11,7 +12,7 @@ const FAILED = 50;
 
 /** The run as a whole: how it ended, what failed, the plugins, what is to be known beside. */
 export function overview(run: PageRun, open: (index: number) => void): HTMLElement {
-  const failed = [...run.cases.entries()].filter(([, one]) => needsReader(one));
+  const failed = [...run.cases.entries()].filter(([, one]) => isBad(one));
   return el(
     'div',
     { class: 'page' },

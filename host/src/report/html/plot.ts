@@ -33,8 +33,8 @@ export function drawPlot({ title, x: xLabel = '', y: yLabel = '', points, limits
   const path = points.map(([x, y], i) => `${i === 0 ? 'M' : 'L'}${at(x).toFixed(1)} ${up(y).toFixed(1)}`).join('');
   const yTicks = ticks(ys, 5, 0);
   const xTicks = ticks(xs, 8, 0);
-  const values = points.map(([, y]) => y);
-  const said = `${points.length} points, ${yLabel} from ${numberText(Math.min(...values))} to ${numberText(Math.max(...values))}`;
+  const { least, most } = endsOf(points.map(([, y]) => y));
+  const said = `${points.length} points, ${yLabel} from ${numberText(least)} to ${numberText(most)}`;
   return el(
     'figure',
     { class: 'plot' },
@@ -78,10 +78,16 @@ export function drawPlot({ title, x: xLabel = '', y: yLabel = '', points, limits
 
 /** From the least to the greatest, with a margin; never without length. */
 function extent(values: readonly number[], margin = 0): { readonly from: number; readonly to: number } {
-  const least = values.reduce((a, b) => Math.min(a, b), Infinity);
-  const most = values.reduce((a, b) => Math.max(a, b), -Infinity);
+  const { least, most } = endsOf(values);
   const room = most === least ? Math.abs(most) || 1 : (most - least) * margin;
   return { from: least - room, to: most + room };
+}
+
+function endsOf(values: readonly number[]): { readonly least: number; readonly most: number } {
+  return {
+    least: values.reduce((a, b) => Math.min(a, b), Infinity),
+    most: values.reduce((a, b) => Math.max(a, b), -Infinity),
+  };
 }
 
 function numberText(value: number): string {

@@ -1,5 +1,5 @@
 import type { PageCase } from '../html-data.ts';
-import { isBad, MARKS } from '../marks.ts';
+import { MARKS } from '../marks.ts';
 import { svg } from './dom.ts';
 
 /** What a case is shown as: its status, or that it is flaky. */
@@ -25,10 +25,6 @@ export function shownAs({ status, flaky }: Pick<PageCase, 'status' | 'flaky'>): 
 
 export function wordOf(shown: Shown): string {
   return shown === 'flaky' ? 'flaky' : MARKS[shown].word;
-}
-
-export function needsReader(one: Pick<PageCase, 'status'>): boolean {
-  return isBad(one);
 }
 
 /** The mark of a status; a reader of the screen is told its word. */

@@ -97,7 +97,8 @@ export class Timeline {
     const near = events.slice(Math.max(0, position - 8), position + 9).map(of);
     const reach = Math.max(...near.map((at) => Math.abs(at - of(index))));
     if (reach > 0 && reach * 2 < bounds.to - bounds.from) {
-      this.#show({ from: of(index) - reach * 1.2, to: of(index) + reach * 1.2 });
+      // What came before it is what is asked about.
+      this.#show({ from: of(index) - reach * 1.2, to: of(index) + reach * 0.5 });
     }
   }
 

@@ -40,10 +40,6 @@ export class VirtualList {
     new ResizeObserver(() => this.#ask()).observe(this.element);
   }
 
-  get count(): number {
-    return this.#count;
-  }
-
   get selected(): number {
     return this.#selected;
   }
