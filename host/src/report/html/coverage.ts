@@ -3,9 +3,19 @@ import type { FieldCoverage, RegisterCoverage } from '@qtest/sdk';
 import type { PageCoverage } from '../html-data.ts';
 import { el } from './dom.ts';
 
+/** Tables that are open at first. */
+const OPEN = 3;
+
 /** How the registers of devices were used: a table a device, a register a row, a mark for each way to use a field. */
 export function coverageTables(devices: readonly PageCoverage[]): HTMLElement {
-  return el('div', { class: 'coverage' }, legend(), ...devices.map((device, index) => deviceTable(device, index < 3)));
+  // What was not touched at all comes last, and closed.
+  const order = devices.toSorted((a, b) => Math.min(1, touchedOf(b)) - Math.min(1, touchedOf(a)));
+  const tables = order.map((device, index) => deviceTable(device, index < OPEN && touchedOf(device) > 0));
+  return el('div', { class: 'coverage' }, legend(), ...tables);
+}
+
+function touchedOf({ banks }: PageCoverage): number {
+  return banks.flatMap((bank) => bank.registers).filter(({ reads, writes }) => reads + writes > 0).length;
 }
 
 function legend(): HTMLElement {
@@ -21,20 +31,21 @@ function legend(): HTMLElement {
   );
 }
 
-function deviceTable({ type, device, used, items, banks }: PageCoverage, isOpen: boolean): HTMLElement {
-  const registers = banks.flatMap((bank) => bank.registers);
-  const touched = registers.filter(({ reads, writes }) => reads + writes > 0).length;
+function deviceTable(device: PageCoverage, isOpen: boolean): HTMLElement {
+  const { type, device: id, used, items, banks } = device;
+  const count = banks.reduce((sum, { registers }) => sum + registers.length, 0);
+  const touched = touchedOf(device);
   const percent = used === undefined || items === undefined || items === 0 ? undefined : (100 * used) / items;
   // Of a case there are only registers that it has touched.
-  const counted = device === undefined ? `${touched} of ${registers.length} registers` : `${touched} registers`;
+  const counted = id === undefined ? `${touched} of ${count} registers` : `${touched} registers`;
   const made = el(
     'details',
     { class: 'device' },
     el(
       'summary',
       {},
-      el('span', { class: 'device-name' }, device ?? type),
-      device !== undefined && el('span', { class: 'quiet' }, type),
+      el('span', { class: 'device-name' }, id ?? type),
+      id !== undefined && el('span', { class: 'quiet' }, type),
       el('span', { class: 'grow' }),
       el('span', { class: 'quiet' }, counted),
       percent !== undefined && meter(percent),
