@@ -129,6 +129,12 @@ test("config entries are resolved from the config's folder, the command line's f
   expect(await ran(folder, ['--config', '../other/config.json'], { cwd })).toEqual(['other-lamp']);
 });
 
+test('a file in no package at all', async () => {
+  const folder = project(undefined, { 'one.ts': plugin('one', true) });
+  rmSync(join(folder.path, 'package.json'));
+  expect(await ran(folder, ['--plugin', './one.ts'])).toEqual(['one']);
+});
+
 describe('TypeScript, without a build', () => {
   test('a file, and a package that is linked as a workspace', async () => {
     const folder = project(undefined, {

@@ -1,6 +1,6 @@
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { findPackageJSON } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { exports as resolveExports } from 'resolve.exports';
@@ -85,7 +85,8 @@ function importConditions(): readonly string[] {
 export function packageOf(url: string): { root: string; packageName?: string; version?: string } {
   const file = fileURLToPath(url);
   const manifest = findPackageJSON(url);
-  if (manifest === undefined) return { root: dirname(file) };
+  // Node gives the module itself when no folder above has a package.json.
+  if (manifest === undefined || basename(manifest) !== 'package.json') return { root: dirname(file) };
   const { name, version } = readManifest(manifest, file);
   return {
     root: dirname(manifest),
