@@ -124,7 +124,7 @@ class Reader {
     const runnable = commands.filter((command) => HAS_QEMU || !command.includes('--backend qemu'));
     for (const { command, output, code } of (await runCommands(runnable, this.#cwd)).ran)
       expect(code, `${this.#page}, line ${line}: ${command}\nprinted:\n${output}\nexit code`).toBe(0);
-    for (const file of files) await rm(join(this.#cwd, file));
+    for (const file of files) await rm(join(this.#cwd, file), { recursive: true });
   }
 
   async #run(commands: readonly Command[], { line, repository }: { line: number; repository: boolean }): Promise<void> {

@@ -19,13 +19,15 @@ export function readRecipe(title: string, text: string): Recipe | undefined {
   const found = strings(parse(text));
   const valuesOf = (...keys: readonly string[]): string[] =>
     found.filter(({ key }) => keys.includes(key)).map(({ value }) => value);
-  // The first machine's part: of GitHub's matrix, and by the variables of GitLab's.
-  const first = (command: string): string =>
-    command.replace(/\$\{\{ matrix\.(\w+) \}\}/g, (_, name: string) => valuesOf(name)[0] ?? '');
+  // One for each machine of GitHub's matrix; of GitLab's, the first machine's.
+  const forEach = (text: string): string[] => {
+    const [whole, name = ''] = /\$\{\{ matrix\.(\w+) \}\}/.exec(text) ?? [];
+    return whole === undefined ? [text] : valuesOf(name).map((value) => text.replaceAll(whole, value));
+  };
   const [parallel = '1'] = valuesOf('parallel');
   return {
-    commands: [`export CI_NODE_INDEX=1 CI_NODE_TOTAL=${parallel}`, ...valuesOf('run', 'script').map(first)],
-    files: valuesOf('path', 'junit'),
+    commands: [`export CI_NODE_INDEX=1 CI_NODE_TOTAL=${parallel}`, ...valuesOf('run', 'script').flatMap(forEach)],
+    files: valuesOf('path', 'junit').flatMap(forEach),
   };
 }
 
