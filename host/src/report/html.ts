@@ -5,13 +5,12 @@ import { deflateRawSync } from 'node:zlib';
 
 import type { RunSummary, TraceEvent } from '@qtest/sdk';
 
-import type { CaseResult, Failure, ReportContext, Reporter, SelectedCase } from './events.ts';
+import type { CaseResult, Failure, ReportContext, Reporter, RunEnd, SelectedCase } from './events.ts';
 import { excerpt } from './excerpt.ts';
 import { failureMessage, failureDifference, placeOf, stackFrames } from './failure.ts';
 import {
   BLOCKS,
   type PageCase,
-  type PageCoverage,
   type PageDetails,
   type PageEvent,
   type PageFailure,
@@ -57,10 +56,7 @@ export class HtmlReporter implements Reporter {
     this.#warnings.push(message);
   }
 
-  done(
-    summary: RunSummary,
-    { interrupted, coverage }: { readonly interrupted: boolean; readonly coverage?: readonly PageCoverage[] },
-  ): void {
+  done(summary: RunSummary, { interrupted, coverage }: RunEnd): void {
     const names = [...new Set(this.#cases.map(({ plugin }) => plugin))];
     const run: PageRun = {
       started: this.#started.toISOString(),
