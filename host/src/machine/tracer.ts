@@ -28,13 +28,14 @@ export const TRACED = {
 /** Events that are kept. */
 export const TRACED_EVENTS = 16_384;
 
-/** Words of an event: as few as there can be are written for an access of up to four bytes, below 4 GiB, and without its source. */
-const ENTRY = 12;
+/** Words of an event, half a line of the cache: all that there is to an access of up to four bytes, below 4 GiB, and without its source. */
+const ENTRY = 8;
 /** TIME is two words. BYTES: how many of its text or data are kept; `OPEN` while an access has not been answered. */
-const [KIND, ADDRESS, TIME, VALUE, TARGET, OFFSET, BYTES, TEXT, SIZE, SOURCE, ADDRESS_HIGH] = [
-  0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11,
-];
+const [KIND, ADDRESS, TIME, VALUE, TARGET, OFFSET, BYTES] = [0, 1, 2, 4, 5, 6, 7];
 const OPEN = -1;
+/** What most events do not have is in words elsewhere. */
+const MORE = 4;
+const [TEXT, SIZE, SOURCE, ADDRESS_HIGH] = [0, 1, 2, 3];
 
 /** KIND: what it is, in the low bits; its size; its VCPU plus 1; whether size, source and the address's upper half have words; the device that made it plus 1. */
 const KIND_MASK = 0x1f;
@@ -47,9 +48,10 @@ const BY_SHIFT = 16;
 const [EVENTS, TEXTS, SOURCES] = [0, 1, 2];
 const FIRST = 16;
 const LAST = TRACED_EVENTS - 1;
+const FIRST_MORE = FIRST + ENTRY * TRACED_EVENTS;
 
 /** What of the texts is kept: lines of the log, and the bytes of bulk accesses. A ring as well. */
-const TEXT_START = 4 * (FIRST + ENTRY * TRACED_EVENTS);
+const TEXT_START = 4 * (FIRST_MORE + MORE * TRACED_EVENTS);
 const TEXT_BYTES = 2 ** 20;
 /** Bytes of one that are kept. */
 const MAX_TEXT = 4096;
@@ -207,9 +209,10 @@ export class Tracer {
   /** What most events do not have. Gives what says so. */
   #more(at: number, size: number, address: number): number {
     const words = this.#words;
-    words[at + SIZE] = size;
-    words[at + SOURCE] = this.source;
-    words[at + ADDRESS_HIGH] = address / 0x1_0000_0000;
+    const more = moreOf(at);
+    words[more + SIZE] = size;
+    words[more + SOURCE] = this.source;
+    words[more + ADDRESS_HIGH] = address / 0x1_0000_0000;
     return HAS_MORE;
   }
 
@@ -230,9 +233,14 @@ export class Tracer {
     const from = words[TEXTS] ?? 0;
     words[TEXTS] = (from + bytes.length) | 0;
     for (let n = 0; n < bytes.length; n++) this.#bytes[TEXT_START + ((from + n) & (TEXT_BYTES - 1))] = bytes[n] ?? 0;
-    words[at + TEXT] = from;
+    words[moreOf(at) + TEXT] = from;
     words[at + BYTES] = bytes.length;
   }
+}
+
+/** Where the rest of the event at this place is. */
+function moreOf(at: number): number {
+  return FIRST_MORE + ((at - FIRST) / ENTRY) * MORE;
 }
 
 /** An event as it lies in the ring. */
@@ -274,6 +282,7 @@ export function tracedEvents(buffer: SharedArrayBuffer): { readonly events: Trac
   const events: TracedEvent[] = [];
   for (let seq = lost; seq < head; seq++) {
     const at = FIRST + (seq & LAST) * ENTRY;
+    const more = moreOf(at);
     const kind = words[at + KIND] ?? 0;
     const hasMore = (kind & HAS_MORE) !== 0;
     events.push({
@@ -281,16 +290,16 @@ export function tracedEvents(buffer: SharedArrayBuffer): { readonly events: Trac
       kind: kind & KIND_MASK,
       vcpu: ((kind >>> VCPU_SHIFT) & 0xf) - 1,
       by: (kind >>> BY_SHIFT) - 1,
-      size: hasMore ? (words[at + SIZE] ?? 0) : (kind >>> SIZE_SHIFT) & 7,
+      size: hasMore ? (words[more + SIZE] ?? 0) : (kind >>> SIZE_SHIFT) & 7,
       address:
-        ((words[at + ADDRESS] ?? 0) >>> 0) + (hasMore ? ((words[at + ADDRESS_HIGH] ?? 0) >>> 0) * 0x1_0000_0000 : 0),
+        ((words[at + ADDRESS] ?? 0) >>> 0) + (hasMore ? ((words[more + ADDRESS_HIGH] ?? 0) >>> 0) * 0x1_0000_0000 : 0),
       time: times[(at + TIME) >> 1] ?? 0n,
       value: (words[at + VALUE] ?? 0) >>> 0,
       target: words[at + TARGET] ?? REACHED.UNKNOWN,
       offset: (words[at + OFFSET] ?? 0) >>> 0,
       open: words[at + BYTES] === OPEN,
-      source: placeAt(buffer, hasMore ? (words[at + SOURCE] ?? 0) : 0, places),
-      bytes: textAt(buffer, words[at + TEXT] ?? 0, words[at + BYTES] ?? 0),
+      source: placeAt(buffer, hasMore ? (words[more + SOURCE] ?? 0) : 0, places),
+      bytes: textAt(buffer, words[more + TEXT] ?? 0, words[at + BYTES] ?? 0),
     });
   }
   return { events, lost };
