@@ -74,7 +74,7 @@ test('v86 is not installed with them: the doctor says how to, and that it is wro
   expect(without.stdout).toMatch(/^ +– v86 {3}the backend v86 needs the npm package 'v86'.* Install it: npm install /m);
   expect(without.code).toBe(0);
   const asked = await inApp('npx qtest doctor --backend v86');
-  expect(asked.stdout).toMatch(/^ +✗ v86 {3}cannot be used$/m);
+  expect(asked.stdout).toMatch(/^ +✗ v86 {3}it cannot be used$/m);
   expect(asked.stdout).toContain('\n  error: the backend v86 needs ');
   expect(asked.code).toBe(2);
 });
