@@ -8,8 +8,14 @@ import { COVERAGE_FILE_EXPECTED, isCoverageFile, parseMinimum, type Minimum } fr
 import { didYouMean } from '../nearest.ts';
 import { parseReporter, type ReporterRequest } from '../config/reporters.ts';
 import { TRACE_FORMATS, type TraceFormat } from '../report/traces/formats.ts';
-import type { Shard } from './shard.ts';
 import { parseSchedule, SCHEDULE_EXPECTED, type Schedule } from '../config/schedule.ts';
+
+/** One of several parts of a selection. */
+interface Shard {
+  /** From 1. */
+  readonly index: number;
+  readonly count: number;
+}
 
 /** The options of the command line. Those that were not given are undefined. */
 export interface CliOptions {

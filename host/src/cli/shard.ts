@@ -8,13 +8,6 @@ import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
 import type { Selection } from '../plugins/select.ts';
 
-/** One of several parts of a selection. */
-export interface Shard {
-  /** From 1. */
-  readonly index: number;
-  readonly count: number;
-}
-
 /** Milliseconds that cases took in an earlier run, by `plugin/name`. */
 type Durations = ReadonlyMap<string, number>;
 

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { Mailbox, REQUEST } from '../backends/v86/mailbox.ts';
 import type { V86Package } from '../backends/v86/package.ts';
-import type { V86Settings } from '../backends/v86/task.ts';
+import type { V86Settings } from '../backends/v86/mapping.ts';
 import { V86Thread } from '../backends/v86/thread.ts';
 import { hostError } from '../errors.ts';
 import { messageOf } from '../thrown.ts';

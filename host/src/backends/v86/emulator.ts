@@ -1,4 +1,4 @@
-import type { V86Settings } from './task.ts';
+import type { V86Settings } from './mapping.ts';
 
 /**
  * v86's insides, as far as they are used. They are not an API of it: each is looked for when an emulator has been made.

@@ -11,7 +11,16 @@ import {
   type Offer,
   type Properties,
 } from '../offers.ts';
-import type { V86Settings } from './task.ts';
+
+/** What the emulator's machine is given. */
+export interface V86Settings {
+  /** Bytes of RAM. */
+  readonly ram: number;
+  /** Serial ports by their number, from 0, with the modem inputs that are active, as bits of MSR. */
+  readonly serial: readonly { readonly port: number; readonly inputs: number }[];
+  /** The RTC's time at the case's start, ms since 1970; undefined when there is none. */
+  readonly epoch: number | undefined;
+}
 
 /** What v86 has of a machine: its PC is always the same, but for RAM and serial ports. */
 export interface V86Mapping extends Mapping {

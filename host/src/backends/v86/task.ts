@@ -1,15 +1,5 @@
 import type { EmulatedTask, EmulatedThreadData } from '../emulated-lane.ts';
-import type { V86Mapping } from './mapping.ts';
-
-/** What the emulator's machine is given. */
-export interface V86Settings {
-  /** Bytes of RAM. */
-  readonly ram: number;
-  /** Serial ports by their number, from 0, with the modem inputs that are active, as bits of MSR. */
-  readonly serial: readonly { readonly port: number; readonly inputs: number }[];
-  /** The RTC's time at the case's start, ms since 1970; undefined when there is none. */
-  readonly epoch: number | undefined;
-}
+import type { V86Mapping, V86Settings } from './mapping.ts';
 
 /** What the emulator's thread is started with. */
 export interface V86EmulatorData {

@@ -4,7 +4,8 @@ import { messageOf } from '../../thrown.ts';
 import { EXIT_BOUND, exitOf, settles } from '../../vcpu/pool.ts';
 import { Mailbox } from './mailbox.ts';
 import type { V86Package } from './package.ts';
-import type { V86EmulatorData, V86Message, V86Settings } from './task.ts';
+import type { V86Settings } from './mapping.ts';
+import type { V86EmulatorData, V86Message } from './task.ts';
 
 /** How long an emulator may take to be ready, ms. */
 const START_BOUND = 10_000;
