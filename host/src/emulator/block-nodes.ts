@@ -21,14 +21,16 @@ interface BlockNode {
 }
 
 /** Drivers that there are, with the options of each. */
-const OPTIONS: Readonly<Record<string, readonly string[]>> = {
-  'null-co': ['size', 'latency-ns', 'read-zeroes'],
-  'null-aio': ['size', 'latency-ns', 'read-zeroes'],
-  file: ['filename', 'locking', 'aio', 'drop-cache'],
-  host_device: ['filename', 'locking', 'aio'],
-  raw: ['file', 'offset', 'size'],
-  blkdebug: ['image', 'config'],
-};
+const OPTIONS: ReadonlyMap<string, readonly string[]> = new Map(
+  Object.entries({
+    'null-co': ['size', 'latency-ns', 'read-zeroes'],
+    'null-aio': ['size', 'latency-ns', 'read-zeroes'],
+    file: ['filename', 'locking', 'aio', 'drop-cache'],
+    host_device: ['filename', 'locking', 'aio'],
+    raw: ['file', 'offset', 'size'],
+    blkdebug: ['image', 'config'],
+  }),
+);
 const COMMON = [
   'driver',
   'node-name',
@@ -162,7 +164,7 @@ export class BlockNodes {
     const { driver, 'node-name': named, 'read-only': readOnly } = options;
     if (driver === undefined) throw new UserError(`Parameter '${path}driver' is missing`);
     if (typeof driver !== 'string') throw new UserError(`Invalid parameter type for '${path}driver', expected: string`);
-    const known = OPTIONS[driver];
+    const known = OPTIONS.get(driver);
     if (known === undefined)
       throw new UserError(
         ABSENT.test(driver) ? `Unknown driver '${driver}'` : `Parameter 'driver' does not accept value '${driver}'`,
@@ -220,7 +222,11 @@ function filenameOf(driver: string, { filename }: JsonObject): string {
 }
 
 function sizeOf(driver: string, filename: string, { size }: JsonObject): number {
-  if (driver !== 'file' && driver !== 'host_device') return Number(size ?? NULL_SIZE);
+  if (driver !== 'file' && driver !== 'host_device') {
+    if (size === undefined) return NULL_SIZE;
+    if (typeof size === 'number' && Number.isSafeInteger(size) && size >= 0) return size;
+    throw new UserError("Invalid parameter type for 'size', expected: integer");
+  }
   const stat = statSync(filename, { throwIfNoEntry: false });
   if (stat === undefined) throw new UserError(`Could not open '${filename}': No such file or directory`);
   if (isDevice(filename) !== (driver === 'host_device') || stat.isDirectory())

@@ -14,10 +14,20 @@ interface UserObject {
 export const MEMORY_BACKEND = 'memory-backend-ram';
 
 /** Properties of each type. */
-const TYPES: Readonly<Record<string, Readonly<Record<string, 'int' | 'bool'>>>> = {
-  [MEMORY_BACKEND]: { size: 'int', dump: 'bool', merge: 'bool', prealloc: 'bool', reserve: 'bool', share: 'bool' },
-  'rng-builtin': {},
-};
+const TYPES: ReadonlyMap<string, ReadonlyMap<string, 'int' | 'bool'>> = new Map([
+  [
+    MEMORY_BACKEND,
+    new Map([
+      ['size', 'int'],
+      ['dump', 'bool'],
+      ['merge', 'bool'],
+      ['prealloc', 'bool'],
+      ['reserve', 'bool'],
+      ['share', 'bool'],
+    ]),
+  ],
+  ['rng-builtin', new Map()],
+]);
 /** The size has none: it must be given. */
 const DEFAULTS: JsonObject = { dump: true, merge: true, prealloc: false, reserve: true, share: false };
 /** Other types that QEMU's schema names. */
@@ -44,15 +54,15 @@ export class UserObjects {
   add(given: JsonObject): void {
     const { 'qom-type': type, id, ...properties } = given;
     if (typeof type !== 'string') throw wrong('qom-type', type, 'string');
-    const known = TYPES[type];
+    const known = TYPES.get(type);
     if (known === undefined)
       throw new UserError(
         ABSENT.test(type) ? `invalid object type: ${type}` : `Parameter 'qom-type' does not accept value '${type}'`,
       );
     if (typeof id !== 'string') throw wrong('id', id, 'string');
-    for (const [key, kind] of Object.entries(known)) checkProperty(key, kind, properties[key]);
+    for (const [key, kind] of known) checkProperty(key, kind, properties[key]);
     for (const key of Object.keys(properties))
-      if (known[key] === undefined) throw new UserError(`Parameter '${key}' is unexpected`);
+      if (!known.has(key)) throw new UserError(`Parameter '${key}' is unexpected`);
     if (!ID.test(id)) throw new UserError("Parameter 'id' expects an identifier");
     const size = Number(properties['size'] ?? 1);
     if (size <= 0) throw new UserError(`property 'size' of ${type} doesn't take value '${size}'`);
