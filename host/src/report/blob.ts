@@ -29,6 +29,9 @@ export type BlobLine = ReportEvent & { readonly rerun?: string };
 /** How a `bigint` is written, which JSON has no word for. */
 export const BIGINT = '$bigint';
 
+/** How much text is packed at once: traces make more of it than one string holds. */
+const PIECE = 2 ** 16;
+
 /** A run for `qtest merge-reports`: header and events as lines of JSON, packed by gzip, at the end. */
 export function blobReporter(
   output: Writable,
@@ -45,10 +48,16 @@ export function blobReporter(
     ...(shard && { shard }),
     order,
   };
-  const lines = [jsonText(header, 0)];
+  const packed: Buffer[] = [];
+  let text = `${jsonText(header, 0)}\n`;
+  const pack = (): void => {
+    packed.push(gzipSync(text));
+    text = '';
+  };
   return new EventReporter((event) => {
     const line: BlobLine = event.type === 'caseEnd' ? { ...event, rerun: rerun(event.result) } : event;
-    lines.push(jsonText(line, 0, (value) => ({ [BIGINT]: String(value) })));
-    if (event.type === 'done') output.write(gzipSync(`${lines.join('\n')}\n`));
+    text += `${jsonText(line, 0, (value) => ({ [BIGINT]: String(value) }))}\n`;
+    if (text.length >= PIECE || event.type === 'done') pack();
+    if (event.type === 'done') output.write(Buffer.concat(packed));
   });
 }

@@ -24,21 +24,33 @@ export function isPacked(bytes: Uint8Array): boolean {
  * @throws USAGE when it is none, or not whole.
  */
 export function readBlob(file: string, bytes: Uint8Array, cwd: string): Blob {
-  const [first = '', ...rest] = unpack(file, bytes).split('\n');
+  const [first = '', ...rest] = linesOf(unpack(file, bytes));
   const header = headerOf(file, parse(file, first));
   const relocate = relocation(header.cwd, cwd);
-  const lines = rest.filter((line) => line !== '').map((line) => lineOf(file, parse(file, line, relocate)));
+  const lines = rest.map((line) => lineOf(file, parse(file, line, relocate)));
   if (lines.at(-1)?.type !== 'done') throw truncated(file);
   return { file, header, lines };
 }
 
-function unpack(file: string, bytes: Uint8Array): string {
+function unpack(file: string, bytes: Uint8Array): Buffer {
   try {
-    return gunzipSync(bytes).toString();
+    return gunzipSync(bytes);
   } catch (error) {
     if (codeOf(error) === 'Z_BUF_ERROR') throw truncated(file);
     throw hostError('USAGE', `${file} is damaged: expected ${EXPECTED}`, { cause: error });
   }
+}
+
+/** All of them together may be more than one string holds. */
+function linesOf(text: Buffer): string[] {
+  const lines: string[] = [];
+  for (let start = 0; start < text.length;) {
+    const newline = text.indexOf('\n', start);
+    const end = newline < 0 ? text.length : newline;
+    if (end > start) lines.push(text.toString('utf8', start, end));
+    start = end + 1;
+  }
+  return lines;
 }
 
 const EXPECTED = 'what --reporter blob=FILE has written';
@@ -95,7 +107,7 @@ function relocation(from: string, to: string): (value: unknown) => unknown {
   return (value) => {
     if (!isRecord(value)) return value;
     const { file, line, column, [BIGINT]: digits } = value;
-    if (typeof digits === 'string') return BigInt(digits);
+    if (typeof digits === 'string' && /^-?\d+$/.test(digits)) return BigInt(digits);
     if (typeof file !== 'string' || typeof line !== 'number' || typeof column !== 'number') return value;
     const known = moved.get(file) ?? move(file);
     moved.set(file, known);
