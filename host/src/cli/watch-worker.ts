@@ -47,14 +47,12 @@ async function obey({ options, cwd, wanted }: Order): Promise<void> {
     loaded(true, prepared.file === undefined ? [] : [prepared.file]);
     return await narrowed(selection, prepared, wanted);
   };
-  let code: number;
   try {
-    code = await run(options, io, undefined, { narrow, reporter });
+    await run(options, io, undefined, { narrow, reporter });
   } catch (error) {
     loaded(false, configFile(options));
-    code = explain(error, io);
+    explain(error, io);
   }
-  tell({ type: 'done', code });
   // What a plugin has left running is not waited for.
   process.stdout.write('', () => process.stderr.write('', () => process.disconnect()));
 }

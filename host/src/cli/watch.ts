@@ -155,7 +155,8 @@ class Watch {
     });
     const runner: Runner = { process: child, files: [], isWhole: false, isInterrupted: false };
     child.on('message', (report: Report) => this.#onReport(runner, report));
-    child.on('exit', () => this.#onExit(runner));
+    // Not `exit`, which may come before what it told last.
+    child.on('close', () => this.#onExit(runner));
     // What is sent to one that dies meanwhile is lost with it, and its end is told.
     child.on('error', () => {});
     return runner;

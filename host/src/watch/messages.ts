@@ -23,5 +23,4 @@ export type Report =
   | { readonly type: 'ready'; readonly files: readonly string[]; readonly since: number }
   /** All that has been loaded, from `since` on. Only when `isWhole` is nothing missing for an error. */
   | { readonly type: 'loaded'; readonly files: readonly string[]; readonly since: number; readonly isWhole: boolean }
-  | { readonly type: 'case'; readonly title: string; readonly isBad: boolean }
-  | { readonly type: 'done'; readonly code: number };
+  | { readonly type: 'case'; readonly title: string; readonly isBad: boolean };
