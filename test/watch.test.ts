@@ -1,9 +1,11 @@
+import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { expect, test, vi } from 'vitest';
 
 import { project } from './support/project.ts';
+import { BIN } from './support/run.ts';
 import { startWatching, type Watching } from './support/watching.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -157,6 +159,24 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
     expect(running.isAlive()).toBe(false);
   },
 );
+
+/** Where a user may have a namespace of its own, with limits of its own. */
+const hasNamespaces = spawnSync('unshare', ['-Ur', 'true']).status === 0;
+
+test.skipIf(!hasNamespaces)('where nothing more can be watched: exit 2', () => {
+  const { path } = project(undefined, FILES);
+  const script = 'echo 0 >/proc/sys/user/max_inotify_watches && exec "$@"';
+  const command = [process.execPath, BIN, '--watch'];
+  const { status, stderr } = spawnSync('unshare', ['-Ur', 'sh', '-c', script, 'sh', ...command], {
+    cwd: path,
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
+  expect(stderr).toMatch(
+    /^qtest: the folder .* can't be watched: ENOSPC.*\. Raise the limit \(.*\), or run without --watch$/m,
+  );
+  expect(status).toBe(2);
+});
 
 test('it is for running cases alone', async () => {
   const { qtest } = project('command');

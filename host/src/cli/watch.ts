@@ -7,6 +7,7 @@ import { styleFor } from '../report/style.ts';
 import { WatchedFiles } from '../watch/files.ts';
 import { Keys } from '../watch/keys.ts';
 import type { Order, Report, Wanted } from '../watch/messages.ts';
+import { explain } from './fail.ts';
 import { INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
@@ -154,7 +155,13 @@ class Watch {
       serialization: 'advanced',
     });
     const runner: Runner = { process: child, files: [], isWhole: false, isInterrupted: false };
-    child.on('message', (report: Report) => this.#onReport(runner, report));
+    child.on('message', (report: Report) => {
+      try {
+        this.#onReport(runner, report);
+      } catch (error) {
+        this.#end(explain(error, this.#io));
+      }
+    });
     // Not `exit`, which may come before what it told last.
     child.on('close', () => this.#onExit(runner));
     // What is sent to one that dies meanwhile is lost with it, and its end is told.
@@ -163,6 +170,8 @@ class Watch {
   }
 
   #onReport(runner: Runner, report: Report): void {
+    // What it watched from now on would keep the process.
+    if (this.#code !== undefined) return;
     switch (report.type) {
       case 'ready':
         runner.files = report.files;

@@ -1,5 +1,8 @@
-import { statSync, watch, type FSWatcher } from 'node:fs';
+import { statSync, watch, type FSWatcher, type WatchListener } from 'node:fs';
 import { dirname, join } from 'node:path';
+
+import { hostError } from '../errors.ts';
+import { messageOf } from '../thrown.ts';
 
 /** How long nothing else may change before changes are told, ms: an editor, or a compiler, writes more than once. */
 const QUIET = 25;
@@ -23,7 +26,10 @@ export class WatchedFiles {
     return this.#files.size;
   }
 
-  /** Watches these as well. What has changed since `since`, ms, when they were read, is told at once. */
+  /**
+   * Watches these as well. What has changed since `since`, ms, when they were read, is told at once.
+   * @throws USAGE when the system has no more to watch with.
+   */
   add(files: readonly string[], since: number): void {
     for (const file of files) {
       const isNew = !this.#files.has(file);
@@ -41,7 +47,7 @@ export class WatchedFiles {
 
   #watchFolder(folder: string): void {
     if (this.#folders.has(folder) || statSync(folder, { throwIfNoEntry: false }) === undefined) return;
-    const watcher = watch(folder, (_event, name) => {
+    const watcher = watched(folder, (_event, name) => {
       if (name !== null) this.#note(join(folder, name));
       // A folder that is gone is watched anew when its files are read again.
       if (statSync(folder, { throwIfNoEntry: false }) === undefined) forget();
@@ -63,5 +69,18 @@ export class WatchedFiles {
       this.#changed.clear();
       this.#onChange(files);
     }, QUIET);
+  }
+}
+
+function watched(folder: string, onEvent: WatchListener<string>): FSWatcher {
+  try {
+    return watch(folder, onEvent);
+  } catch (error) {
+    const limits = 'on Linux, sysctl has fs.inotify.max_user_watches and fs.inotify.max_user_instances';
+    throw hostError(
+      'USAGE',
+      `the folder ${folder} can't be watched: ${messageOf(error)}. Raise the limit (${limits}), or run without --watch`,
+      { cause: error },
+    );
   }
 }
