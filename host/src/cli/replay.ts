@@ -2,19 +2,15 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 import { hostError } from '../errors.ts';
-import { createMachine } from '../machine/create.ts';
 import { count } from '../report/format.ts';
 import { styleFor } from '../report/style.ts';
-import { buildTree, Paths } from '../server/paths.ts';
 import { replay as replayScript, type Replay } from '../replay/replay.ts';
 import { readScript, type Request } from '../replay/script.ts';
-import { ServedMachine } from '../server/served-machine.ts';
 import { Session } from '../server/session.ts';
 import { messageOf } from '../thrown.ts';
-import { registryOf } from '../vcpu/build.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
-import { machineFor } from './serve.ts';
+import { servedMachine } from './serve.ts';
 
 /** What `qtest replay --json` writes. Version 1 gains keys and loses none. */
 export interface ReplayReport extends Omit<Replay, 'malformed'> {
@@ -27,20 +23,7 @@ export interface ReplayReport extends Omit<Replay, 'malformed'> {
 export async function replay(options: CliOptions, io: Io): Promise<number> {
   const { file = '' } = options;
   const requests = read(file, io);
-  const { builder, known, name } = await machineFor(options, io);
-  const registry = registryOf(known);
-  const bound = createMachine(builder, registry);
-  const machine = new ServedMachine(bound);
-  const tree = buildTree(bound.blueprint, {
-    machineType: `${name}-machine`,
-    cpuType: 'vcpu',
-    cpus: 0,
-    added: new Map(),
-  });
-  const paths = new Paths(
-    () => tree,
-    () => machine.bound.blueprint,
-  );
+  const { machine, paths, registry, name } = await servedMachine(options, io);
   const session = new Session(machine, paths, () => {});
   const { malformed, ...result } = replayScript(requests, { machine, session, registry });
   if (malformed !== undefined) {

@@ -3,6 +3,7 @@ import type { AnyDeviceDefinition, Property } from '@qtest/sdk';
 import { settingsOf } from '../config/settings.ts';
 import { hostError } from '../errors.ts';
 import { applyPlugin, createHooks } from '../hooks.ts';
+import type { Registry } from '../machine/bound-machine.ts';
 import type { Builder, KnownDevice } from '../machine/builder.ts';
 import { createMachine } from '../machine/create.ts';
 import { loadPlugins } from '../plugins/load.ts';
@@ -24,19 +25,7 @@ import { pluginRequests, readConfig } from './prepare.ts';
 export async function serve(options: CliOptions, io: Io): Promise<number> {
   const { qtest = 'stdio', qtestLog, allowRemote = false } = options;
   const address = parseAddress(qtest, { remote: allowRemote });
-  const { builder, known, name } = await machineFor(options, io);
-  const bound = createMachine(builder, registryOf(known));
-  const machine = new ServedMachine(bound);
-  const tree = buildTree(bound.blueprint, {
-    machineType: `${name}-machine`,
-    cpuType: 'vcpu',
-    cpus: 0,
-    added: new Map(),
-  });
-  const paths = new Paths(
-    () => tree,
-    () => machine.bound.blueprint,
-  );
+  const { machine, paths, name } = await servedMachine(options, io);
   const server = new Server(machine, paths, qtestLog === undefined ? undefined : logTo(qtestLog));
   const listener = await server.listen(address);
   const signal = Promise.withResolvers<number>();
@@ -57,6 +46,31 @@ function logTo(file: string): RequestLog {
   }
 }
 
+interface Served {
+  readonly machine: ServedMachine;
+  readonly paths: Paths;
+  readonly registry: Registry;
+  readonly name: string;
+}
+
+/** The machine that the options name, for requests of the qtest protocol. */
+export async function servedMachine(options: CliOptions, io: Io): Promise<Served> {
+  const { builder, known, name } = await machineFor(options, io);
+  const registry = registryOf(known);
+  const machine = new ServedMachine(createMachine(builder, registry));
+  const tree = buildTree(machine.bound.blueprint, {
+    machineType: `${name}-machine`,
+    cpuType: 'vcpu',
+    cpus: 0,
+    added: new Map(),
+  });
+  const paths = new Paths(
+    () => tree,
+    () => machine.bound.blueprint,
+  );
+  return { machine, paths, registry, name };
+}
+
 interface Built {
   readonly builder: Builder;
   readonly known: ReadonlyMap<string, KnownDevice>;
@@ -64,7 +78,7 @@ interface Built {
 }
 
 /** The machine that the options name; else the one of the only plugin. Hooks of plugins apply to either. */
-export async function machineFor(options: CliOptions, io: Io): Promise<Built> {
+async function machineFor(options: CliOptions, io: Io): Promise<Built> {
   const { machine: name, device: devices = [] } = options;
   const config = await readConfig(options, io);
   const { clock, backend } = settingsOf(config.config, options);
