@@ -12,7 +12,8 @@ export class Ending {
   selected = 0;
   readonly #style: Style;
   readonly #context: ReportContext;
-  readonly #failed: CaseResult[] = [];
+  /** Their text alone: the trace of one is some megabytes. */
+  readonly #failures: string[][] = [];
   readonly #warnings = new Map<string, number>();
 
   constructor(style: Style, context: ReportContext) {
@@ -21,7 +22,10 @@ export class Ending {
   }
 
   fail(result: CaseResult): void {
-    this.#failed.push(result);
+    const { plugin, name } = result;
+    const title = `${this.#failures.length + 1}) ${plugin} › ${name}`;
+    const { cwd } = this.#context;
+    this.#failures.push(failureLines(result, title, { style: this.#style, cwd, rerun: this.#context.rerun(result) }));
   }
 
   warn(message: string): void {
@@ -29,20 +33,9 @@ export class Ending {
   }
 
   lines(summary: RunSummary, interrupted: boolean): string[] {
-    const lines = ['', ...this.#failureLines(), ...this.#warningLines()];
+    const lines = ['', ...this.#failures.flatMap((failure) => [...failure, '']), ...this.#warningLines()];
     if (interrupted) lines.push(this.#style('yellow', 'interrupted'));
     return [...lines, this.#summaryLine(summary), ''];
-  }
-
-  #failureLines(): string[] {
-    return this.#failed.flatMap((result, index) => [
-      ...failureLines(result, `${index + 1}) ${result.plugin} › ${result.name}`, {
-        style: this.#style,
-        cwd: this.#context.cwd,
-        rerun: this.#context.rerun(result),
-      }),
-      '',
-    ]);
   }
 
   #warningLines(): string[] {
