@@ -20,10 +20,10 @@ export interface JsonReport {
   readonly coverage?: readonly TypeCoverage[];
 }
 
-/** The report for a program. */
+/** The report for a program. Each case is made text when it ends, and written by itself: with their traces all would be too much for one string. */
 export class JsonReporter implements Reporter {
   readonly #output: Writable;
-  readonly #cases: CaseResult[] = [];
+  readonly #cases: string[] = [];
   readonly #warnings: string[] = [];
 
   constructor(output: Writable) {
@@ -31,7 +31,7 @@ export class JsonReporter implements Reporter {
   }
 
   caseEnd(result: CaseResult): void {
-    this.#cases.push(result);
+    this.#cases.push(inside(jsonText(result), 4));
   }
 
   warning(message: string): void {
@@ -39,8 +39,15 @@ export class JsonReporter implements Reporter {
   }
 
   done(summary: RunSummary, { interrupted, coverage }: RunEnd): void {
-    const [cases, warnings] = [this.#cases, this.#warnings];
-    const report: JsonReport = { version: 1, summary, interrupted, cases, warnings, ...(coverage && { coverage }) };
-    this.#output.write(`${jsonText(report)}\n`);
+    const before = { version: 1, summary, interrupted } satisfies Partial<JsonReport>;
+    const after = { warnings: this.#warnings, ...(coverage && { coverage }) } satisfies Partial<JsonReport>;
+    this.#output.write(`${jsonText(before).slice(0, -'\n}'.length)},\n  "cases": [`);
+    for (const [n, text] of this.#cases.entries()) this.#output.write(`${n === 0 ? '' : ','}\n    ${text}`);
+    this.#output.write(`${this.#cases.length === 0 ? '' : '\n  '}],${jsonText(after).slice('{'.length)}\n`);
   }
+}
+
+/** A text of several lines, so many columns further in. No string of JSON has an end of line in it. */
+function inside(text: string, columns: number): string {
+  return text.replaceAll('\n', `\n${' '.repeat(columns)}`);
 }
