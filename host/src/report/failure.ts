@@ -5,7 +5,7 @@ import type { CaseResult, Failure, SourceLocation } from './events.ts';
 import { excerpt } from './excerpt.ts';
 import { indented } from './format.ts';
 import type { Style } from './style.ts';
-import { traceLines } from './trace-text.ts';
+import { showsAccess, traceLines } from './trace-text.ts';
 
 /** Frames of a stack shown for a failure that is not in the plugin's own code. */
 const MAX_FRAMES = 8;
@@ -25,10 +25,14 @@ export function failureLines(result: CaseResult, heading: string, context: Failu
   if (result.failures.length === 0) lines.push('', `    ${style('red', NO_FAILURE[result.status] ?? result.status)}`);
   for (const failure of result.failures)
     lines.push('', ...oneFailure(failure, style, cwd).map((line) => (line === '' ? '' : `    ${line}`)));
-  if (result.trace !== undefined && result.trace.events.length > 0) {
-    const events = traceLines(result, result.trace, cwd).map((line) => `    ${line}`);
-    lines.push('', `    ${style('bold', 'last of its trace')}`, ...events);
-  } else if (result.accesses.length > 0) {
+  const trace = result.trace?.events.length === 0 ? undefined : result.trace;
+  if (trace !== undefined)
+    lines.push(
+      '',
+      `    ${style('bold', 'last of its trace')}`,
+      ...traceLines(result, trace, cwd).map((line) => `    ${line}`),
+    );
+  if (result.accesses.length > 0 && (trace === undefined || !showsAccess(trace))) {
     lines.push('', `    ${style('bold', 'last accesses')}`, ...result.accesses.map((access) => `      ${access}`));
   }
   for (const note of result.notes) lines.push('', ...indented(`note: ${note}`, '    '));

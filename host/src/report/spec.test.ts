@@ -1,6 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { WriteStream } from 'node:tty';
 
+import type { TraceEvent } from '@qtest/sdk';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { scratch, type Scratch } from '../../testing/scratch.ts';
@@ -80,6 +81,33 @@ pci
 
 `,
   );
+});
+
+test('the accesses of a traced case are shown as well when timers have pushed them out of the end of its trace', () => {
+  const accesses = ['outb 0x71 ← 0x05'];
+  const first: TraceEvent = {
+    seq: 0,
+    time: 0n,
+    type: 'access',
+    op: 'out',
+    size: 1,
+    address: 0x71,
+    value: 5,
+    text: 'outb 0x71 ← 0x05',
+  };
+  const shown = (ticks: number): string => {
+    const timers = Array.from({ length: ticks }, (_, tick): TraceEvent => {
+      return { seq: tick + 1, time: BigInt(tick), type: 'timer', device: 'pit0', timer: 'edge' };
+    });
+    const { reporter, text } = report([selected('alarm/rings')]);
+    reporter.caseEnd(
+      result('alarm/rings', { status: 'fail', accesses, trace: { events: [first, ...timers], lost: 0 } }),
+    );
+    reporter.done({ ...counts, fail: 1 }, { interrupted: false });
+    return text();
+  };
+  expect(shown(15)).not.toContain('last accesses');
+  expect(shown(16)).toMatch(/last of its trace\n[^]*timer pit0\.edge\n\n {4}last accesses\n {6}outb 0x71 ← 0x05\n/);
 });
 
 test('a failure in full: message, difference, source, accesses, notes, and how to run it again', () => {

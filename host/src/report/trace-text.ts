@@ -30,6 +30,11 @@ export function eventText(event: TraceEvent): string {
   }
 }
 
+/** Whether an access of the case's own is among the events that {@link traceLines} shows: timers that went on while it waited may have left none. */
+export function showsAccess({ events }: CaseTrace): boolean {
+  return events.slice(-SHOWN).some((event) => event.type === 'access' && event.by === undefined);
+}
+
 /** The last events of a case: the machine's time, the VCPU where there are several, and the line of the source that led to each. The last access before a failure is marked. */
 export function traceLines({ vcpus }: Pick<CaseResult, 'vcpus'>, { events, failed }: CaseTrace, cwd: string): string[] {
   const rows = events.slice(-SHOWN).map((event) => {
