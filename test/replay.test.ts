@@ -89,9 +89,18 @@ test.each([
   expect(code).toBe(2);
 });
 
-test('a file that is not there', async () => {
-  const { stderr, code } = await recorded.qtest(['replay', 'absent.qtest', ...PC]);
-  expect(stderr).toContain('absent.qtest cannot be read');
+test.each([
+  [
+    'a file that is not there',
+    'absent.qtest',
+    'absent.qtest cannot be read: there is no such file; expected a script, as ',
+  ],
+  ['a folder', 'node_modules', 'node_modules cannot be read: it is a folder; expected a script, as '],
+  ['what is no text', 'binary.qtest', 'binary.qtest is no text; expected a script, as '],
+])('what cannot be a script: %s', async (_what, file, message) => {
+  recorded.write({ 'binary.qtest': '\u007fELF\0\0' });
+  const { stderr, code } = await recorded.qtest(['replay', file, ...PC]);
+  expect(stderr).toContain(message);
   expect(code).toBe(2);
 });
 

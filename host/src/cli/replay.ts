@@ -7,7 +7,7 @@ import { styleFor } from '../report/style.ts';
 import { replay as replayScript, type Replay } from '../replay/replay.ts';
 import { readScript, type Request } from '../replay/script.ts';
 import { Session } from '../server/session.ts';
-import { messageOf } from '../thrown.ts';
+import { codeOf, messageOf } from '../thrown.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
 import { servedMachine } from './serve.ts';
@@ -45,13 +45,23 @@ function read(file: string, { cwd }: Pick<Io, 'cwd'>): readonly Request[] {
   try {
     text = readFileSync(resolve(cwd, file), 'utf8');
   } catch (error) {
-    throw hostError('USAGE', `${file} cannot be read: ${messageOf(error)}`);
+    const why = WHY_NOT_READ[codeOf(error) ?? ''] ?? messageOf(error);
+    throw hostError('USAGE', `${file} cannot be read: ${why}; expected ${SCRIPT}`, { cause: error });
   }
+  if (text.includes('\0')) throw hostError('USAGE', `${file} is no text; expected ${SCRIPT}`);
   const requests = readScript(text);
   if ('message' in requests) throw badInput(file, requests);
   if (requests.length > 0) return requests;
   throw hostError('USAGE', `${file}: there is no request in it; expected lines such as 'inb 0x71', or a log of QEMU's`);
 }
+
+const SCRIPT = "a script, as --trace-export qtest writes it, or a log of QEMU's (-qtest-log) or of 'qtest serve'";
+
+const WHY_NOT_READ: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'it is a folder',
+  EACCES: 'permission denied',
+};
 
 function badInput(
   file: string,
