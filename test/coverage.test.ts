@@ -123,3 +123,13 @@ test('what cannot be: exit 2', async () => {
     expect(code).toBe(2);
   }
 });
+
+test.each([
+  ['absent/coverage.json', 'there is no such folder: make it first'],
+  ['folder.json', 'it is a folder'],
+])('a file that cannot be written: %s', async (file, why) => {
+  write({ 'folder.json/file': '' });
+  const { code, stderr } = await qtest([...RTC, '-t', 'ram/*', '--reporter', 'dot', '--coverage', file]);
+  expect(stderr).toContain(`qtest: the coverage ${file} can't be written: ${why}\n`);
+  expect(code).toBe(1);
+});

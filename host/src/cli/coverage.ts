@@ -9,9 +9,9 @@ import { CoverageTotal } from '../coverage/merge.ts';
 import { percentOf } from '../coverage/items.ts';
 import { coverageLines, gapLines, percentText, totalOf } from '../coverage/text.ts';
 import { hostError } from '../errors.ts';
-import { messageOf } from '../thrown.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
+import { whyNotWritten } from './reporters.ts';
 
 /** What `qtest --coverage` writes to its file. Version 1 gains keys and loses none. */
 export interface CoverageFile {
@@ -68,7 +68,7 @@ function writeCoverage(file: string, coverage: readonly TypeCoverage[], { cwd }:
     writeFileSync(file, `${JSON.stringify(content, undefined, 2)}\n`);
     return [];
   } catch (error) {
-    return [`the coverage ${relative(cwd, file)} can't be written: ${messageOf(error)}`];
+    return [`the coverage ${relative(cwd, file)} can't be written: ${whyNotWritten(error)}`];
   }
 }
 

@@ -115,10 +115,13 @@ function open(file: string, shown: string): number {
   try {
     return openSync(file, 'w');
   } catch (error) {
-    const code = codeOf(error);
-    const why = (code === undefined ? undefined : WHY[code]) ?? messageOf(error);
-    throw hostError('USAGE', `the report ${shown} can't be written: ${why}`, { cause: error });
+    throw hostError('USAGE', `the report ${shown} can't be written: ${whyNotWritten(error)}`, { cause: error });
   }
+}
+
+/** Why a file could not be written, and what to do, in words for a reader. */
+export function whyNotWritten(error: unknown): string {
+  return WHY[codeOf(error) ?? ''] ?? messageOf(error);
 }
 
 const WHY: Readonly<Record<string, string>> = {
