@@ -189,7 +189,7 @@ describe.skipIf(!HAS_QEMU)(`QEMU (${NEEDS_QEMU})`, () => {
     '--ignore',
     'DATA',
     '--seed',
-    '5',
+    '3',
   ];
 
   test('a faulty device is found, the sequence is minimal, and the script and the case show it', async () => {
@@ -197,29 +197,33 @@ describe.skipIf(!HAS_QEMU)(`QEMU (${NEEDS_QEMU})`, () => {
     expect(ended.code).toBe(1);
     const { difference } = diffReport(ended);
     if (difference === null) throw new Error('nothing was found');
-    // No access can be left out of it. In which order the two cells are written was the seed's.
-    const { length } = difference.requests;
-    expect([5, 6]).toContain(length);
-    expect(new Set(difference.requests)).toEqual(
-      new Set(['outb 0x70 0x41', 'outb 0x71 0x21', 'outb 0x70 0x40', 'outb 0x71 0x8', 'inb 0x71']),
-    );
-    expect(difference.requests.at(-1)).toBe('inb 0x71');
+    expect(difference.requests).toEqual([
+      'outb 0x70 0x41',
+      'outb 0x71 0x21',
+      'outb 0x70 0x40',
+      'outb 0x71 0x8',
+      'inb 0x71',
+    ]);
     expect(difference.answers).toEqual([0x00, 0x08]);
-    expect(new Set(difference.accesses.map(({ reaches }) => reaches))).toEqual(
-      new Set(['cells0 index TRIGGER', 'cells0.TRIGGER', 'cells0 index CELL', 'cells0.CELL']),
-    );
+    expect(difference.accesses.map(({ reaches }) => reaches)).toEqual([
+      'cells0 index TRIGGER',
+      'cells0.TRIGGER',
+      'cells0 index CELL',
+      'cells0.CELL',
+      'cells0.CELL',
+    ]);
 
     const replayed = spawnSync('/bin/sh', ['-c', difference.script ?? ''], { cwd: broken.path, encoding: 'utf8' });
     const lines = replayed.stdout.split('\n').filter((line) => line !== '');
-    expect(lines).toEqual([...Array<string>(length - 1).fill('OK'), 'OK 0x0008']);
+    expect(lines).toEqual([...Array<string>(4).fill('OK'), 'OK 0x0008']);
 
     broken.write({ 'case.ts': BROKEN.replace('// CASE', difference.case).replace("name: 'broken'", "name: 'case'") });
     const run = async (backend: string): Promise<readonly string[]> =>
       statuses(
         jsonReport(await broken.qtest(['--plugin', './case.ts', '-t', 'diff/*', '--backend', backend, '--json'])),
       );
-    expect(await run('native')).toEqual(['case diff/seed-5: pass']);
-    expect(await run('qemu')).toEqual(['case diff/seed-5: fail']);
+    expect(await run('native')).toEqual(['case diff/seed-3: pass']);
+    expect(await run('qemu')).toEqual(['case diff/seed-3: fail']);
     expect(processesWith(broken.path)).toEqual([]);
   });
 

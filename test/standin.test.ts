@@ -551,17 +551,25 @@ it('has a monitor for humans', async () => {
     expect(line).toMatch(/^info \S+ {2}-- /);
 });
 
+/** What this test reads of `SchemaInfo`. */
+interface SchemaEntry {
+  readonly name: string;
+  readonly 'arg-type'?: string;
+  readonly 'ret-type'?: string;
+  readonly 'element-type'?: string;
+  readonly members?: readonly { readonly type?: string }[];
+}
+
 it('describes itself: every command, event and type that the schema names is in it', async () => {
   const { command } = await emulator();
-  const schema = (await command('query-qmp-schema')) as Record<string, string | undefined>[];
+  const schema = (await command('query-qmp-schema')) as SchemaEntry[];
   const names = new Set(schema.map(({ name }) => name));
   const commands = ((await command('query-commands')) as { name: string }[]).map(({ name }) => name);
   for (const name of commands) expect(names).toContain(name);
   for (const entry of schema) {
-    for (const key of ['arg-type', 'ret-type', 'element-type'])
-      if (entry[key] !== undefined) expect([entry['name'], names.has(entry[key])]).toEqual([entry['name'], true]);
-    for (const member of (entry['members'] ?? []) as unknown as { type?: string }[])
-      if (member.type !== undefined) expect(names).toContain(member.type);
+    for (const type of [entry['arg-type'], entry['ret-type'], entry['element-type']])
+      if (type !== undefined) expect([entry.name, names.has(type)]).toEqual([entry.name, true]);
+    for (const member of entry.members ?? []) if (member.type !== undefined) expect(names).toContain(member.type);
   }
 });
 
