@@ -61,6 +61,16 @@ test('perfetto: a line that is still up ends with the trace, one that was up bef
   ]);
 });
 
+test('perfetto: a line that falls ends its slice there', () => {
+  const { traceEvents }: { traceEvents: { ph: string; ts: number }[] } = JSON.parse(
+    perfettoTrace(traced([edge(0, 2000n, 1), edge(1, 5000n, 0), { ...access, seq: 2, time: 9000n }])),
+  );
+  expect(traceEvents.filter(({ ph }) => ph === 'B' || ph === 'E').map(({ ph, ts }) => [ph, ts])).toEqual([
+    ['B', 2],
+    ['E', 5],
+  ]);
+});
+
 test('qtest: time goes on before the access that comes later, and by a step that nothing follows', () => {
   const dma: TraceEvent = { ...access, seq: 2, time: 7n, op: 'read', by: 'edu0', text: 'edu0 DMA' };
   const clock: TraceEvent = { seq: 3, time: 20n, type: 'clock', by: 13n, vcpu: 0 };
