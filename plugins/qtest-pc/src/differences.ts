@@ -62,6 +62,8 @@ export const QEMU: Differences = {
   'uart/interrupt/thr-empty': SENT_AT_ONCE,
   'uart/loopback/data':
     'all eight bits come back, however long a character is (16550D, 8.1: as many as WLS says); hw/char/serial.c, serial_xmit',
+  'uart/loopback/off-line':
+    'with LOOP it goes on receiving (16550D, 8.6: SIN is disconnected); hw/char/serial.c, serial_can_receive',
   'uart/loopback/modem-deltas':
     'in loopback MSR has no deltas (16550D, 8.6: MCR drives the inputs); hw/char/serial.c, serial_ioport_read',
   'uart/interrupt/priority':

@@ -230,12 +230,16 @@ export const uart: Cases = {
 
   'uart/loopback/off-line': states('In loopback nothing goes out, and nothing comes in.', (context) => {
     const { assert } = context;
-    const { dev } = bench(context);
+    // With FIFOs there is room for both characters, so it does not matter which an emulator takes first.
+    const { dev, frames } = bench(context, { trigger: 14 });
     const far = otherEnd(context, device(context, 'ns16550a'));
     dev.loopback(() => {
       far.write('x');
+      frames(2);
       dev.write(THR, 0x41);
-      assert.deepEqual(list(dev.receive(1)), [0x41], '16550D, 8.6: SIN is disconnected');
+      frames(2);
+      dev.drain();
+      assert.deepEqual(list(dev.receiveNow()), [0x41], '16550D, 8.6: SIN is disconnected');
     });
     assert.deepEqual(list(far.read()), [], '16550D, 8.6: SOUT is set to marking');
   }),
