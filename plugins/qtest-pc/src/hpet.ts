@@ -2,7 +2,8 @@ import type { IrqLine } from '@qtest/sdk';
 import { hpet, i8254 } from '@qtest/sdk/drivers';
 import { device, hex, isaIrq, number, serveIrq, states, VIRTUAL, type Cases, type Context } from './support.ts';
 
-const { COUNTER_CLK_PERIOD, FS_PER_NS, GCAP_ID, GEN_CONF, GINTR_STA, MAIN_CNT, TIM_CONF, TIM_INT_ROUTE_CAP } = hpet;
+const { COUNTER_CLK_PERIOD, FS_PER_NS, GCAP_ID, GEN_CONF, GINTR_STA, MAIN_CNT, TIM_COMP } = hpet;
+const { TIM_COMP_HIGH, TIM_CONF, TIM_INT_ROUTE_CAP } = hpet;
 
 interface Bench {
   readonly dev: hpet.Hpet;
@@ -102,6 +103,35 @@ export const hpetCases: Cases = {
       assert.equal(dev.readTimer(n, TIM_INT_ROUTE_CAP), capabilities, 'HPET 1.0a, 2.3.8: INT_ROUTE_CAP is read only');
       const fixed = 0xffff_80b1;
       assert.equal(dev.readTimer(n, TIM_CONF) & fixed, before & fixed, `HPET 1.0a, 2.3.8: timer ${n}, reserved bits`);
+    }
+  }),
+
+  'hpet/comparators': states('Each comparator keeps what is written, in all its bits.', (context) => {
+    const { assert } = context;
+    const { dev } = bench(context);
+    for (let n = 0; n < dev.timers; n++) {
+      dev.stop(n);
+      const wide = TIM_CONF.SIZE_CAP.test(dev.readTimer(n, TIM_CONF));
+      for (const pattern of [0, 0xffff_ffff, 0x5555_5555, 0xaaaa_aaaa]) {
+        dev.writeTimer(n, TIM_COMP, pattern);
+        if (wide) dev.writeTimer(n, TIM_COMP_HIGH, ~pattern >>> 0);
+        assert.equal(dev.readTimer(n, TIM_COMP), pattern, `HPET 1.0a, 2.3.9: timer ${n}`);
+        if (wide) assert.equal(dev.readTimer(n, TIM_COMP_HIGH), ~pattern >>> 0, `HPET 1.0a, 2.3.9: timer ${n}, 63:32`);
+      }
+    }
+  }),
+
+  'hpet/route': states('Each route that a timer has reads as it was written.', (context) => {
+    const { assert } = context;
+    const { dev } = bench(context);
+    for (let n = 0; n < dev.timers; n++) {
+      const able = dev.readTimer(n, TIM_INT_ROUTE_CAP);
+      for (let pin = 0; pin < 32; pin++) {
+        if ((able & (2 ** pin)) === 0) continue;
+        dev.writeTimer(n, TIM_CONF, TIM_CONF.INT_ROUTE_CNF.set(0, pin));
+        const read = TIM_CONF.INT_ROUTE_CNF.get(dev.readTimer(n, TIM_CONF));
+        assert.equal(read, pin, `HPET 1.0a, 2.3.8, INT_ROUTE_CNF: timer ${n}`);
+      }
     }
   }),
 

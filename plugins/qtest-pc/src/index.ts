@@ -1,14 +1,16 @@
 import { definePlugin, withDifferences } from '@qtest/sdk';
-import { apic } from './apic.ts';
 import { cmos } from './cmos.ts';
 import { QEMU, V86 } from './differences.ts';
 import { fwCfgCases } from './fw-cfg.ts';
 import { hpetCases } from './hpet.ts';
+import { ioapicCases } from './ioapic.ts';
 import { kbc } from './kbc.ts';
 import { keyboard } from './keyboard.ts';
+import { lapicCases } from './lapic.ts';
 import { pic } from './pic.ts';
 import { pit } from './pit.ts';
 import { small } from './small.ts';
+import { smp } from './smp.ts';
 import { uart } from './uart.ts';
 import { ACTIONS, watchdog } from './watchdog.ts';
 
@@ -37,7 +39,9 @@ export default definePlugin({
   run: withDifferences(
     {
       ...pic,
-      ...apic,
+      ...ioapicCases,
+      ...lapicCases,
+      ...smp,
       ...pit,
       ...uart,
       ...kbc,

@@ -81,6 +81,29 @@ export const small: Cases = {
     assert.equal(vcpu.inw(io), 0xabef, 'pc-testdev.c: the byte goes over the word');
   }),
 
+  'testdev/bytes': states('Eight ports further on a wider access of the data register comes as bytes.', (context) => {
+    const { assert, vcpu } = context;
+    const { io } = testdev(context);
+    vcpu.outl(io + 8, 0x8765_4321);
+    assert.equal(vcpu.inl(io), 0x8765_4321, 'pc-testdev.c: four bytes');
+    vcpu.outl(io, 0x1357_9bdf);
+    assert.deepEqual(
+      [0, 1, 2, 3].map((n) => vcpu.inb(io + 8 + n)),
+      [0xdf, 0x9b, 0x57, 0x13],
+      'pc-testdev.c: the same register',
+    );
+    vcpu.outw(io + 9, 0x2468);
+    assert.equal(vcpu.inl(io + 8), 0x1324_68df, 'pc-testdev.c: a word across the middle');
+  }),
+
+  'testdev/flush': states('What flushes a page of memory leaves what is in it.', (context) => {
+    const { assert, vcpu } = context;
+    const { io } = testdev(context);
+    vcpu.writel(0x2_0000, 0x1234_5678);
+    vcpu.outl(io + 4, 0x2_0000);
+    assert.equal(vcpu.readl(0x2_0000), 0x1234_5678, 'pc-testdev.c: the page is there as before');
+  }),
+
   'testdev/irq-lines': states('Port 2000h + n drives IRQ n: not 0 is high.', (context) => {
     const { assert, vcpu } = context;
     const { irqs } = testdev(context);

@@ -101,6 +101,22 @@ export const uart: Cases = {
     }
   }),
 
+  'uart/registers': states('IER, MCR and SCR read as they were written.', (context) => {
+    const { assert } = context;
+    const { dev } = bench(context);
+    for (const [register, values, section] of [
+      [IER, 0x10, '8.7'],
+      [MCR, 0x20, '8.6'],
+      [SCR, 0x100, '8.9'],
+    ] as const) {
+      for (let value = 0; value < values; value++) {
+        dev.write(register, value);
+        assert.equal(dev.read(register), value, `16550D, ${section}: ${register.name}`);
+      }
+      dev.write(register, 0);
+    }
+  }),
+
   'uart/divisor-latch': states(
     'With DLAB the first two ports are the divisor latch, and without it are not.',
     (context) => {

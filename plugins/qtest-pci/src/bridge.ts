@@ -114,8 +114,15 @@ const header: Cases = {
       assert(type <= 1, '3.2.5.9: 32 or 64 address bits');
       bridge.writew(offset, 0xffff);
       assert.equal(bridge.readw(offset), 0xfff0 | type, '3.2.5.9: the lower four bits are read-only');
+      if (type === 0) continue;
+      const upper = offset === BRIDGE.PREFETCH_BASE ? BRIDGE.PREFETCH_BASE_UPPER : BRIDGE.PREFETCH_LIMIT_UPPER;
+      for (const value of [0x89ab_cdef, 0x7654_3210]) {
+        bridge.writel(upper, value);
+        assert.equal(bridge.readl(upper), value, '3.2.5.10: bits 63:32 are read/write');
+      }
     }
-    for (const field of [BRIDGE_CONTROL.ISA, BRIDGE_CONTROL.VGA, BRIDGE_CONTROL.RESET]) {
+    const { PARITY, SERR, ISA, VGA, MASTER_ABORT, RESET } = BRIDGE_CONTROL;
+    for (const field of [PARITY, SERR, ISA, VGA, MASTER_ABORT, RESET]) {
       bridge.writew(BRIDGE.CONTROL, field.mask);
       assert.equal(bridge.readw(BRIDGE.CONTROL), field.mask, `3.2.5.18: ${field.name} can be set by itself`);
     }
