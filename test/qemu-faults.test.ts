@@ -19,7 +19,9 @@ done
 const OPEN = `exec 5<>"$qmp.in" 6<>"$qmp.out" 3<>"$qtest.in" 4<>"$qtest.out"\n`;
 /** Answers the host's greeting and the request for IRQs. */
 const GREET = `${OPEN}read -r line <&3; echo 'OK little' >&4\nread -r line <&3; echo OK >&4\nread -r line <&3\n`;
-/** Sleeps for a number of seconds by which the process is known. */
+/** Stays: at a pipe that nobody writes to. It forks nothing, for a child that is killed before it runs another program has its name. */
+const STAY = 'read -r line <&6';
+/** Stays, before it has a pipe. */
 const SLEEP = 'sleep 86399';
 
 const PLUGIN = `
@@ -114,20 +116,20 @@ describe('a QEMU that breaks down fails its case, with its command line, its sta
     ],
     [
       'answers the greeting with garbage',
-      `${OPEN}echo 'HTTP/1.1 400 Bad Request' >&4; ${SLEEP}`,
+      `${OPEN}echo 'HTTP/1.1 400 Bad Request' >&4; ${STAY}`,
       /QEMU answered 'endianness' with 'HTTP\/1\.1 400 Bad Request', and not with 'OK little'/,
     ],
     [
       'answers garbage',
-      `${GREET}printf '\\033what?\\n' >&4; ${SLEEP}`,
+      `${GREET}printf '\\033what?\\n' >&4; ${STAY}`,
       /QEMU answers 'inb 113' with '\\x1bwhat\?', which is not the qtest protocol\n.*command line: /,
     ],
     [
       'gives no number',
-      `${GREET}echo 'OK x' >&4; ${SLEEP}`,
+      `${GREET}echo 'OK x' >&4; ${STAY}`,
       /QEMU answers 'inb 113' with 'OK x', and not with a number/,
     ],
-    ['refuses', `${GREET}echo 'FAIL no' >&4; ${SLEEP}`, /QEMU refuses 'inb 113': no\n/],
+    ['refuses', `${GREET}echo 'FAIL no' >&4; ${STAY}`, /QEMU refuses 'inb 113': no\n/],
     [
       'closes the pipe in mid-answer',
       `${GREET}printf 'OK 0x' >&4; echo aborting >&2; kill -ABRT $$`,
@@ -141,7 +143,7 @@ describe('a QEMU that breaks down fails its case, with its command line, its sta
   });
 
   test('hangs', async () => {
-    const { code, text } = await runOn(`${HEAD}${GREET}echo 'I sleep' >&2; ${SLEEP}\n`, ['--timeout', '500ms']);
+    const { code, text } = await runOn(`${HEAD}${GREET}echo 'I sleep' >&2; ${STAY}\n`, ['--timeout', '500ms']);
     expect(text).toMatch(
       /Timeout: no end within 500ms.*\n\n +QtestError: QEMU has not answered 'inb 113'\n +command line: .*\n +it was running, and was killed\n +standard error: I sleep\n/,
     );
@@ -156,7 +158,7 @@ describe('a QEMU that breaks down fails its case, with its command line, its sta
   });
 
   test('opens its pipe and never answers', { timeout: 60_000 }, async () => {
-    const { code, text } = await runOn(`${HEAD}${OPEN}${SLEEP}\n`, ['-t', 'access']);
+    const { code, text } = await runOn(`${HEAD}${OPEN}${STAY}\n`, ['-t', 'access']);
     expect(text).toMatch(/QEMU has not answered 'endianness' within 10 s of its start\n.*command line: /);
     expect(code).toBe(1);
   });

@@ -271,11 +271,13 @@ function casesOf(space: Space): Cases {
       (context) => {
         const { assert, vcpu } = context;
         const { move, decode } = setup(context, space);
-        const before = Array.from({ length: 64 }, (_, i) => space.read(vcpu, i));
+        // Up to the master 8259A's mask; its IRR at 20h goes with the time.
+        const read = (): number[] => [...Array(0x20).keys(), 0x21].map((address) => space.read(vcpu, address));
+        const before = read();
         move(0);
         decode(true);
         assert.deepEqual(
-          Array.from({ length: 64 }, (_, i) => space.read(vcpu, i)),
+          read(),
           before,
           `6.2.5.1; QEMU: a BAR of 0 decodes nothing, and what answers at ${kind} address 0 still does`,
         );
