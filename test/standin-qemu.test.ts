@@ -310,6 +310,16 @@ describe.skipIf(!hasQemu)("refuses as QEMU's does", () => {
     ['-object memory-backend-ram,id=a,size=foo'],
     ['-object memory-backend-ram,id=a,size=1M -object memory-backend-ram,id=a,size=1M'],
     ['-audio foo'],
+    ['-audiodev foo,id=a'],
+    ['-audiodev none'],
+    ['-drive if=none,id=9x'],
+    ['-drive if=none,id=a,node-name=b'],
+    ['-drive if=none,id=a,driver=foo'],
+    ['-drive if=none,id=a,driver=null-co,node-name=9x'],
+    ['-drive if=none,id=a,driver=null-co,node-name=a'],
+    ['-drive if=none,id=a -blockdev null-co,node-name=a'],
+    [`-drive if=none,id=a,driver=null-co,node-name=${'b'.repeat(32)}`],
+    [`-blockdev null-co,node-name=${'b'.repeat(32)}`],
   ])('%s', (line) => {
     const words = line.split(' ');
     const told = (command: string, args: readonly string[]): { status: number | null; stderr: string } => {

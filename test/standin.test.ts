@@ -185,7 +185,8 @@ it('shows what a flash holds, the first one below 4 GiB and below 1 MiB, the nex
 
 it('knows the events of pvpanic and the members of a machine of the version whose part it takes', async () => {
   for (const [version, events, members] of [
-    ['', 3, {}],
+    ['7.2', 3, {}],
+    ['', 7, { acpi: false }],
     ['8.0', 3, { acpi: false }],
     ['9.1', 7, { acpi: false }],
   ] as const) {

@@ -5,7 +5,7 @@ import { UserError, type BackendOption } from './settings.ts';
 import { UserObjects } from './user-objects.ts';
 import { isObject, JsonError, parseJson, type Json, type JsonObject } from '../qmp/json.ts';
 import { messageOf } from '../thrown.ts';
-import { parseKeyValues } from './key-values.ts';
+import { checkId, parseKeyValues } from './key-values.ts';
 
 /** What devices would have at their back, by the command line: drives, block nodes, networks and objects. */
 
@@ -31,7 +31,9 @@ export class Backends {
 
   /** @throws UserError in QEMU's words. */
   constructor(options: readonly BackendOption[], isPc: boolean) {
-    for (const { option, value } of options) {
+    // Wherever they are given, drives come last.
+    const isDrive = ({ option }: BackendOption): number => Number(option === 'drive');
+    for (const { option, value } of options.toSorted((a, b) => isDrive(a) - isDrive(b))) {
       try {
         if (option === 'drive') this.#drive(value, isPc);
         else if (option === 'blockdev') this.#blockdev(value);
@@ -51,6 +53,7 @@ export class Backends {
     const media = pairs.get('media') ?? 'disk';
     if (media !== 'disk' && media !== 'cdrom') throw new UserError(`'${media}' invalid media`);
     const { bus, unit } = this.#place(kind, pairs);
+    if (pairs.has('id')) checkId(pairs.get('id'));
     const id = pairs.get('id') ?? nameOf(kind, media, bus, unit);
     this.block.addDrive(id, pairs);
     if (kind === 'none') return;

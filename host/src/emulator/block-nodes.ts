@@ -45,7 +45,8 @@ const COMMON = [
 const ABSENT =
   /^(?:blklogwrites|blkreplay|blkverify|bochs|cloop|compress|copy-before-write|copy-on-read|dmg|ftps?|gluster|host_cdrom|https?|iscsi|luks|nbd|nfs|nvme|parallels|preallocate|qcow2?|qed|quorum|rbd|replication|ssh|throttle|vdi|vhdx|vmdk|vpc|vvfat)$/;
 const NULL_SIZE = 2 ** 30;
-const NAME = /^[A-Za-z][\w.-]{0,30}$/;
+const NAME = /^[A-Za-z][\w.-]*$/;
+const MAX_NAME = 31;
 const SECTOR = 512;
 
 export class BlockNodes {
@@ -98,7 +99,10 @@ export class BlockNodes {
     if (this.#drives.has(id)) throw new UserError(`Duplicate ID '${id}' for drive`);
     const given = options.get('file') ?? options.get('file.filename');
     const format = options.get('format') ?? options.get('driver');
+    const named = options.get('node-name');
     if (given === undefined && format === undefined) {
+      if (named !== undefined) throw new UserError('Must specify either driver or file');
+      if (this.#nodes.has(id)) throw new UserError(`Device name '${id}' conflicts with an existing node name`);
       this.#drives.set(id, undefined);
       return;
     }
@@ -106,9 +110,18 @@ export class BlockNodes {
     const file: JsonObject =
       protocol === 'file' ? { driver: isDevice(path) ? 'host_device' : 'file', filename: path } : { driver: protocol };
     const driver = format ?? 'raw';
-    const name = options.get('node-name') ?? `#block${this.#anonymous++}`;
+    if (!OPTIONS.has(driver)) throw new UserError(`Unknown driver '${driver}'`);
     const opened = new Map<string, BlockNode>();
-    this.#open(driver.startsWith('null-') ? { driver } : { driver, file }, opened, { name });
+    const name = this.#open(
+      {
+        driver,
+        ...(!driver.startsWith('null-') && { file }),
+        ...(named !== undefined && { 'node-name': named }),
+      },
+      opened,
+    );
+    if (this.#nodes.has(id) || opened.has(id))
+      throw new UserError(`Device name '${id}' conflicts with an existing node name`);
     for (const [key, node] of opened) this.#nodes.set(key, node);
     this.#drives.set(id, name);
   }
@@ -159,7 +172,7 @@ export class BlockNodes {
   #open(
     options: JsonObject,
     opened: Map<string, BlockNode>,
-    { name: given, isOwned = false, path = '' }: { name?: string; isOwned?: boolean; path?: string },
+    { isOwned = false, path = '' }: { isOwned?: boolean; path?: string } = {},
   ): string {
     const { driver, 'node-name': named, 'read-only': readOnly } = options;
     if (driver === undefined) throw new UserError(`Parameter '${path}driver' is missing`);
@@ -174,13 +187,14 @@ export class BlockNodes {
     if (named !== undefined && typeof named !== 'string')
       throw new UserError("Invalid parameter type for 'node-name', expected: string");
     if (named !== undefined && !NAME.test(named)) throw new UserError(`Invalid node-name: '${named}'`);
-    const name = given ?? named ?? `#block${this.#anonymous++}`;
+    const name = named ?? `#block${this.#anonymous++}`;
     if (this.#nodes.has(name) || opened.has(name) || this.#drives.has(name))
       throw new UserError(
         this.#drives.has(name)
           ? `node-name=${name} is conflicting with a device id`
           : `Duplicate nodes with node-name='${name}'`,
       );
+    if (name.length > MAX_NAME) throw new UserError('Node name too long');
     const below = this.#below(driver, options, opened, path);
     const filename = below?.node.filename ?? filenameOf(driver, options);
     opened.set(name, {

@@ -1,5 +1,7 @@
 import { UserError } from './settings.ts';
 
+const ID = /^[A-Za-z][\w.-]*$/;
+
 /** `key=value,key=value` as QEMU has it: `,,` is a comma in a value, and the first word may be the value of a key that is not said. */
 export function parseKeyValues(text: string, implied?: string): Map<string, string> {
   const pairs = new Map<string, string>();
@@ -34,4 +36,13 @@ function shortForm(word: string): [string, string] {
 /** @throws UserError for a key that is none of those that there are. */
 export function checkKeys(pairs: ReadonlyMap<string, string>, known: readonly string[]): void {
   for (const key of pairs.keys()) if (!known.includes(key)) throw new UserError(`Invalid parameter '${key}'`);
+}
+
+/** @throws UserError where an option of the command line has no id, or none that is well formed. */
+export function checkId(id: string | undefined): void {
+  if (id === undefined) throw new UserError("Parameter 'id' is missing");
+  if (!ID.test(id))
+    throw new UserError(
+      "Parameter 'id' expects an identifier\nIdentifiers consist of letters, digits, '-', '.', '_', starting with a letter.",
+    );
 }

@@ -3,6 +3,8 @@ export type QemuVersion = Readonly<Record<'major' | 'minor' | 'micro', number>>;
 
 /** The one whose part the stand-in takes unless it is told another. */
 export const DEFAULT_VERSION: QemuVersion = { major: 7, minor: 2, micro: 0 };
+/** The one whose part it takes where `-audio` is given, as QEMU's own test programs do since 8.2. */
+export const LATER_VERSION: QemuVersion = { major: 10, minor: 0, micro: 0 };
 export const PROGRAM_VERSION = '0.1.0';
 export const PACKAGE = `qtest device models ${PROGRAM_VERSION}`;
 

@@ -12,10 +12,10 @@ import {
   type MachineKind,
   type Settings,
 } from '../emulator/settings.ts';
-import { DEFAULT_VERSION, isSince, type QemuVersion } from '../qmp/version.ts';
+import { DEFAULT_VERSION, isSince, LATER_VERSION, type QemuVersion } from '../qmp/version.ts';
 import { messageOf } from '../thrown.ts';
 import type { ChardevSpec } from './chardev.ts';
-import { checkKeys, parseKeyValues } from '../emulator/key-values.ts';
+import { checkId, checkKeys, parseKeyValues } from '../emulator/key-values.ts';
 import { readConfigFile } from './config-file.ts';
 import { isOption, OPTIONS, type OptionName } from './option-table.ts';
 
@@ -44,7 +44,6 @@ const PAGE = 4096;
 /** What a 32-bit machine's RAM ends at here. */
 const MAX_RAM = 3 * 2 ** 30;
 const CPU_MODEL = /^[A-Za-z\d][\w.-]*$/;
-const ID = /^[A-Za-z][\w.-]*$/;
 const UUID = /^[\da-fA-F]{8}-(?:[\da-fA-F]{4}-){3}[\da-fA-F]{12}$/;
 const BOOT_KEYS = ['order', 'once', 'menu', 'splash', 'splash-time', 'reboot-timeout', 'strict'];
 /** Properties of machines that change nothing here, and those that only have the value `off`, as what they are of is not there. */
@@ -55,7 +54,7 @@ const MACHINE_OFF = ['usb', 'sata', 'smbus', 'fd-bootchk'];
  * Takes QEMU's command line apart.
  * @throws UserError in QEMU's words.
  */
-export function parseCommandLine(args: readonly string[], now: Date, version = DEFAULT_VERSION): Request {
+export function parseCommandLine(args: readonly string[], now: Date, version?: QemuVersion): Request {
   const parser = new Parser(now, version);
   for (let at = 0; at < args.length; at++) {
     const word = args[at] ?? '';
@@ -81,7 +80,8 @@ export function parseCommandLine(args: readonly string[], now: Date, version = D
 
 class Parser {
   readonly #now: Date;
-  readonly #version: QemuVersion;
+  readonly #asked: QemuVersion | undefined;
+  #hasAudio = false;
   #machine: MachineKind = 'pc';
   #ram: number | undefined;
   #cpus = 1;
@@ -120,10 +120,15 @@ class Parser {
   readonly #warnings: string[] = [];
   readonly #accels: string[] = [];
 
-  constructor(now: Date, version: QemuVersion) {
+  constructor(now: Date, asked: QemuVersion | undefined) {
     this.#now = now;
-    this.#version = version;
+    this.#asked = asked;
     this.#epoch = isoOf(now.getTime());
+  }
+
+  /** The one that is asked for; else test programs show theirs by the options that they give. */
+  get #version(): QemuVersion {
+    return this.#asked ?? (this.#hasAudio ? LATER_VERSION : DEFAULT_VERSION);
   }
 
   /** Takes an option; gives what is to be shown in place of a run. */
@@ -225,6 +230,13 @@ class Parser {
       const driver = pairs.get('driver') ?? '';
       if (driver !== 'none' && !pairs.has('model')) throw new UserError("Parameter 'model' is missing");
       if (driver !== 'none') throw new UserError(`Parameter 'driver' does not accept value '${driver}'`);
+      this.#hasAudio = true;
+    },
+    audiodev: (value) => {
+      const pairs = parseKeyValues(value, 'driver');
+      const driver = pairs.get('driver') ?? '';
+      if (driver !== 'none') throw new UserError(`Parameter 'driver' does not accept value '${driver}'`);
+      checkId(pairs.get('id'));
     },
     vga: (value) => {
       if (value !== 'none')
@@ -324,6 +336,7 @@ class Parser {
     action: (value) => this.#takeActions(parseKeyValues(value)),
     'watchdog-action': (value) => this.#takeActions(new Map([['watchdog', value]])),
     msg: this.#nothing,
+    trace: this.#nothing,
     readconfig: (path) => {
       for (const { option, value, line } of readConfigFile(path)) this.take(option, value, `${path}:${line}`);
     },
@@ -337,7 +350,10 @@ class Parser {
     if (type === 'help' || type === '?') return { kind: 'show', what: 'machines' };
     const found = Object.entries(MACHINES).find(([kind, { name }]) => kind === type || name === type)?.[0];
     if (found !== 'pc' && found !== 'isapc' && found !== 'none')
-      throw new Unprefixed('unsupported machine type\nUse -machine help to list supported machines');
+      throw new Unprefixed(
+        `unsupported machine type${isSince(this.#version, 10, 0) ? `: "${type}"` : ''}\n` +
+          'Use -machine help to list supported machines',
+      );
     this.#machine = found;
     const smp = [...pairs].filter(([key]) => key.startsWith('smp.')).map(([key, given]) => `${key.slice(4)}=${given}`);
     if (smp.length > 0) this.#takeSmp(smp.join(','));
@@ -563,14 +579,6 @@ function keyValuesStrict(text: string, implied: string): Map<string, string> {
   for (const [n, word] of text.split(',').entries())
     if (n > 0 && !word.includes('=')) throw new UserError(`Expected '=' after parameter '${word}'`);
   return parseKeyValues(text, implied);
-}
-
-function checkId(id: string | undefined): void {
-  if (id === undefined) throw new UserError("Parameter 'id' is missing");
-  if (!ID.test(id))
-    throw new UserError(
-      "Parameter 'id' expects an identifier\nIdentifiers consist of letters, digits, '-', '.', '_', starting with a letter.",
-    );
 }
 
 /** A flat JSON object as keys and values. */

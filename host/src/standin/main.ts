@@ -38,7 +38,7 @@ process.on('uncaughtException', (error) => {
 const version = askedVersion(process.env['QTEST_QEMU_VERSION']);
 const request = parse();
 if (request.kind === 'run') start(request.command);
-else void import('./help.ts').then(({ show }) => show(request, version));
+else void import('./help.ts').then(({ show }) => show(request, version ?? DEFAULT_VERSION));
 
 function parse(): ReturnType<typeof parseCommandLine> {
   try {
@@ -50,8 +50,8 @@ function parse(): ReturnType<typeof parseCommandLine> {
 }
 
 /** Test programs cannot be told another command line, but their surroundings can. */
-function askedVersion(asked: string | undefined): QemuVersion {
-  if (asked === undefined || asked === '') return DEFAULT_VERSION;
+function askedVersion(asked: string | undefined): QemuVersion | undefined {
+  if (asked === undefined || asked === '') return undefined;
   return parseVersion(asked) ?? fail(`QTEST_QEMU_VERSION is '${asked}': expected a version of QEMU, as 7.2 or 10.0.2`);
 }
 

@@ -13,6 +13,7 @@ export const OPTIONS = {
   nographic: { arg: '', help: 'disable graphical output' },
   display: { arg: 'none', help: 'there is no display' },
   audio: { arg: 'none', help: 'there is no sound' },
+  audiodev: { arg: 'none,id=id', help: 'kept: no device here has sound' },
   vga: { arg: 'none', help: 'there is no video card' },
   rtc: { arg: '[base=utc|localtime|<datetime>][,clock=host|rt|vm]', help: "the RTC's time at the start" },
   device: { arg: 'driver[,prop[=value][,...]]', help: "add a device ('-device help', '-device driver,help')" },
@@ -52,6 +53,7 @@ export const OPTIONS = {
   action: { arg: 'reboot=|shutdown=|panic=|watchdog=', help: 'what becomes of the machine on an event' },
   'watchdog-action': { arg: 'action', help: "what becomes of it when a watchdog's time is over" },
   msg: { arg: 'timestamp[=on|off]', help: 'kept' },
+  trace: { arg: '[enable=]pattern', help: 'kept: there are no trace events' },
   'run-with': { arg: 'exit-with-parent=on|off', help: 'kept' },
   'no-user-config': { arg: '', help: 'there is none' },
 } as const satisfies Record<string, { readonly arg: string; readonly help: string }>;
