@@ -85,6 +85,12 @@ const REQUESTS: Readonly<Record<string, readonly string[]>> = {
     'b64write 0x1000 3 AAEC',
     'read 0x1000 4',
   ],
+  nothing: [
+    ...['readb 0xe0000001', 'readw 0xe0000002', 'readl 0xe0000004', 'readq 0xe0000008', 'read 0xe0000001 9'],
+    ...['writeq 0xe0000000 -1', 'readq 0xe0000000', 'readl 0x7fffffe', 'read 0x7fffffe 4', 'read 0xdffffffe 8'],
+    ...['readl 0x1000000000', 'b64read 0x1000000000 6', 'inl 0x5ff0'],
+    ...['readq 0x20000000000000', 'readl 0xfffffffffffffff0', 'read 0x1ffffffffffffe 8'],
+  ],
   interception: ['irq_intercept_in ioapic', 'irq_intercept_in ioapic', 'irq_intercept_in isa-serial'],
   rtc: [10, 11, 12, 13, 0x10, 0x14, 0x15, 0x16, 0x17, 0x18, 0x30, 0x31, 0x34, 0x35, 0x38, 0x3d, 0x5f].flatMap(cmos),
   // Not the PIIX3's command register, of which QEMU clears at power-on what its reset sets.

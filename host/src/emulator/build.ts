@@ -107,6 +107,7 @@ class Assembly {
 
   addBoard(devices: readonly DeviceOption[], flashes: readonly Uint8Array[]): void {
     const settings = this.#settings;
+    this.builder.emptyMemory = 0;
     if (settings.machine === 'none') {
       if (settings.ram > 0) this.builder.ram(0, settings.ram);
       return;

@@ -10,6 +10,8 @@ export interface Blueprint {
   /** Timers in the order in which equal deadlines fire. */
   readonly timers: readonly { readonly device: number; readonly name: string }[];
   readonly ram: readonly MemoryBlueprint[];
+  /** What each byte of memory reads as where nothing is. */
+  readonly emptyMemory: number;
   readonly layout: Layout;
   /** For each VCPU whose INTR is driven the line that it is. */
   readonly intr: readonly number[];

@@ -43,6 +43,8 @@ export class Builder implements MachineBuilder {
   readonly #memory = new MemoryPlan();
   readonly #qemu = { args: new Array<string>(), provides: new Array<Added>() };
   #sealed = false;
+  /** What each byte of memory reads as where nothing is: all ones, as on hardware, or zeros, as in QEMU. */
+  emptyMemory: 0 | 0xff = 0xff;
 
   /**
    * @param vcpus the most that a case of the plugin has: the CPUs of a `pc()` that does not say.
@@ -216,6 +218,7 @@ export class Builder implements MachineBuilder {
         devices,
         timers,
         ram,
+        emptyMemory: this.emptyMemory,
         layout: layout.layout,
         resets: this.#wiring.resets,
         ...wiring,

@@ -26,6 +26,7 @@ export interface DmaGate {
 }
 
 /** Accesses that devices make inside one access, nested, before they are refused. */
+const ALL_ONES = 0xffff_ffff;
 const MAX_DEPTH = 16;
 
 /** Bytes of a bulk write from which on `fill` is faster than `set`. */
@@ -72,7 +73,7 @@ export class Bus {
   #depth = 0;
   /** Buses between each device and the memory that may stop its DMA. */
   readonly #gates: (readonly DmaGate[] | undefined)[] = [];
-  /** What answers where no region lies: all ones, and a report. */
+  /** What answers in memory where no region lies, and reports it. */
   readonly #nobody: Target;
 
   constructor(memory: WebAssembly.Memory, control: Control, blueprint: Blueprint, { events, now, notice }: Observers) {
@@ -85,15 +86,15 @@ export class Bus {
     this.#bytes = Buffer.from(memory.buffer);
     this.#dirty = new Uint8Array(memory.buffer, layout.dirty, layout.ramBytes / PAGE_BYTES);
     this.#ramStart = layout.ram;
-    this.#nobody = unmapped((address, size, what) =>
-      this.#report(EVENT.GUEST_ERROR, -1, `${what} of ${size} bytes at ${hex(address)}: no device answers`),
-    );
-    this.io = new IoMap(this.#nobody);
+    const report = (address: number, size: number, what: 'read' | 'write'): void =>
+      this.#report(EVENT.GUEST_ERROR, -1, `${what} of ${size} bytes at ${hex(address)}: no device answers`);
+    this.#nobody = unmapped(blueprint.emptyMemory === 0 ? 0 : ALL_ONES, report);
+    this.io = new IoMap(unmapped(ALL_ONES, report));
     this.#ports = this.io.ports;
     this.memory = new MemoryMap(this.#nobody);
     this.writes = this.memory;
     // A function that is not there is looked for on purpose, and nothing to report.
-    this.#config = new MemoryMap(unmapped(() => {}));
+    this.#config = new MemoryMap(unmapped(ALL_ONES, () => {}));
     this.#ram = new ShadowedRam(blueprint.ram);
   }
 
@@ -181,7 +182,7 @@ export class Bus {
       return cut(target.read(target.bound, address - target.base, size, initiator), size);
     } catch (error) {
       this.#faulted(target.device, error);
-      return cut(0xffff_ffff, size);
+      return cut(ALL_ONES, size);
     }
   }
 
@@ -232,7 +233,7 @@ export class Bus {
   /** Reads 1, 2 or 4 bytes of PCI configuration space; those beyond the end of a function's are all ones. */
   configRead(address: number, size: AccessSize, initiator: Initiator): number {
     const { target, end } = this.#config.find(address);
-    if (target === undefined) return cut(0xffff_ffff, size);
+    if (target === undefined) return cut(ALL_ONES, size);
     if (address + size <= end) return this.#read(target, address, size, initiator);
     let value = 0;
     for (let i = 0; i < size; i++) value += this.configRead(address + i, 1, initiator) * 2 ** (8 * i);
@@ -299,7 +300,7 @@ export class Bus {
         done += run;
       } else if (stretch.target.device < 0) {
         this.#report(EVENT.GUEST_ERROR, -1, `read of ${run} bytes at ${hex(at)}: no device answers`);
-        target.fill(0xff, done, done + run);
+        target.fill(this.#blueprint.emptyMemory, done, done + run);
         done += run;
       } else {
         const size = (at & 3) === 0 && run >= 4 ? 4 : 1;
@@ -414,7 +415,7 @@ export class Bus {
       }
       if (target.transparent) return this.#readBelow(target, address, size, initiator);
       this.#refuse(target, 'read', address, size);
-      return cut(0xffff_ffff, size);
+      return cut(ALL_ONES, size);
     }
     let value = 0;
     for (let done = 0; done < size; done += part) {
@@ -490,12 +491,12 @@ export class Bus {
 
   #call(target: Target, address: number, size: AccessSize, initiator: Initiator): number {
     if (initiator.kind === 'device' && !this.#enter(target, initiator.index, 'read', address))
-      return cut(0xffff_ffff, size);
+      return cut(ALL_ONES, size);
     try {
       return cut(target.read(target.bound, address - target.base, size, initiator), size);
     } catch (error) {
       this.#faulted(target.device, error);
-      return cut(0xffff_ffff, size);
+      return cut(ALL_ONES, size);
     } finally {
       if (initiator.kind === 'device') this.#depth--;
     }

@@ -66,12 +66,15 @@ export class Target {
   }
 }
 
-/** What answers where no region lies: all ones. `report` is told of each access. */
-export function unmapped(report: (address: number, size: number, what: 'read' | 'write') => void): Target {
+/** What answers where no region lies: `value`, or its low bytes. `report` is told of each access. */
+export function unmapped(
+  value: number,
+  report: (address: number, size: number, what: 'read' | 'write') => void,
+): Target {
   const handlers: Handlers = {
     read: (_device, address, size) => {
       report(address, size, 'read');
-      return 0xffff_ffff;
+      return value;
     },
     write: (_device, address, _value, size) => report(address, size, 'write'),
   };

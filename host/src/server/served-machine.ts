@@ -91,11 +91,11 @@ export class ServedMachine {
     if (this.#bound.notice.raised) this.#settle();
   }
 
-  /** Fills `target` from memory; what lies beyond the address space is all ones. */
+  /** Fills `target` from memory; what lies beyond the address space is as where nothing is. */
   readBulk(address: number, target: Uint8Array): void {
     const there = Math.max(0, Math.min(target.length, ADDRESS_END - address));
     this.#bound.bus.memoryReadBulk(address, target.subarray(0, there), VCPU);
-    target.fill(0xff, there);
+    target.fill(this.#bound.blueprint.emptyMemory, there);
     if (this.#bound.notice.raised) this.#settle();
   }
 

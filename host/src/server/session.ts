@@ -181,6 +181,7 @@ export class Session {
 
   #readAt(address: number, size: AccessSize): number {
     if (address + size <= Number.MAX_SAFE_INTEGER) return this.#machine.read(address, size);
+    if (this.#machine.bound.blueprint.emptyMemory === 0) return 0;
     return size === 4 ? MASK_32 : 2 ** (8 * size) - 1;
   }
 
