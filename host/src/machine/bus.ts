@@ -25,8 +25,8 @@ export interface DmaGate {
   passes(address: number, size: number): boolean;
 }
 
-/** Accesses that devices make inside one access, nested, before they are refused. */
 const ALL_ONES = 0xffff_ffff;
+/** Accesses that devices make inside one access, nested, before they are refused. */
 const MAX_DEPTH = 16;
 
 /** Bytes of a bulk write from which on `fill` is faster than `set`. */
