@@ -107,9 +107,14 @@ export const FIRST_UPDATE = '600ms';
 
 /** What the time is after the update that follows on `from`. */
 export function rollover(clock: Clock, dev: Rtc, from: string | RtcTime): string {
-  start(dev, from);
-  clock.step(FIRST_UPDATE);
-  return show(dev.readTime());
+  for (;;) {
+    const begun = clock.now;
+    start(dev, from);
+    clock.step(FIRST_UPDATE);
+    const time = show(dev.readTime());
+    // The second update comes after a second and a half: a host so late, in real time, has read another time.
+    if (clock.now - begun < (3n * SECOND) / 2n) return time;
+  }
 }
 
 /** Nanoseconds of 64 ticks of the oscillator: the shortest time that is whole in both. */
