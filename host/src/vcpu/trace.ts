@@ -1,5 +1,8 @@
 import { TRACE_ENTRIES, traceWord, type Control } from '../machine/control.ts';
-import { blockValue, REACHED, type Tracer } from '../machine/tracer.ts';
+import { blockValue, REACHED, type TRACED, type Tracer } from '../machine/tracer.ts';
+
+/** What a full trace has as well, under the same numbers: a `TracedRing` hands them on as they are. */
+type Shared = Pick<typeof TRACED, 'IN' | 'OUT' | 'READ' | 'WRITE' | 'STEP' | 'IRQ' | 'INTERRUPT'>;
 
 /**
  * What an entry of a VCPU's trace ring is. A port access of one byte is packed into one word: `IN_BYTE`, `OUT_BYTE`; one to memory below
@@ -20,7 +23,7 @@ export const OP = {
   /** Of a recording alone: a bulk access, whose value is a checksum (CRC-32), or what memory was filled with. */
   READ_BLOCK: 12,
   WRITE_BLOCK: 13,
-} as const;
+} as const satisfies Shared & Readonly<Record<string, number>>;
 
 /** One entry: an access, a move of the clock (`value` ns, their upper half in `address`), a handled IRQ (`address` is the line) or vector. */
 export interface TraceEntry {
