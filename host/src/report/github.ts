@@ -20,9 +20,12 @@ export class GithubReporter implements Reporter {
   readonly #summaryFile: string | undefined;
   /** Annotations name files from here. */
   readonly #root: string;
-  readonly #failed: CaseResult[] = [];
-  readonly #known: CaseResult[] = [];
-  readonly #flaky: CaseResult[] = [];
+  /** Lines alone: the trace of a case is some megabytes. */
+  readonly #errors: string[] = [];
+  readonly #flakyWarnings: string[] = [];
+  readonly #details: string[] = [];
+  readonly #known: string[] = [];
+  readonly #flaky: string[] = [];
   readonly #warnings = new Set<string>();
 
   constructor(output: Writable, context: ReportContext, env: GithubEnvironment) {
@@ -33,9 +36,12 @@ export class GithubReporter implements Reporter {
   }
 
   caseEnd(result: CaseResult): void {
-    if (isBad(result)) this.#failed.push(result);
-    if (isFlaky(result)) this.#flaky.push(result);
-    if (result.status === 'known') this.#known.push(result);
+    if (isBad(result)) this.#fail(result);
+    if (isFlaky(result)) {
+      this.#flakyWarnings.push(command('warning', { title: titleOf(result) }, flakyText(result)));
+      this.#flaky.push(listed(result, flakyText(result)));
+    }
+    if (result.status === 'known') this.#known.push(listed(result, result.reason ?? ''));
   }
 
   warning(message: string): void {
@@ -44,8 +50,8 @@ export class GithubReporter implements Reporter {
 
   done(summary: RunSummary, { interrupted }: { readonly interrupted: boolean }): void {
     const lines = [
-      ...this.#failed.map((result) => command('error', this.#place(result), failureText(result, this.#context))),
-      ...this.#flaky.map((result) => command('warning', { title: titleOf(result) }, flakyText(result))),
+      ...this.#errors,
+      ...this.#flakyWarnings,
       ...[...this.#warnings].map((message) => command('warning', {}, message)),
     ];
     if (this.#summaryFile !== undefined) {
@@ -56,6 +62,13 @@ export class GithubReporter implements Reporter {
       }
     }
     if (lines.length > 0) this.#output.write(`${lines.join('\n')}\n`);
+  }
+
+  #fail(result: CaseResult): void {
+    const text = failureText(result, this.#context);
+    this.#errors.push(command('error', this.#place(result), text));
+    const heading = `<summary>${html(titleOf(result))}: ${html(briefly(result))}</summary>`;
+    this.#details.push(`<details>${heading}`, '', `<pre>${html(text)}</pre>`, '</details>', '');
   }
 
   #place(result: CaseResult): Readonly<Record<string, string | number>> {
@@ -76,19 +89,17 @@ export class GithubReporter implements Reporter {
       `${interrupted ? 'Interrupted after' : 'In'} ${formatDuration(summary.duration)}.`,
       '',
     ];
-    for (const result of this.#failed) {
-      const heading = `<summary>${html(titleOf(result))}: ${html(briefly(result))}</summary>`;
-      lines.push(`<details>${heading}`, '', `<pre>${html(failureText(result, this.#context))}</pre>`, '</details>', '');
-    }
-    lines.push(...listed('Flaky:', this.#flaky, flakyText));
-    lines.push(...listed('Known to differ:', this.#known, ({ reason = '' }) => reason));
+    lines.push(...this.#details, ...list('Flaky:', this.#flaky), ...list('Known to differ:', this.#known));
     return `${lines.join('\n')}\n`;
   }
 }
 
-function listed(heading: string, results: readonly CaseResult[], text: (result: CaseResult) => string): string[] {
-  if (results.length === 0) return [];
-  return [heading, '', ...results.map((result) => `- ${html(titleOf(result))}: ${html(text(result))}`), ''];
+function list(heading: string, items: readonly string[]): string[] {
+  return items.length === 0 ? [] : [heading, '', ...items, ''];
+}
+
+function listed(result: CaseResult, text: string): string {
+  return `- ${html(titleOf(result))}: ${html(text)}`;
 }
 
 function titleOf({ plugin, name }: CaseResult): string {

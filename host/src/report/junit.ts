@@ -8,6 +8,13 @@ import { isFlaky } from './marks.ts';
 import { briefly, failureText, firstPlace } from './plain.ts';
 import { xmlAttributes, xmlText } from './xml.ts';
 
+/** The cases of a plugin. */
+interface Suite {
+  readonly cases: Pick<CaseResult, 'status' | 'duration'>[];
+  readonly clocks: Set<string>;
+  readonly lines: string[];
+}
+
 /**
  * JUnit's XML, as Jenkins and GitLab read it: a suite for each plugin. A time-out is a failure, a crash an error; a known difference is
  * skipped, with what differs. It is written here: the format is small, and that of node:test escapes quotes in attributes twice.
@@ -15,7 +22,8 @@ import { xmlAttributes, xmlText } from './xml.ts';
 export class JunitReporter implements Reporter {
   readonly #output: Writable;
   readonly #context: ReportContext;
-  readonly #results: CaseResult[] = [];
+  /** Their lines alone: the trace of a case is some megabytes. */
+  readonly #suites = new Map<string, Suite>();
   readonly #warnings: string[] = [];
   readonly #started = new Date();
 
@@ -25,7 +33,12 @@ export class JunitReporter implements Reporter {
   }
 
   caseEnd(result: CaseResult): void {
-    this.#results.push(result);
+    const { plugin, status, duration, clock } = result;
+    const suite = this.#suites.get(plugin) ?? { cases: [], clocks: new Set(), lines: [] };
+    this.#suites.set(plugin, suite);
+    suite.cases.push({ status, duration });
+    suite.clocks.add(clock);
+    suite.lines.push(...this.#case(result));
   }
 
   warning(message: string): void {
@@ -33,36 +46,34 @@ export class JunitReporter implements Reporter {
   }
 
   done({ duration }: RunSummary): void {
-    const plugins = [...new Set(this.#results.map(({ plugin }) => plugin))];
-    const { tests, failures, errors } = countsOf(this.#results);
+    const { tests, failures, errors } = countsOf([...this.#suites.values()].flatMap(({ cases }) => cases));
     const lines = [
       '<?xml version="1.0" encoding="UTF-8"?>',
       `<testsuites${xmlAttributes({ name: 'qtest', tests, failures, errors, time: seconds(duration) })}>`,
-      ...plugins.flatMap((plugin) => this.#suite(plugin)),
+      ...[...this.#suites].flatMap(([plugin, suite]) => this.#suite(plugin, suite)),
       '</testsuites>',
     ];
     this.#output.write(`${lines.join('\n')}\n`);
   }
 
-  #suite(plugin: string): string[] {
-    const results = this.#results.filter((result) => result.plugin === plugin);
+  #suite(plugin: string, { cases, clocks, lines }: Suite): string[] {
     const attributes = {
       name: plugin,
-      ...countsOf(results),
-      time: seconds(results.reduce((sum, { duration }) => sum + duration, 0)),
+      ...countsOf(cases),
+      time: seconds(cases.reduce((sum, { duration }) => sum + duration, 0)),
       // As xs:dateTime without fraction and zone, in UTC.
       timestamp: this.#started.toISOString().slice(0, 19),
     };
     const properties = Object.entries({
       description: this.#context.descriptions.get(plugin) ?? '',
-      clocks: [...new Set(results.map(({ clock }) => clock))].join(', '),
+      clocks: [...clocks].join(', '),
     });
     return [
       `  <testsuite${xmlAttributes(attributes)}>`,
       '    <properties>',
       ...properties.map(([name, value]) => `      <property${xmlAttributes({ name, value })}/>`),
       '    </properties>',
-      ...results.flatMap((result) => this.#case(result)),
+      ...lines,
       ...(this.#warnings.length === 0
         ? []
         : [
@@ -122,7 +133,7 @@ interface Counts {
   readonly skipped: number;
 }
 
-function countsOf(results: readonly CaseResult[]): Counts {
+function countsOf(results: readonly Pick<CaseResult, 'status'>[]): Counts {
   const of = (...statuses: readonly CaseStatus[]): number =>
     results.filter(({ status }) => statuses.includes(status)).length;
   return {
