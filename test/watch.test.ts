@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { expect, test, vi } from 'vitest';
@@ -71,6 +71,30 @@ test('a change runs the cases of the plugins that it is about, in what is there 
   expect(await watching.until(WATCHING)).toContain('4 passed of 4 cases');
   write({ 'qtest.config.ts': `export default { plugins: ['./down.ts'] };\n` });
   expect(await watching.until(WATCHING)).toContain('2 passed of 2 cases');
+  await quit(watching);
+});
+
+test('a folder that was not there is seen when it comes, and when it comes back', async () => {
+  const { path, write } = project(undefined, { ...FILES, 'up.ts': plugin('up', 'new/deep/level') });
+  const watching = startWatching(path, []);
+  expect(await watching.until(WATCHING)).toContain('new/deep/level.ts');
+  write({ 'new/deep/level.ts': ONE });
+  expect(await watching.until(WATCHING)).toContain('4 passed of 4 cases');
+  rmSync(join(path, 'new'), { recursive: true });
+  await watching.until(WATCHING);
+  write({ 'new/deep/level.ts': TWO });
+  expect(await watching.until(/level\.ts has changed[^]*?passed[^\n]*/)).toMatch(/, 1 failed of \d cases/);
+  await quit(watching);
+});
+
+test('a case that is there no more is none of those that failed', async () => {
+  const { path, write } = project(undefined, { ...FILES, 'up-level.ts': TWO });
+  const watching = startWatching(path, ['--reporter', 'dot']);
+  expect(await watching.until(WATCHING)).toContain('3 passed, 1 failed of 4 cases');
+  write({ 'up.ts': plugin('up', 'up-level').replace(/level\(\{[^]*?\n {4}\},/, '') });
+  expect(await watching.until(WATCHING)).toContain('1 passed of 1 case');
+  watching.press('f');
+  await watching.until('every case that was run has passed\n');
   await quit(watching);
 });
 

@@ -45,6 +45,7 @@ async function obey({ options, cwd, wanted }: Order): Promise<void> {
     tell({ type: 'loaded', files: [...graph.files(), ...more], since: started, isWhole });
   const narrow = async (selection: Selection, prepared: Prepared): Promise<Selection> => {
     loaded(true, prepared.file === undefined ? [] : [prepared.file]);
+    tell({ type: 'cases', titles: prepared.plugins.flatMap(titlesOf) });
     return await narrowed(selection, prepared, wanted);
   };
   try {
@@ -55,6 +56,10 @@ async function obey({ options, cwd, wanted }: Order): Promise<void> {
   }
   // What a plugin has left running is not waited for.
   process.stdout.write('', () => process.stderr.write('', () => process.disconnect()));
+}
+
+function titlesOf({ name: plugin, cases }: Prepared['plugins'][number]): string[] {
+  return cases.map(({ name }) => titleOf({ plugin, name }));
 }
 
 /** A config that could not be read is waited for. */

@@ -181,6 +181,10 @@ class Watch {
         runner.isWhole = report.isWhole;
         this.#files.add(report.files, report.since);
         break;
+      case 'cases':
+        // One that is there no more, or has another name now, can't pass any more.
+        for (const title of this.#failed) if (!report.titles.includes(title)) this.#failed.delete(title);
+        break;
       case 'case':
         if (report.isBad) this.#failed.add(report.title);
         else this.#failed.delete(report.title);

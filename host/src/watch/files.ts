@@ -8,11 +8,14 @@ import { messageOf } from '../thrown.ts';
 const QUIET = 25;
 
 /**
- * Watches files by their folders, so that one which is replaced, as editors do it, or not there yet is seen as well.
+ * Watches files by their folders, so that one which is replaced, as editors do it, or not there yet is seen as well; where
+ * there is no such folder, by the nearest one above it.
  */
 export class WatchedFiles {
   readonly #files = new Set<string>();
   readonly #folders = new Map<string, FSWatcher>();
+  /** Folders of files that are not there. */
+  readonly #missing = new Set<string>();
   readonly #changed = new Set<string>();
   readonly #onChange: (files: readonly string[]) => void;
   #timer: NodeJS.Timeout | undefined;
@@ -46,18 +49,35 @@ export class WatchedFiles {
   }
 
   #watchFolder(folder: string): void {
-    if (this.#folders.has(folder) || statSync(folder, { throwIfNoEntry: false }) === undefined) return;
+    if (this.#folders.has(folder)) return;
+    if (!isThere(folder)) return this.#await(folder);
     const watcher = watched(folder, (_event, name) => {
       if (name !== null) this.#note(join(folder, name));
-      // A folder that is gone is watched anew when its files are read again.
-      if (statSync(folder, { throwIfNoEntry: false }) === undefined) forget();
+      if (!isThere(folder)) forget();
+      for (const missing of this.#missing) if (isThere(missing)) this.#found(missing);
     });
     const forget = (): void => {
       watcher.close();
       this.#folders.delete(folder);
+      this.#await(folder);
     };
     watcher.on('error', forget);
     this.#folders.set(folder, watcher);
+  }
+
+  /** Waits for a folder: when it comes to be, the one above it tells. */
+  #await(folder: string): void {
+    this.#missing.add(folder);
+    this.#watchFolder(dirname(folder));
+    // It may have come before that was watched.
+    if (isThere(folder)) this.#found(folder);
+  }
+
+  /** What is in it by now has come without being seen. */
+  #found(folder: string): void {
+    this.#missing.delete(folder);
+    this.#watchFolder(folder);
+    for (const file of this.#files) if (dirname(file) === folder && isThere(file)) this.#note(file);
   }
 
   #note(file: string): void {
@@ -70,6 +90,10 @@ export class WatchedFiles {
       this.#onChange(files);
     }, QUIET);
   }
+}
+
+function isThere(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 function watched(folder: string, onEvent: WatchListener<string>): FSWatcher {

@@ -23,4 +23,6 @@ export type Report =
   | { readonly type: 'ready'; readonly files: readonly string[]; readonly since: number }
   /** All that has been loaded, from `since` on. Only when `isWhole` is nothing missing for an error. */
   | { readonly type: 'loaded'; readonly files: readonly string[]; readonly since: number; readonly isWhole: boolean }
+  /** `titles` are of all cases that there are, whichever are run. */
+  | { readonly type: 'cases'; readonly titles: readonly string[] }
   | { readonly type: 'case'; readonly title: string; readonly isBad: boolean };
