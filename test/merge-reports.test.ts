@@ -125,6 +125,7 @@ test('what cannot be: exit 2', async () => {
   writeFileSync(join(path, 'alone.blob'), gzipSync(text.replace(/"shard":\{[^}]*\},/, '')));
   writeFileSync(join(path, 'quarter.blob'), gzipSync(text.replace('"count":2', '"count":4')));
   writeFileSync(join(path, 'other.gz'), gzipSync('hello\n'));
+  writeFileSync(join(path, 'damaged.blob'), gzipSync(text.replace('"cases":[', '"cases":[1,')));
   write({ 'notes.txt': 'hello\n', 'empty.blob': '', 'report.json': '{ "version": 1 }' });
   mkdirSync(join(path, 'nothing'));
   for (const [args, message] of [
@@ -139,6 +140,8 @@ test('what cannot be: exit 2', async () => {
     [['empty.blob'], 'empty.blob is empty: the run that was to write it did not come to its end'],
     [['newer.blob'], /newer\.blob, written by qtest \d+\.\d+\.\d+, is of version 2: expected version 1/],
     [['blobs', 'twice.blob'], 'shard 1/2 is in blobs/1.blob and in twice.blob: give each part of a run once'],
+    [['blobs', './blobs/1.blob'], 'blobs/1.blob is given twice: give each part of a run once'],
+    [['damaged.blob'], "damaged.blob, line 2, is damaged: expected the event 'runStart' as JSON"],
     [['blobs/1.blob', 'alone.blob'], /the case 'clock › .*' is in blobs\/1\.blob and in alone\.blob/],
     [
       ['blobs/2.blob', 'quarter.blob'],

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 
 import type { TypeCoverage } from '@qtest/sdk';
@@ -68,13 +68,17 @@ interface Parts {
 
 /**
  * Reads what is given, and all that is in the folders among it.
- * @throws USAGE when a file is neither a blob nor coverage.
+ * @throws USAGE when a file is neither a blob nor coverage, or is given twice.
  */
 function readParts(paths: readonly string[], { cwd }: Io): Parts {
   const blobs: Blob[] = [];
   const coverages: (readonly TypeCoverage[])[] = [];
-  for (const path of new Set(paths.flatMap((given) => filesAt(resolve(cwd, given), given)))) {
+  const seen = new Set<string>();
+  for (const path of paths.flatMap((given) => filesAt(resolve(cwd, given), given))) {
     const file = relative(cwd, path).startsWith('..') ? path : relative(cwd, path);
+    const real = realpathSync(path);
+    if (seen.has(real)) throw hostError('USAGE', `${file} is given twice: give each part of a run once`);
+    seen.add(real);
     const bytes = readFileSync(path);
     if (bytes.length === 0)
       throw hostError('USAGE', `${file} is empty: the run that was to write it did not come to its end`);

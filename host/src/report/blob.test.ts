@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
+import { gunzipSync, gzipSync } from 'node:zlib';
 
 import { expect, test } from 'vitest';
 
@@ -12,8 +14,7 @@ const CASE: CaseResult = {
 };
 const SUMMARY = { pass: 2, fail: 0, skip: 0, timeout: 0, crash: 0, known: 0, duration: 1 };
 
-/** What a blob of these results has. */
-function there(results: readonly CaseResult[]): unknown[] {
+function bytesOf(results: readonly CaseResult[], cwd = '/here'): Buffer {
   const chunks: Buffer[] = [];
   const output = new Writable({
     write: (chunk: Buffer, _encoding, done) => {
@@ -21,11 +22,16 @@ function there(results: readonly CaseResult[]): unknown[] {
       done();
     },
   });
-  const context = { cwd: '/here', descriptions: new Map<string, string>(), rerun: () => 'again' };
+  const context = { cwd, descriptions: new Map<string, string>(), rerun: () => 'again' };
   const reporter = blobReporter(output, context, '1.0.0');
   for (const result of results) reporter.caseEnd(result);
   reporter.done(SUMMARY, { interrupted: false });
-  const { lines } = readBlob('a.blob', Buffer.concat(chunks), '/here');
+  return Buffer.concat(chunks);
+}
+
+/** What a blob of these results has. */
+function there(results: readonly CaseResult[], { from = '/here', to = '/here' } = {}): unknown[] {
+  const { lines } = readBlob('a.blob', bytesOf(results, from), to);
   return lines.flatMap((line) => (line.type === 'caseEnd' ? [line.result] : []));
 }
 
@@ -35,7 +41,41 @@ test('what is packed in several pieces is read as one', () => {
   expect(there(results)).toEqual(results);
 });
 
-test('a bigint is one again, and what only looks like it stays', () => {
-  const value = { big: -(2n ** 80n), other: { $bigint: '0x' } };
+test('what JSON has no word for is itself again, and what only looks like it stays', () => {
+  const value = {
+    ...{ big: -(2n ** 80n), numbers: [NaN, Infinity, -Infinity, -0, 0], gone: [undefined], $own: { $$: 1 } },
+    others: [{ $bigint: '1' }, { $number: 'NaN' }, { $undefined: true }, { $bigint: '0x' }],
+  };
   expect(there([{ ...CASE, value }])).toEqual([{ ...CASE, value }]);
+});
+
+test('places are moved to where the sources are now; what only looks like one is not', () => {
+  const here = import.meta.dirname;
+  const place = { file: '/gone/away/blob.ts', line: 1, column: 2 };
+  const failure = { name: 'Error', message: 'no', location: place };
+  const event = { seq: 0, time: 5n, type: 'log', text: 'on', source: place } as const;
+  const result: CaseResult = { ...CASE, value: place, failures: [failure], trace: { events: [event], lost: 0 } };
+  const [moved] = there([result], { from: '/gone/away', to: here });
+  const now = { ...place, file: join(here, 'blob.ts') };
+  expect(moved).toEqual({
+    ...result,
+    failures: [{ ...failure, location: now }],
+    trace: { events: [{ ...event, source: now }], lost: 0 },
+  });
+});
+
+test.each([
+  ['{"type":"caseEnd"}', "the event 'caseEnd'"],
+  ['{"type":"caseEnd","result":{"plugin":"p","name":"one"}}', "the event 'caseEnd'"],
+  ['{"type":"done","summary":{},"interrupted":false}', "the event 'done'"],
+  ['{"type":"case', 'an event'],
+  ['[]', 'an event'],
+])('the damaged line %s is told of by its number', (damaged, expected) => {
+  const lines = gunzipSync(bytesOf([CASE]))
+    .toString()
+    .split('\n');
+  const bytes = gzipSync([lines[0], damaged, ...lines.slice(1)].join('\n'));
+  expect(() => readBlob('a.blob', bytes, '/here')).toThrow(
+    `a.blob, line 2, is damaged: expected ${expected} as JSON, what --reporter blob=FILE has written. Run or copy`,
+  );
 });

@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib';
 
 import type { ReportEvent } from '@qtest/sdk';
 
+import { EXACT } from './blob-values.ts';
 import { EventReporter } from './broadcast.ts';
 import type { ReportContext } from './events.ts';
 import { jsonText } from './json-text.ts';
@@ -25,9 +26,6 @@ export interface BlobHeader {
 
 /** A line behind it. */
 export type BlobLine = ReportEvent & { readonly rerun?: string };
-
-/** How a `bigint` is written, which JSON has no word for. */
-export const BIGINT = '$bigint';
 
 /** How much text is packed at once: traces make more of it than one string holds. */
 const PIECE = 2 ** 16;
@@ -56,7 +54,7 @@ export function blobReporter(
   };
   return new EventReporter((event) => {
     const line: BlobLine = event.type === 'caseEnd' ? { ...event, rerun: rerun(event.result) } : event;
-    text += `${jsonText(line, 0, (value) => ({ [BIGINT]: String(value) }))}\n`;
+    text += `${jsonText(line, 0, EXACT)}\n`;
     if (text.length >= PIECE || event.type === 'done') pack();
     if (event.type === 'done') output.write(Buffer.concat(packed));
   });

@@ -3,17 +3,27 @@
  * infinities their names, a Map an object, a Set and a typed array an array, an error its name and message, and what
  * contains itself `[Circular]` there.
  * @param indent columns; 0 for one line.
- * @param ofBigint what a bigint becomes instead.
  */
-export function jsonText(value: unknown, indent = 2, ofBigint: OfBigint = String): string {
-  return JSON.stringify(plain(value, [], ofBigint), undefined, indent);
+export function jsonText(value: unknown, indent = 2, encoding: Encoding = READABLE): string {
+  return JSON.stringify(plain(value, [], encoding), undefined, indent);
 }
 
-type OfBigint = (value: bigint) => unknown;
+/** What becomes of that which JSON has no word for. */
+export interface Encoding {
+  /** Of a bigint, of `undefined`, and of the numbers that JSON lacks: `NaN`, the infinities and -0. */
+  readonly scalar: (value: bigint | number | undefined) => unknown;
+  /** Of the name of a field. */
+  readonly key: (name: string) => string;
+}
 
-function plain(value: unknown, parents: readonly unknown[], ofBigint: OfBigint): unknown {
-  if (typeof value === 'bigint') return ofBigint(value);
-  if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
+const READABLE: Encoding = {
+  scalar: (value) => (value === undefined || value === 0 ? value : String(value)),
+  key: (name) => name,
+};
+
+function plain(value: unknown, parents: readonly unknown[], encoding: Encoding): unknown {
+  if (typeof value === 'bigint' || value === undefined) return encoding.scalar(value);
+  if (typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0))) return encoding.scalar(value);
   if (typeof value !== 'object' || value === null) return value;
   if (parents.includes(value)) return '[Circular]';
   const inside = [...parents, value];
@@ -23,22 +33,22 @@ function plain(value: unknown, parents: readonly unknown[], ofBigint: OfBigint):
     return fields(
       [...value].map(([key, item]: [unknown, unknown]) => [String(key), item]),
       inside,
-      ofBigint,
+      encoding,
     );
   if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return [...new Uint8Array(value)];
   if (value instanceof DataView) return [...new Uint8Array(value.buffer, value.byteOffset, value.byteLength)];
   if (Array.isArray(value) || value instanceof Set || ArrayBuffer.isView(value)) {
-    return Array.from(isIterable(value) ? value : [], (item) => plain(item, inside, ofBigint));
+    return Array.from(isIterable(value) ? value : [], (item) => plain(item, inside, encoding));
   }
-  return fields(Object.entries(value), inside, ofBigint);
+  return fields(Object.entries(value), inside, encoding);
 }
 
 function fields(
   entries: readonly (readonly [string, unknown])[],
   parents: readonly unknown[],
-  ofBigint: OfBigint,
+  encoding: Encoding,
 ): unknown {
-  return Object.fromEntries(entries.map(([key, item]) => [key, plain(item, parents, ofBigint)]));
+  return Object.fromEntries(entries.map(([key, item]) => [encoding.key(key), plain(item, parents, encoding)]));
 }
 
 function isIterable(value: object): value is object & Iterable<unknown> {

@@ -4,7 +4,10 @@ import { gunzipSync } from 'node:zlib';
 
 import { hostError } from '../errors.ts';
 import { codeOf } from '../thrown.ts';
-import { BIGINT, BLOB_FORMAT, BLOB_VERSION, type BlobHeader, type BlobLine } from './blob.ts';
+import { isLine } from './blob-lines.ts';
+import { exactValue, isRecord } from './blob-values.ts';
+import { BLOB_FORMAT, BLOB_VERSION, type BlobHeader, type BlobLine } from './blob.ts';
+import type { CaseResult, Failure, SourceLocation } from './events.ts';
 
 /** What `--reporter blob=FILE` has written. */
 export interface Blob {
@@ -25,9 +28,9 @@ export function isPacked(bytes: Uint8Array): boolean {
  */
 export function readBlob(file: string, bytes: Uint8Array, cwd: string): Blob {
   const [first = '', ...rest] = linesOf(unpack(file, bytes));
-  const header = headerOf(file, parse(file, first));
-  const relocate = relocation(header.cwd, cwd);
-  const lines = rest.map((line) => lineOf(file, parse(file, line, relocate)));
+  const header = headerOf(file, first);
+  const move = relocation(header.cwd, cwd);
+  const lines = rest.map((text, n) => relocated(lineOf(`${file}, line ${n + 2},`, text), move));
   if (lines.at(-1)?.type !== 'done') throw truncated(file);
   return { file, header, lines };
 }
@@ -59,15 +62,17 @@ function truncated(file: string): Error {
   return hostError('USAGE', `${file} is not whole: expected ${EXPECTED}, to its end. Run or copy it again`);
 }
 
-function parse(file: string, line: string, revive?: (value: unknown) => unknown): unknown {
+/** Undefined when it is no JSON. */
+function parsed(text: string): unknown {
   try {
-    return JSON.parse(line, (_key, value: unknown) => (revive === undefined ? value : revive(value)));
-  } catch (error) {
-    throw hostError('USAGE', `${file} is no blob of qtest: expected ${EXPECTED}`, { cause: error });
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 
-function headerOf(file: string, value: unknown): BlobHeader {
+function headerOf(file: string, text: string): BlobHeader {
+  const value = parsed(text);
   if (!isRecord(value) || value['format'] !== BLOB_FORMAT)
     throw hostError('USAGE', `${file} is no blob of qtest: expected ${EXPECTED}`);
   const { version, host } = value;
@@ -83,20 +88,17 @@ function isHeader(value: Readonly<Record<string, unknown>>): value is Readonly<R
   return typeof value['cwd'] === 'string' && isRecord(value['descriptions']) && Array.isArray(value['order']);
 }
 
-const TYPES: readonly unknown[] = ['runStart', 'caseStart', 'caseEnd', 'warning', 'done'] satisfies BlobLine['type'][];
-
-function lineOf(file: string, value: unknown): BlobLine {
+function lineOf(where: string, text: string): BlobLine {
+  const value = exactValue(parsed(text));
   if (isLine(value)) return value;
-  throw hostError('USAGE', `${file} is damaged: expected ${EXPECTED}`);
+  const what = isRecord(value) ? `the event '${String(value['type'])}'` : 'an event';
+  throw hostError('USAGE', `${where} is damaged: expected ${what} as JSON, ${EXPECTED}. Run or copy that part again`);
 }
 
-/** The version says what else is in it. */
-function isLine(value: unknown): value is BlobLine {
-  return isRecord(value) && TYPES.includes(value['type']);
-}
+type Move = (place: SourceLocation) => SourceLocation;
 
-/** Makes bigints of what stands for them, and moves places in the run's files to where these are now. */
-function relocation(from: string, to: string): (value: unknown) => unknown {
+/** Moves places in the run's files to where these are now. */
+function relocation(from: string, to: string): Move {
   const moved = new Map<string, string>();
   const move = (file: string): string => {
     const path = relative(from, file);
@@ -104,17 +106,31 @@ function relocation(from: string, to: string): (value: unknown) => unknown {
     const here = join(to, path);
     return existsSync(here) ? here : file;
   };
-  return (value) => {
-    if (!isRecord(value)) return value;
-    const { file, line, column, [BIGINT]: digits } = value;
-    if (typeof digits === 'string' && /^-?\d+$/.test(digits)) return BigInt(digits);
-    if (typeof file !== 'string' || typeof line !== 'number' || typeof column !== 'number') return value;
-    const known = moved.get(file) ?? move(file);
-    moved.set(file, known);
-    return { ...value, file: known };
+  return (place) => {
+    const file = moved.get(place.file) ?? move(place.file);
+    moved.set(place.file, file);
+    return { ...place, file };
   };
 }
 
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+/** What a case has returned is its own, also where it looks like a place. */
+function relocated(line: BlobLine, move: Move): BlobLine {
+  if (line.type !== 'caseEnd') return line;
+  const { failures, earlier, trace } = line.result;
+  const moved = (failure: Failure): Failure => ({
+    ...failure,
+    ...(failure.location && { location: move(failure.location) }),
+  });
+  const result: CaseResult = {
+    ...line.result,
+    failures: failures.map(moved),
+    ...(earlier && { earlier: earlier.map(moved) }),
+    ...(trace && {
+      trace: {
+        ...trace,
+        events: trace.events.map((event) => (event.source ? { ...event, source: move(event.source) } : event)),
+      },
+    }),
+  };
+  return { ...line, result };
 }
