@@ -195,17 +195,37 @@ describe('--trace', () => {
     expect(new Set(addresses)).toEqual(new Set([0x70, 0x71]));
   });
 
-  test('a file that cannot be written is told of, and the exit code says so', async () => {
-    const { code, stderr } = await qtest(
-      '--trace-export',
-      'vcd',
-      '--trace-dir',
-      'package.json/x',
-      '-t',
-      'pass/portable',
-    );
-    expect(stderr).toMatch(/the trace .*package\.json\/x\/trace\.pass-portable\.vcd could not be written: /);
-    expect(code).toBe(1);
+  test('the end of the report says where they are', async () => {
+    const given = ['--trace-export', 'vcd,jsonl', '--trace-dir', 'new/folder', '-t', 'pass/portable'];
+    const { code, stdout } = await qtest(...given, '--add-reporter', 'jsonl=traced.jsonl');
+    expect(stdout.match(/^traces: .*$/gm)).toEqual(['traces: 2 files in new/folder']);
+    expect(code).toBe(0);
+    const last = readFileSync(join(traced.path, 'traced.jsonl'), 'utf8').trimEnd().split('\n').at(-1) ?? '';
+    expect(JSON.parse(last)).toMatchObject({ traces: { folder: join(traced.path, 'new/folder'), files: 2 } });
+    expect(readdirSync(join(traced.path, 'new/folder'))).toEqual([
+      'trace.pass-portable.jsonl',
+      'trace.pass-portable.vcd',
+    ]);
+  });
+
+  test.each([
+    ['package.json/x', "the traces can't be written to package.json/x: what should be its folder is a file"],
+    ['/proc/x/y', "the traces can't be written to /proc/x/y: no file can be made there: name another --trace-dir"],
+    ['/proc', "the traces can't be written to /proc: no file can be made there: name another --trace-dir"],
+  ])('a folder that cannot be, %s, ends it before any case', async (folder, message) => {
+    const { code, stdout, stderr } = await qtest('--trace-export', 'vcd', '--trace-dir', folder, '-t', 'pass/portable');
+    expect(stderr).toContain(`qtest: ${message}\n`);
+    expect(stdout).toBe('');
+    expect(code).toBe(2);
+  });
+
+  test('options that would write nothing', async () => {
+    const alone = await qtest('--trace-dir', 'traces');
+    expect(alone.stderr).toContain('--trace-dir traces: it is for the files of --trace-export, which is not given');
+    expect(alone.code).toBe(2);
+    const off = await qtest('--trace=off', '--trace-export', 'vcd');
+    expect(off.stderr).toContain('--trace-export vcd: with --trace=off there are no traces to write');
+    expect(off.code).toBe(2);
   });
 
   test('a format that there is not', async () => {
@@ -213,6 +233,28 @@ describe('--trace', () => {
     expect(stderr).toContain("There is no format 'vdc'; there are vcd, perfetto, qtest, jsonl. Did you mean 'vcd'?");
     expect(code).toBe(2);
   });
+});
+
+test('of cases that fail by the dozen, the first have a second run, and the others say that they have none', async () => {
+  const { qtest: there } = project(undefined, {
+    'many.ts': `import { definePlugin } from '@qtest/sdk';
+const bad = ({ vcpu, assert }) => assert.equal(vcpu.readb(0), 1);
+export default definePlugin({
+  name: 'many',
+  description: 'fails',
+  init: (machine) => void machine.ram(0, 4096),
+  run: Object.fromEntries(Array.from({ length: 22 }, (_, n) => ['n' + n, bad])),
+});
+`,
+  });
+  const { cases } = jsonReport(await there(['--plugin', './many.ts', '--trace=fail', '--json']));
+  expect(cases.map(({ trace }) => trace !== undefined)).toEqual(cases.map((_, n) => n < 20));
+  expect(cases.flatMap(({ notes }) => notes)).toEqual(
+    Array.from(
+      { length: 2 },
+      () => 'it had no second run for the trace, as 20 other cases of this run had one: select it with -t',
+    ),
+  );
 });
 
 test('without it there is none; the config can ask for it', async () => {

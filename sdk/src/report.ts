@@ -106,4 +106,6 @@ export interface RunEnd {
   readonly failed?: true;
   /** How the registers of each type of device were used (`--coverage`). */
   readonly coverage?: readonly TypeCoverage[];
+  /** Where the traces were written (`--trace-export`), and how many files. */
+  readonly traces?: { readonly folder: string; readonly files: number };
 }

@@ -85,7 +85,8 @@ export function createProgram(
     // They are refused below, with what to write instead.
     .allowExcessArguments()
     .hook('preAction', refuseWords)
-    .hook('preAction', refuseDurations);
+    .hook('preAction', refuseDurations)
+    .hook('preAction', refuseTraces);
   addOptions(program);
   add('run', 'run the cases (the default)');
   add('list', 'list the cases without running them');
@@ -203,6 +204,16 @@ function refuseDurations(program: Command): void {
   const { durations, shard } = program.opts<CliOptions>();
   if (durations !== undefined && shard === undefined)
     program.error(`--durations ${durations}: it is for the parts of --shard i/n, which is not given`);
+}
+
+/** What would be written nowhere, and what would have nothing to write. */
+function refuseTraces(program: Command): void {
+  const { trace, traceExport, traceDir } = program.opts<CliOptions>();
+  if (traceDir !== undefined && traceExport === undefined)
+    program.error(`--trace-dir ${traceDir}: it is for the files of --trace-export, which is not given`);
+  if (traceDir?.trim() === '') program.error(`--trace-dir '${traceDir}': expected a folder`);
+  if (trace === 'off' && traceExport !== undefined)
+    program.error(`--trace-export ${traceExport.join(',')}: with --trace=off there are no traces to write`);
 }
 
 /** A word that no argument stands for is a mistyped sub-command, or a case without `-t`. */

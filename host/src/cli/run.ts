@@ -9,6 +9,7 @@ import type { HookSet } from '../hooks.ts';
 import { EventReporter } from '../report/broadcast.ts';
 import type { ReportContext, Reporter } from '../report/events.ts';
 import { titleOf } from '../report/format.ts';
+import type { TraceFiles } from '../report/traces/files.ts';
 import { messageOf } from '../thrown.ts';
 import type { RunCases, RunOptions } from '../vcpu/run-options.ts';
 import { backendNamed, tappedHooks } from './backends.ts';
@@ -69,6 +70,7 @@ export async function run(
   });
   const coverage = coverageFor(options, loaded, { io, output: claimsStdout(requests) ? io.stderr : io.stdout });
   const problems: string[] = [];
+  const traces = await traceFiles(options, io, (message) => problems.push(message));
   const plugins = toPlugins(hooks, (message, { type }) => {
     problems.push(message);
     if (type !== 'done') reporter.warning?.(message);
@@ -79,14 +81,25 @@ export async function run(
       lastFailed.reporter(),
       ...(watched === undefined ? [] : [watched.reporter]),
       ...(hooks.report.isUsed() ? [plugins] : []),
-      ...(await traceFiles(options, io, (message) => problems.push(message))),
+      ...(traces === undefined ? [] : [traces.files]),
     ],
     onProblem: (message) => problems.push(message),
   });
   const runCases = await runner();
   const { retries, repeat, bail } = options;
   const code = await runAll(
-    { again: { retries, repeat, bail }, prepared, settings, backend, selection, hooks, reporter, runCases, coverage },
+    {
+      again: { retries, repeat, bail },
+      prepared,
+      settings,
+      backend,
+      selection,
+      hooks,
+      reporter,
+      runCases,
+      coverage,
+      traces,
+    },
     io,
   );
   for (const problem of problems) io.stderr.write(`qtest: ${problem}\n`);
@@ -109,10 +122,11 @@ interface Run {
   readonly reporter: Reporter;
   readonly runCases: RunCases;
   readonly coverage: CoverageGate | undefined;
+  readonly traces: Traces | undefined;
 }
 
 async function runAll(
-  { again, prepared, settings, backend, selection, hooks, reporter, runCases, coverage }: Run,
+  { again, prepared, settings, backend, selection, hooks, reporter, runCases, coverage, traces }: Run,
   io: Io,
 ): Promise<number> {
   const interrupt = catchInterrupts(io);
@@ -144,6 +158,7 @@ async function runAll(
       interrupted: signal.aborted,
       ...(failed && { failed }),
       ...(types && { coverage: types }),
+      ...(traces && { traces: { folder: traces.folder, files: traces.files.written } }),
     });
     const isCovered = types === undefined || coverage?.check(types) !== false;
     if (signal.aborted) return INTERRUPTED;
@@ -154,15 +169,25 @@ async function runAll(
   }
 }
 
-/** What writes the traces to files, where that is asked for. */
+interface Traces {
+  readonly folder: string;
+  readonly files: TraceFiles;
+}
+
+/**
+ * What writes the traces to files, where that is asked for.
+ * @throws USAGE when there can be no files in the folder.
+ */
 async function traceFiles(
   { traceExport, traceDir = 'qtest-traces' }: CliOptions,
   { cwd }: Io,
   onProblem: (message: string) => void,
-): Promise<Reporter[]> {
-  if (traceExport === undefined) return [];
+): Promise<Traces | undefined> {
+  if (traceExport === undefined) return undefined;
+  const folder = resolve(cwd, traceDir);
+  (await import('./trace-folder.ts')).openTraceFolder(folder, traceDir);
   const { TraceFiles } = await import('../report/traces/files.ts');
-  return [new TraceFiles(resolve(cwd, traceDir), traceExport, onProblem)];
+  return { folder, files: new TraceFiles(folder, traceExport, onProblem) };
 }
 
 /** Calls the hook `done`; an error of it is a warning, and makes the command fail. */

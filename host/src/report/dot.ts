@@ -1,7 +1,7 @@
 import type { RunSummary } from '@qtest/sdk';
 
 import { Ending } from './ending.ts';
-import type { CaseResult, ReportContext, Reporter, SelectedCase } from './events.ts';
+import type { CaseResult, ReportContext, Reporter, RunEnd, SelectedCase } from './events.ts';
 import { isBad, isFlaky, MARKS } from './marks.ts';
 import { styleFor, type Output, type Style } from './style.ts';
 
@@ -37,8 +37,8 @@ export class DotReporter implements Reporter {
     this.#ending.warn(message);
   }
 
-  done(summary: RunSummary, { interrupted }: { readonly interrupted: boolean }): void {
-    const lines = this.#ending.lines(summary, interrupted);
+  done(summary: RunSummary, end: RunEnd): void {
+    const lines = this.#ending.lines(summary, end);
     this.#output.write(`${this.#written % WIDTH === 0 ? '' : '\n'}${lines.join('\n')}\n`);
   }
 }

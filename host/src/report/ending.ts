@@ -1,6 +1,8 @@
+import { isAbsolute, relative } from 'node:path';
+
 import type { RunSummary } from '@qtest/sdk';
 
-import type { CaseResult, ReportContext } from './events.ts';
+import type { CaseResult, ReportContext, RunEnd } from './events.ts';
 import { failureLines } from './failure.ts';
 import { count, formatDuration } from './format.ts';
 import { MARKS, STATUSES } from './marks.ts';
@@ -32,10 +34,17 @@ export class Ending {
     this.#warnings.set(message, (this.#warnings.get(message) ?? 0) + 1);
   }
 
-  lines(summary: RunSummary, interrupted: boolean): string[] {
+  lines(summary: RunSummary, { interrupted, traces }: RunEnd): string[] {
     const lines = ['', ...this.#failures.flatMap((failure) => [...failure, '']), ...this.#warningLines()];
     if (interrupted) lines.push(this.#style('yellow', 'interrupted'));
-    return [...lines, this.#summaryLine(summary), ''];
+    return [...lines, this.#summaryLine(summary), ...this.#traceLines(traces), ''];
+  }
+
+  #traceLines(traces: RunEnd['traces']): string[] {
+    if (traces === undefined) return [];
+    const path = relative(this.#context.cwd, traces.folder);
+    const shown = path.startsWith('..') || isAbsolute(path) ? traces.folder : path || '.';
+    return [this.#style('dim', `traces: ${count(traces.files, 'file')} in ${shown}`)];
   }
 
   #warningLines(): string[] {

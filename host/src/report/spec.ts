@@ -1,7 +1,7 @@
 import type { RunSummary } from '@qtest/sdk';
 
 import { Ending } from './ending.ts';
-import type { CaseResult, ReportContext, Reporter, SelectedCase } from './events.ts';
+import type { CaseResult, ReportContext, Reporter, RunEnd, SelectedCase } from './events.ts';
 import { count, formatDuration, indented } from './format.ts';
 import { InOrder } from './in-order.ts';
 import { LiveLine } from './live.ts';
@@ -52,10 +52,10 @@ export class SpecReporter implements Reporter {
     this.#ending.warn(message);
   }
 
-  done(summary: RunSummary, { interrupted }: { readonly interrupted: boolean }): void {
+  done(summary: RunSummary, end: RunEnd): void {
     this.#results.flush();
     this.#live.stop();
-    this.#write(this.#ending.lines(summary, interrupted));
+    this.#write(this.#ending.lines(summary, end));
   }
 
   #print(result: CaseResult): void {

@@ -11,7 +11,7 @@ import { devicesOf } from './build.ts';
 import { describeFailure } from './failure.ts';
 import type { RunOptions } from './run-options.ts';
 import { runScheduled } from './scheduled.ts';
-import { withSecondRun } from './second-run.ts';
+import { MAX_SECOND_RUNS, withoutSecondRun, withSecondRun } from './second-run.ts';
 
 /** Cases of one plugin on one clock: those that can share a machine. */
 interface Group {
@@ -36,6 +36,7 @@ export async function runCases(options: RunOptions): Promise<RunSummary> {
   const counts: Record<CaseStatus, number> = { pass: 0, fail: 0, skip: 0, timeout: 0, crash: 0, known: 0 };
   let flaky = 0;
   let bad = 0;
+  let secondRuns = 0;
   const report = (result: CaseResult): void => {
     counts[result.status]++;
     if (isBad(result)) bad++;
@@ -71,6 +72,7 @@ export async function runCases(options: RunOptions): Promise<RunSummary> {
         });
         const traces = options.trace === 'on' || options.trace === 'fail';
         if (!traces || !isBad(result) || !mayRun()) report(result);
+        else if (++secondRuns > MAX_SECOND_RUNS) report(withoutSecondRun(result));
         else report(await withSecondRun(result, () => runTraced(group, result, { options, known })));
       }
     } finally {

@@ -1,6 +1,15 @@
 import type { CaseResult } from '../report/events.ts';
 import { isBad } from '../report/marks.ts';
 
+/** Cases of a run that have a second run: each takes a machine of its own, and nobody reads the traces of hundreds. */
+export const MAX_SECOND_RUNS = 20;
+
+/** A case that did not pass after so many others: what its first run has left is all there is. */
+export function withoutSecondRun(result: CaseResult): CaseResult {
+  const note = `it had no second run for the trace, as ${MAX_SECOND_RUNS} other cases of this run had one: select it with -t`;
+  return { ...result, notes: [...result.notes, note] };
+}
+
 /**
  * A case that did not pass, with the trace of a second run of it: the same seed on a machine of its own, so that what takes time is paid for
  * by those that fail alone. A run that does not fail again says nothing of the failure, and is told to be so.

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { messageOf } from '../../thrown.ts';
@@ -22,14 +22,23 @@ export class TraceFiles implements Reporter {
   readonly #folder: string;
   readonly #formats: readonly TraceFormat[];
   readonly #onProblem: (message: string) => void;
+  #written = 0;
   /** As a file system may hold them that knows no capitals. */
   readonly #names = new Set<string>();
 
-  /** @param onProblem is told why a file could not be written; the rest is written all the same. */
+  /**
+   * @param folder is there already.
+   * @param onProblem is told why a file could not be written; the rest is written all the same.
+   */
   constructor(folder: string, formats: readonly TraceFormat[], onProblem: (message: string) => void) {
     this.#folder = folder;
     this.#formats = formats;
     this.#onProblem = onProblem;
+  }
+
+  /** Files so far. */
+  get written(): number {
+    return this.#written;
   }
 
   caseEnd(result: CaseResult): void {
@@ -39,8 +48,8 @@ export class TraceFiles implements Reporter {
     for (const format of this.#formats) {
       const file = join(this.#folder, `${name}.${extensionOf(format)}`);
       try {
-        mkdirSync(this.#folder, { recursive: true });
         writeFileSync(file, WRITERS[format]({ ...result, trace }));
+        this.#written++;
       } catch (error) {
         this.#onProblem(`the trace ${file} could not be written: ${messageOf(error)}`);
       }

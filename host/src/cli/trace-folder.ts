@@ -1,0 +1,30 @@
+import { mkdirSync, mkdtempSync, rmdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+import { hostError } from '../errors.ts';
+import { codeOf } from '../thrown.ts';
+import { whyNotWritten } from './reporters.ts';
+
+/**
+ * Makes the folder for the traces' files, and sees whether files can be made in it, before any case runs.
+ * @param shown what errors call it.
+ * @throws USAGE when they can't.
+ */
+export function openTraceFolder(folder: string, shown: string): void {
+  try {
+    makeFolder(folder);
+    // What one may do there is asked of the file system itself: of /proc, and of a disk that is read-only, the mode does not tell.
+    rmdirSync(mkdtempSync(join(folder, '.qtest-')));
+  } catch (error) {
+    const why =
+      codeOf(error) === 'ENOENT' ? 'no file can be made there: name another --trace-dir' : whyNotWritten(error);
+    throw hostError('USAGE', `the traces can't be written to ${shown}: ${why}`, { cause: error });
+  }
+}
+
+/** One after another: below /proc, `mkdirSync` with `recursive` tries for ever. */
+function makeFolder(folder: string): void {
+  if (statSync(folder, { throwIfNoEntry: false }) !== undefined) return;
+  makeFolder(dirname(folder));
+  mkdirSync(folder);
+}
