@@ -209,7 +209,10 @@ describe('--trace', () => {
   });
 
   test.each([
-    ['package.json/x', "the traces can't be written to package.json/x: what should be its folder is a file"],
+    [
+      'package.json/x',
+      "the traces can't be written to package.json/x: there is a file where the folder should be: name another --trace-dir",
+    ],
     ['/proc/x/y', "the traces can't be written to /proc/x/y: no file can be made there: name another --trace-dir"],
     ['/proc', "the traces can't be written to /proc: no file can be made there: name another --trace-dir"],
   ])('a folder that cannot be, %s, ends it before any case', async (folder, message) => {

@@ -16,11 +16,16 @@ export function openTraceFolder(folder: string, shown: string): void {
     // What one may do there is asked of the file system itself: of /proc, and of a disk that is read-only, the mode does not tell.
     rmdirSync(mkdtempSync(join(folder, '.qtest-')));
   } catch (error) {
-    const why =
-      codeOf(error) === 'ENOENT' ? 'no file can be made there: name another --trace-dir' : whyNotWritten(error);
+    const why = WHY[codeOf(error) ?? ''] ?? whyNotWritten(error);
     throw hostError('USAGE', `the traces can't be written to ${shown}: ${why}`, { cause: error });
   }
 }
+
+/** Of a folder that is made where it is not there. */
+const WHY: Readonly<Record<string, string>> = {
+  ENOENT: 'no file can be made there: name another --trace-dir',
+  ENOTDIR: 'there is a file where the folder should be: name another --trace-dir',
+};
 
 /** One after another: below /proc, `mkdirSync` with `recursive` tries for ever. */
 function makeFolder(folder: string): void {
