@@ -126,7 +126,12 @@ test('what cannot be: exit 2', async () => {
   writeFileSync(join(path, 'quarter.blob'), gzipSync(text.replace('"count":2', '"count":4')));
   writeFileSync(join(path, 'other.gz'), gzipSync('hello\n'));
   writeFileSync(join(path, 'damaged.blob'), gzipSync(text.replace('"cases":[', '"cases":[1,')));
-  write({ 'notes.txt': 'hello\n', 'empty.blob': '', 'report.json': '{ "version": 1 }' });
+  write({
+    'notes.txt': 'hello\n',
+    'empty.blob': '',
+    'report.json': '{ "version": 1 }',
+    'bad.json': '{ "version": 1, "coverage": [1] }',
+  });
   mkdirSync(join(path, 'nothing'));
   for (const [args, message] of [
     [[], "missing required argument 'blob'"],
@@ -134,6 +139,7 @@ test('what cannot be: exit 2', async () => {
     [['nothing'], 'nothing: the folder is empty; expected blobs'],
     [['notes.txt'], 'notes.txt is neither a blob, as --reporter blob=FILE writes it, nor coverage of version 1'],
     [['report.json'], 'report.json is neither a blob'],
+    [['bad.json'], 'bad.json is neither a blob'],
     [['other.gz'], 'other.gz is no blob of qtest: expected what --reporter blob=FILE has written'],
     [['cut.blob'], 'cut.blob is not whole: expected what --reporter blob=FILE has written, to its end'],
     [['early.blob'], 'early.blob is not whole'],

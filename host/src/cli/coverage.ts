@@ -9,6 +9,7 @@ import { CoverageTotal } from '../coverage/merge.ts';
 import { percentOf } from '../coverage/items.ts';
 import { coverageLines, gapLines, percentText, totalOf } from '../coverage/text.ts';
 import { hostError } from '../errors.ts';
+import { isCoverage } from '../report/blob-lines.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
 import { whyNotWritten } from './reporters.ts';
@@ -92,5 +93,5 @@ function minimumProblems(minima: readonly Minimum[], types: readonly TypeCoverag
 /** Whether a file is one of those, or a report of a run with coverage. */
 export function isCoverageFile(content: unknown): content is CoverageFile {
   if (typeof content !== 'object' || content === null || !('version' in content && 'coverage' in content)) return false;
-  return content.version === 1 && Array.isArray(content.coverage);
+  return content.version === 1 && isCoverage(content.coverage);
 }

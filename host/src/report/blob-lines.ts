@@ -33,7 +33,7 @@ const isEvent = has({
   ...{ seq: isNumber, type: isString, time: (value) => typeof value === 'bigint', source: optional(isPlace) },
 });
 /** Registers by bank, of a device as of a type of devices. */
-const isCoverage = isList(
+export const isCoverage = isList(
   has({
     type: isString,
     banks: isList(has({ registers: isList(has({ name: isString, fields: isList(has({ name: isString })) })) })),
