@@ -186,8 +186,8 @@ export class BoundMachine {
   acknowledge(vcpu: number): number | undefined {
     const line = this.blueprint.intr[vcpu];
     if (line === undefined || !this.lines.level(line)) return undefined;
-    for (const controller of this.#acknowledge) {
-      const vector = controller(vcpu);
+    for (let n = 0; n < this.#acknowledge.length; n++) {
+      const vector = this.#acknowledge[n]?.(vcpu);
       if (vector !== undefined) return vector & 0xff;
     }
     return undefined;

@@ -27,6 +27,7 @@ export class Interrupts {
   readonly #trace: TraceRing;
   readonly #locked: <T>(run: () => T) => T;
   readonly #vcpu: number;
+  readonly #acknowledge: () => number | undefined;
   /** Its INTR; −1 when nothing drives it. */
   readonly #intr: number;
   readonly #watches: Watch[] = [];
@@ -45,6 +46,7 @@ export class Interrupts {
     this.#locked = locked;
     this.#realtime = machine.time.kind === 'realtime';
     this.#vcpu = vcpu;
+    this.#acknowledge = () => machine.acknowledge(vcpu);
     this.#intr = machine.blueprint.intr[vcpu] ?? -1;
   }
 
@@ -129,7 +131,7 @@ export class Interrupts {
   #takeInterrupt(): boolean {
     if (!this.enabled || this.#intr < 0 || this.#vectors.size === 0 || !this.#machine.lines.level(this.#intr))
       return false;
-    const vector = this.#locked(() => this.#machine.acknowledge(this.#vcpu));
+    const vector = this.#locked(this.#acknowledge);
     if (vector === undefined) return false;
     const handler = this.#vectors.get(vector);
     this.#trace.add(OP.INTERRUPT, 0, vector, 0);
