@@ -91,17 +91,22 @@ describe('arrays', () => {
 
   test.each([3, -1, 1.5, NaN, Infinity, 2 ** 32, -0.5])('an index of %s throws, and writes nothing', (index) => {
     const buffer = new SharedArrayBuffer(64);
-    const { ram } = bind(buffer, 0);
-    expect(() => ram.get(index)).toThrow(`state array 'ram' has no element ${index}: its length is 3`);
-    expect(() => ram.set(index, 1)).toThrow(RangeError);
+    const { ram, words, longs } = bind(buffer, 0);
+    for (const [name, one] of Object.entries({ ram, words, longs })) {
+      const message = `state array '${name}' has no element ${index}: its length is ${one.length}`;
+      expect(() => one.get(index)).toThrow(message);
+      expect(() => one.set(index, 1)).toThrow(message);
+    }
     expect(new Uint8Array(buffer).every((value) => value === 0)).toBe(true);
   });
 
   test('an index that is no number', () => {
-    const { ram } = bind(new SharedArrayBuffer(64), 0);
+    const { ram, words, longs } = bind(new SharedArrayBuffer(64), 0);
     for (const index of ['x', undefined, null, {}]) {
-      expect(() => ram.set(index as never, 1)).toThrow(RangeError);
-      expect(() => ram.get(index as never)).toThrow(RangeError);
+      for (const one of [ram, words, longs]) {
+        expect(() => one.set(index as never, 1)).toThrow(RangeError);
+        expect(() => one.get(index as never)).toThrow(RangeError);
+      }
     }
   });
 

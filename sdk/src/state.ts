@@ -78,8 +78,6 @@ export function layoutState(schema: StateSchema): StateLayout {
   return { fields, size: (offset + 7) & ~7 };
 }
 
-type View = Uint8Array | Uint16Array | Uint32Array | Int32Array | BigInt64Array;
-
 /** Names that the accessors themselves use. */
 export const RESERVED_FIELDS: ReadonlySet<string> = new Set([
   'u8',
@@ -107,36 +105,74 @@ class BoundState {
   }
 }
 
-class BoundArray implements StateArray {
+class BoundArray<V extends Uint8Array | Uint16Array | Uint32Array> {
   readonly length: number;
-  readonly #name: string;
-  readonly #view: Exclude<View, BigInt64Array>;
+  protected readonly name: string;
+  protected readonly view: V;
 
-  constructor(name: string, view: Exclude<View, BigInt64Array>) {
+  constructor(name: string, view: V) {
     this.length = view.length;
-    this.#name = name;
-    this.#view = view;
+    this.name = name;
+    this.view = view;
   }
 
+  fill(value: number): void {
+    this.view.fill(value);
+  }
+
+  protected outOfBounds(index: number): RangeError {
+    return new RangeError(`state array '${this.name}' has no element ${index}: its length is ${this.length}`);
+  }
+}
+
+// A get and a set for each width, alike as they are: one that has met views of several widths asks at every access which it has.
+
+class ByteArray extends BoundArray<Uint8Array> implements StateArray {
   get(index: number): number {
-    const value = this.#view[index];
-    if (value === undefined) throw this.#outOfBounds(index);
+    const value = this.view[index];
+    if (value === undefined) throw this.outOfBounds(index);
     return value;
   }
 
   set(index: number, value: number): void {
-    if (!(index >= 0 && index < this.length && Number.isInteger(index))) throw this.#outOfBounds(index);
-    this.#view[index] = value;
-  }
-
-  fill(value: number): void {
-    this.#view.fill(value);
-  }
-
-  #outOfBounds(index: number): RangeError {
-    return new RangeError(`state array '${this.#name}' has no element ${index}: its length is ${this.length}`);
+    if (!(index >= 0 && index < this.length && Number.isInteger(index))) throw this.outOfBounds(index);
+    this.view[index] = value;
   }
 }
+
+class WordArray extends BoundArray<Uint16Array> implements StateArray {
+  get(index: number): number {
+    const value = this.view[index];
+    if (value === undefined) throw this.outOfBounds(index);
+    return value;
+  }
+
+  set(index: number, value: number): void {
+    if (!(index >= 0 && index < this.length && Number.isInteger(index))) throw this.outOfBounds(index);
+    this.view[index] = value;
+  }
+}
+
+class LongArray extends BoundArray<Uint32Array> implements StateArray {
+  get(index: number): number {
+    const value = this.view[index];
+    if (value === undefined) throw this.outOfBounds(index);
+    return value;
+  }
+
+  set(index: number, value: number): void {
+    if (!(index >= 0 && index < this.length && Number.isInteger(index))) throw this.outOfBounds(index);
+    this.view[index] = value;
+  }
+}
+
+const arrayOf: Readonly<
+  Record<ArrayType['of'], (name: string, state: BoundState, from: number, to: number) => StateArray>
+> = {
+  u8: (name, { u8 }, from, to) => new ByteArray(name, u8.subarray(from, to)),
+  u16: (name, { u16 }, from, to) => new WordArray(name, u16.subarray(from, to)),
+  u32: (name, { u32 }, from, to) => new LongArray(name, u32.subarray(from, to)),
+};
 
 // A closure for each type, not one generic accessor: `this[type][i]` is eight times slower.
 const accessorOf: Readonly<Record<ScalarType, (i: number) => PropertyDescriptor & ThisType<BoundState>>> = {
@@ -211,8 +247,8 @@ export function stateBinder<const S extends StateSchema>(schema: S): StateBinder
     for (const { name, type, offset: at, size: length } of arrays) {
       if (typeof type === 'string') continue;
       const width = SCALAR_WIDTH[type.of];
-      const view = state[type.of].subarray(at / width, (at + length) / width);
-      Object.defineProperty(state, name, { value: new BoundArray(name, view), enumerable: true });
+      const value = arrayOf[type.of](name, state, at / width, (at + length) / width);
+      Object.defineProperty(state, name, { value, enumerable: true });
     }
     return state as BoundState as unknown as StateOf<S>;
   };
