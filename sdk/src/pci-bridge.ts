@@ -100,13 +100,13 @@ export interface BridgeSpec<R extends string> extends Omit<
 }
 
 interface BridgeSchema<
-  P extends PropertySchema,
-  S extends StateSchema,
-  R extends string,
-  Q extends string,
-  T extends string,
-  O extends string,
-  I extends string,
+  P extends PropertySchema = PropertySchema,
+  S extends StateSchema = StateSchema,
+  R extends string = string,
+  Q extends string = string,
+  T extends string = string,
+  O extends string = string,
+  I extends string = string,
 > extends FunctionParts<P, S, R, Q, T, O, I> {
   readonly pci: BridgeSpec<R>;
 }
@@ -127,12 +127,18 @@ export function definePciBridge<
   const I extends string = never,
 >(
   schema: BridgeSchema<P, S, R, Q, T, O, I>,
-  behaviour: FunctionBehaviour<NoInfer<P>, NoInfer<S>, NoInfer<R | Q>, NoInfer<T>, NoInfer<O>, NoInfer<I>> = {},
-): DeviceDefinition<P & PciPlacementSchema, S & PciStateSchema, R | Q | 'config', T, O | 'intx' | 'rst', I> {
+  behaviour?: FunctionBehaviour<NoInfer<P>, NoInfer<S>, NoInfer<R | Q>, NoInfer<T>, NoInfer<O>, NoInfer<I>>,
+): DeviceDefinition<P & PciPlacementSchema, S & PciStateSchema, R | Q | 'config', T, O | 'intx' | 'rst', I>;
+export function definePciBridge(schema: BridgeSchema, behaviour: FunctionBehaviour = {}): DeviceDefinition {
   const { ioBits = 16, prefetchBits = 64, classCode = 0x06_0400, registers = [], ...spec } = schema.pci;
   const merged = {
     ...schema,
-    pci: { ...spec, classCode, header: 1, registers: [...bridgeRegisters(ioBits, prefetchBits), ...registers] },
+    pci: {
+      ...spec,
+      classCode,
+      header: 1 as const,
+      registers: [...bridgeRegisters(ioBits, prefetchBits), ...registers],
+    },
     provides: { name: 'pci', irqs: 4, shared: true, intx: true },
     outputs: { ...schema.outputs, rst: { busReset: true } },
   };
@@ -151,21 +157,18 @@ export function definePciBridge<
     },
     updateIrq(device: Bridge): void {
       device.out.rst.set(inReset(device));
-      Reflect.apply(behaviour.updateIrq ?? nothing, behaviour, [device]);
+      behaviour.updateIrq?.(device);
     },
     configWritten(device: Bridge, offset: number, size: number): void {
       if (touches(offset, size, BRIDGE.CONTROL, 2)) {
         device.out.rst.set(inReset(device));
         device.remap();
       }
-      Reflect.apply(behaviour.configWritten ?? nothing, behaviour, [device, offset, size]);
+      behaviour.configWritten?.(device, offset, size);
     },
   };
-  // As in definePciFunction: the sum of what has been checked piece by piece.
-  return definePciFunction(merged as never, whole as never) as never;
+  return definePciFunction(merged, whole);
 }
-
-function nothing(): void {}
 
 /** The registers that a type 1 header has in the place of BARs 2 to 5 and of the subsystem (3.2.5). */
 function bridgeRegisters(ioBits: 16 | 32, prefetchBits: 0 | 32 | 64): readonly Register[] {

@@ -135,13 +135,13 @@ export interface FunctionParts<
 }
 
 interface FunctionSchema<
-  P extends PropertySchema,
-  S extends StateSchema,
-  R extends string,
-  Q extends string,
-  T extends string,
-  O extends string,
-  I extends string,
+  P extends PropertySchema = PropertySchema,
+  S extends StateSchema = StateSchema,
+  R extends string = string,
+  Q extends string = string,
+  T extends string = string,
+  O extends string = string,
+  I extends string = string,
 > extends FunctionParts<P, S, R, Q, T, O, I> {
   readonly pci: FunctionSpec<R>;
   /** The bus that it provides: that of a bridge. */
@@ -156,12 +156,12 @@ type FunctionDevice<P extends PropertySchema, S extends StateSchema, T extends s
 >;
 
 export type FunctionBehaviour<
-  P extends PropertySchema,
-  S extends StateSchema,
-  R extends string,
-  T extends string,
-  O extends string,
-  I extends string,
+  P extends PropertySchema = PropertySchema,
+  S extends StateSchema = StateSchema,
+  R extends string = string,
+  T extends string = string,
+  O extends string = string,
+  I extends string = string,
 > = DeviceBehaviour<P & PciPlacementSchema, S & PciStateSchema, R, T, O | 'intx', I> & {
   /** Called after a write to the configuration space: `offset` and `size` in bytes. */
   configWritten?(device: FunctionDevice<P, S, T, O>, offset: number, size: number): void;
@@ -187,7 +187,8 @@ export function definePciFunction<
 >(
   schema: FunctionSchema<P, S, R, Q, T, O, I>,
   behaviour: FunctionBehaviour<NoInfer<P>, NoInfer<S>, NoInfer<R | Q>, NoInfer<T>, NoInfer<O>, NoInfer<I>>,
-): DeviceDefinition<P & PciPlacementSchema, S & PciStateSchema, R | Q | 'config', T, O | 'intx', I> {
+): DeviceDefinition<P & PciPlacementSchema, S & PciStateSchema, R | Q | 'config', T, O | 'intx', I>;
+export function definePciFunction(schema: FunctionSchema, behaviour: FunctionBehaviour): DeviceDefinition {
   const { pci, properties, state, registers, outputs, ...rest } = schema;
   const image = configImage(schema.type, pci);
   const bars = Object.entries<BarSpec>(pci.bars ?? {});
@@ -202,8 +203,11 @@ export function definePciFunction<
   const regions: Record<string, RegionSpec> = {
     config: { space: 'config', size: CONFIG_BYTES, access: { min: 1, max: 4 } },
   };
-  for (const [name, { kind, size, access }] of bars) {
-    if (name === 'config' || Reflect.get(behaviour.regions ?? {}, name) === undefined) {
+  const handlers: Record<string, RegionBehaviour<PciDevice>> = { ...behaviour.regions };
+  for (const [name, spec] of bars) {
+    const { kind, size, access } = spec;
+    const own = behaviour.regions?.[name];
+    if (name === 'config' || own === undefined) {
       throw new TypeError(
         `device type '${schema.type}': BAR '${name}' has no handlers of its own; choose a name that is not 'config', and give it some`,
       );
@@ -212,8 +216,12 @@ export function definePciFunction<
     const where =
       kind === 'io' ? ({ space: 'io', priority: 1 } as const) : ({ space: 'memory', priority: -1 } as const);
     regions[name] = { ...where, size, ...(access !== undefined && { access }) };
+    handlers[name] = {
+      ...(msix?.bar === name ? withMsix(msix, own) : own),
+      base: (device) => barBase(device.state.config, spec, header),
+    };
   }
-  const config: RegionBehaviour<PciDevice> = {
+  handlers.config = {
     base: ({ properties: { slot, function: fn } }) => (slot << 15) | (fn << 12),
     read: ({ state: { config: cells } }, offset, size) => readConfig(cells, offset, size),
     write(device, offset, value, size) {
@@ -223,27 +231,18 @@ export function definePciFunction<
       if (moves || touches(offset, size, HEADER.COMMAND, 2)) device.remap();
       if (touches(offset, size, HEADER.COMMAND, 2)) updateIntx(device);
       messagesWritten(device, capabilities, offset, size);
-      Reflect.apply(behaviour.configWritten ?? nothing, behaviour, [device, offset, size]);
+      behaviour.configWritten?.(device, offset, size);
     },
   };
-  const handlers: Record<string, unknown> = { ...behaviour.regions, config };
-  for (const [name, spec] of bars) {
-    // Checked above to be there.
-    const own: RegionBehaviour<PciDevice> = Reflect.get(behaviour.regions ?? {}, name);
-    handlers[name] = {
-      ...(msix?.bar === name ? withMsix(msix, own) : own),
-      base: (device: PciDevice) => barBase(device.state.config, spec, header),
-    };
-  }
   const merged = {
     ...rest,
     bus: 'pci',
     properties: { ...placement(pci), ...properties },
     state: { ...state, config: bytes(CONFIG_BYTES), msix: array('u32', msixWords(msix)) },
-    regions: (given: PropertiesOf<P>) => ({ ...regions, ...schema.regions?.(given) }),
+    regions: (given: PropertiesOf<PropertySchema>) => ({ ...regions, ...schema.regions?.(given) }),
     registers: {
       ...registers,
-      ...(msix !== undefined && { [msix.bar]: withEntries(Reflect.get(registers ?? {}, msix.bar), msix) }),
+      ...(msix !== undefined && { [msix.bar]: withEntries(registers?.[msix.bar], msix) }),
       config: { registers: image.registers },
     },
     // Without an interrupt pin the output is there and wired to nothing.
@@ -263,18 +262,15 @@ export function definePciFunction<
       for (let i = 0; i < device.state.msix.length; i++)
         device.state.msix.set(i, msix !== undefined && i < 4 * msix.vectors && i % 4 === 3 ? 1 : 0);
       device.remap();
-      Reflect.apply(behaviour.reset ?? nothing, behaviour, [device, kind]);
+      behaviour.reset?.(device, kind);
     },
     updateIrq(device: PciDevice) {
       updateIntx(device);
-      Reflect.apply(behaviour.updateIrq ?? nothing, behaviour, [device]);
+      behaviour.updateIrq?.(device);
     },
   };
-  // The pieces have been checked one by one against the types above; their sum is what the return type says.
-  return defineDevice(merged as never, whole as never) as never;
+  return defineDevice(merged, whole);
 }
-
-function nothing(): void {}
 
 /** A BAR's registers, with those of MSI-X in it. */
 function withEntries(bank: RegisterBank | undefined, msix: MsixSpec): RegisterBank {

@@ -230,7 +230,9 @@ const accessorOf: Readonly<Record<ScalarType, (i: number) => PropertyDescriptor 
 export type StateBinder<S extends StateSchema> = (buffer: ArrayBufferLike, offset: number) => StateOf<S>;
 
 /** The binder of a schema; make it once and use it for every instance, so that they share one class. */
-export function stateBinder<const S extends StateSchema>(schema: S): StateBinder<S> {
+export function stateBinder<const S extends StateSchema>(schema: S): StateBinder<S>;
+// The accessors are added by name, where no type sees them.
+export function stateBinder(schema: StateSchema): (buffer: ArrayBufferLike, offset: number) => object {
   const { fields, size } = layoutState(schema);
   class State extends BoundState {}
   const arrays: StateField[] = [];
@@ -250,6 +252,6 @@ export function stateBinder<const S extends StateSchema>(schema: S): StateBinder
       const value = arrayOf[type.of](name, state, at / width, (at + length) / width);
       Object.defineProperty(state, name, { value, enumerable: true });
     }
-    return state as BoundState as unknown as StateOf<S>;
+    return state;
   };
 }
