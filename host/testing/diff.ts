@@ -22,3 +22,4 @@ export const outb = (address: number, value: number): Access => ({ op: OP.OUT, s
 export const outl = (address: number, value: number): Access => ({ op: OP.OUT, size: 4, address, value });
 export const inb = (address: number): Access => ({ op: OP.IN, size: 1, address, value: 0 });
 export const readl = (address: number): Access => ({ op: OP.READ, size: 4, address, value: 0 });
+export const readb = (address: number): Access => ({ op: OP.READ, size: 1, address, value: 0 });

@@ -1,8 +1,8 @@
 import { isQtestError } from '@qtest/sdk';
 import type { Registry } from '../machine/bound-machine.ts';
-import { Decoder, type Reached } from '../vcpu/decode.ts';
+import { Decoder, describeTarget, type Reached } from '../vcpu/decode.ts';
 import { OP } from '../vcpu/trace.ts';
-import { ALSO, allOnes, reachedBy, type Access } from './access.ts';
+import { ALSO, allOnes, isRead, lowestIrq, reachedBy, type Access } from './access.ts';
 import { shifted, type Ignored } from './ignored.ts';
 import type { NativeSide } from './native-side.ts';
 import type { Rival } from './rival.ts';
@@ -13,6 +13,8 @@ export interface Difference {
   /** Index in the sequence. */
   readonly index: number;
   readonly answers: readonly [number, number];
+  /** What the access is, and what it reached on the first machine: `inb 0x71 rtc0.C`. */
+  readonly reached: string;
   /** Why the rival gave none at all: it has died of the sequence, or hangs. */
   readonly failure?: string;
 }
@@ -41,6 +43,8 @@ const EACH = 4;
 export interface ComparisonOptions {
   readonly first: NativeSide;
   readonly rival: Rival;
+  /** A machine like the first one. It follows to the access of which it is asked what that reaches: a BAR may have moved since. */
+  readonly follower: NativeSide;
   /** Machines like the first one, as many as there are paces, when the rival's time goes on by itself. */
   readonly paced: readonly NativeSide[];
   readonly registry: Registry;
@@ -104,6 +108,7 @@ export class Comparison {
   /** All machines as at their power-on. */
   async begin(): Promise<void> {
     this.#options.first.renew();
+    this.#options.follower.renew();
     for (const paced of this.#paced) {
       paced.side.renew();
       paced.made = 0;
@@ -134,13 +139,12 @@ export class Comparison {
     const failure = await failureOf(rival.run(sequence, this.#theirs));
     const { length } = sequence;
     if (failure !== undefined)
-      return { index: this.#before + length - 1, answers: [this.#ours[length - 1] ?? 0, 0], failure };
+      return { index: this.#before + length - 1, answers: [this.#ours[length - 1] ?? 0, 0], reached: '', failure };
     const each = Number(rival.elapsed() - from) / Math.max(1, length);
     this.#batches.push({ sequence, began: Number(from), each });
     if (rival.realtime) this.#moved.fill(0);
     const found = this.#compare(sequence);
-    if (found === undefined) return undefined;
-    return { index: this.#before + found, answers: [this.#ours[found] ?? 0, this.#theirs[found] ?? 0] };
+    return found === undefined ? undefined : { ...found, index: this.#before + found.index };
   }
 
   /** Makes a whole sequence anew; gives what was made of it, and the first difference. */
@@ -156,61 +160,66 @@ export class Comparison {
   }
 
   #newDecoder(): Decoder {
-    return new Decoder(this.#options.first.bound, this.#options.registry);
+    return new Decoder(this.#options.follower.bound, this.#options.registry);
   }
 
-  /** Index of the first access whose answers differ. */
-  #compare(sequence: Sequence): number | undefined {
+  /** The first access of a batch whose answers differ; its index is that in the batch. */
+  #compare(sequence: Sequence): Difference | undefined {
     const { length, kinds } = sequence;
     const [ours, theirs, counts] = [this.#ours, this.#theirs, this.counts];
     for (let i = 0; i < length; i++) {
       counts.answers += ANSWERS[kinds[i] ?? 0] ?? 0;
-      if (ours[i] !== theirs[i] && this.#isDifference(sequence, i)) {
-        counts.accesses += i + 1;
-        return i;
-      }
+      if (ours[i] === theirs[i]) continue;
+      const difference = this.#differenceAt(sequence, i);
+      if (difference === undefined) continue;
+      counts.accesses += i + 1;
+      return difference;
     }
     counts.accesses += length;
     return undefined;
   }
 
-  /** Whether two answers differ in what is neither known nor moved by time. */
-  #isDifference(sequence: Sequence, index: number): boolean {
+  /** Two answers that differ, if they do in what is neither known nor moved by time. */
+  #differenceAt(sequence: Sequence, index: number): Difference | undefined {
     const { first, ignored } = this.#options;
     const access = sequence.at(index);
     const [ours = 0, theirs = 0] = [this.#ours[index], this.#theirs[index]];
     const reached = this.#reached(index);
     let left = ours ^ theirs;
     left &= ~(access.op === ALSO.IRQS ? ignored.irqs : ignored.mask(reached));
-    // QEMU, system/memory.c, unassigned_mem_read: memory where nothing is reads as 0.
+    // QEMU 7.2, softmmu/memory.c, unassigned_mem_read: memory where nothing is reads as 0.
     if (left === 0 || (access.op === OP.READ && first.nothing[index] === 1 && theirs === 0)) {
       this.counts.ignored++;
-      return false;
+      return undefined;
     }
     for (let n = 0; ; n++) {
       left &= ~(access.op === ALSO.IRQS ? this.#movedIrqs : fieldsOf(reached, access.size, this.#moved[index] ?? 0));
       if (left === 0) {
         this.counts.moved++;
-        return false;
+        return undefined;
       }
       const paced = this.#paced[n];
-      if (paced === undefined) return true;
+      if (paced === undefined)
+        return { index, answers: [ours, theirs], reached: described(access, reached, ours ^ theirs) };
       this.#catchUp(paced);
     }
   }
 
-  /** What an access of the last batch reaches. */
+  /** What an access of the last batch reached. */
   #reached(index: number): Reached | undefined {
+    const { follower } = this.#options;
     const last = this.#batches.length - 1;
     let reached: Reached | undefined;
-    for (const at = this.#decoded; at.batch < last || at.index <= index;) {
+    for (const at = this.#decoded; at.batch <= last; at.batch++, at.index = 0) {
       const sequence = this.#batches[at.batch]?.sequence;
-      if (sequence === undefined || at.index >= sequence.length) {
-        at.batch++;
-        at.index = 0;
-        continue;
-      }
-      reached = reachedBy(this.#decoder, sequence.at(at.index++));
+      if (sequence === undefined) continue;
+      const end = at.batch < last ? sequence.length : index + 1;
+      follower.runPart(sequence, this.#others, at.index, end, (i) => {
+        reached = reachedBy(this.#decoder, sequence.at(i));
+      });
+      if (at.batch < last) continue;
+      at.index = end;
+      break;
     }
     return reached;
   }
@@ -240,6 +249,12 @@ export class Comparison {
       return now;
     });
   }
+}
+
+/** `inb 0x71 rtc0.C`; of a look at the IRQs the lowest one that differs. */
+function described(access: Access, reached: Reached | undefined, differing: number): string {
+  if (access.op === ALSO.IRQS) return `IRQ ${lowestIrq(differing)}`;
+  return `${isRead(access) ? describeTarget(access) : access.op} ${reached?.text() ?? ''}`;
 }
 
 /** By a packed access's kind, 1 for what is answered. */

@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { Random } from '../contract/random.ts';
-import { Decoder, describeTarget } from '../vcpu/decode.ts';
+import { Decoder } from '../vcpu/decode.ts';
 import type { BoundMachine, Registry } from '../machine/bound-machine.ts';
-import { ALSO, isRead, lookAt, lowestIrq, reachedBy, reachesDevice, type Access } from './access.ts';
+import { ALSO, lookAt, lowestIrq, reachedBy, type Access } from './access.ts';
 import type { Comparison, Counts, Difference } from './compare.ts';
 import type { Generator } from './generate.ts';
 import { NO_ANSWER } from './pipeline.ts';
@@ -77,7 +77,8 @@ export async function hunt(options: HuntOptions): Promise<Hunted> {
       made += most;
       batches.push(batch);
       difference = await comparison.next(batch);
-      done += batch.length;
+      // One at least, though all have been left out: each would have reset the machine.
+      done += Math.max(1, batch.length);
       await setImmediate();
     }
     spent += performance.now() - began;
@@ -97,7 +98,7 @@ export async function hunt(options: HuntOptions): Promise<Hunted> {
 interface Wanted {
   /** The rival fails. */
   readonly fails: boolean;
-  /** What the access that is answered differently reaches. */
+  /** What the access that is answered differently reached. */
   readonly reached: string;
 }
 
@@ -105,11 +106,11 @@ interface Wanted {
 async function confirm(
   options: HuntOptions,
   sequence: readonly Access[],
-  { failure, answers }: Difference,
+  { failure, answers, reached }: Difference,
 ): Promise<Found | undefined> {
   const { comparison, generator, signal, bound, registry } = options;
   const shown = ofOneIrq(sequence, answers);
-  const wanted = { fails: failure !== undefined, reached: lastReached(options, shown) };
+  const wanted = { fails: failure !== undefined, reached };
   const test = async (candidate: readonly Access[]): Promise<readonly Access[] | undefined> =>
     await showsAgain(options, candidate, wanted);
   const steady = async (accesses: readonly Access[]): Promise<boolean> => {
@@ -155,17 +156,5 @@ async function showsAgain(
   const { made, difference } = await comparison.replay(candidate);
   if (difference === undefined || (difference.failure !== undefined) !== fails) return undefined;
   if (fails) return made;
-  const shown = ofOneIrq(made.slice(0, difference.index + 1), difference.answers);
-  return lastReached(options, shown) === reached ? shown : undefined;
-}
-
-/** What the last access is and reaches. */
-function lastReached({ bound, registry }: HuntOptions, accesses: readonly Access[]): string {
-  const last = accesses.at(-1);
-  if (last === undefined || !reachesDevice(last)) return `${last?.op} ${last?.value}`;
-  const decoder = new Decoder(bound, registry);
-  const reached = accesses
-    .map((access) => reachedBy(decoder, { ...access, value: isRead(access) ? 0 : access.value }))
-    .at(-1);
-  return `${describeTarget(last)} ${reached?.text() ?? ''}`;
+  return difference.reached === reached ? ofOneIrq(made.slice(0, difference.index + 1), difference.answers) : undefined;
 }

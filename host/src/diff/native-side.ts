@@ -112,6 +112,17 @@ export class NativeSide {
     return i;
   }
 
+  /** Makes some of the accesses; before each, it is told. */
+  runPart(sequence: Sequence, answers: Uint32Array, from: number, to: number, before: (index: number) => void): void {
+    this.#prepare(sequence);
+    this.#bounded(() => {
+      for (let i = from; i < to; i++) {
+        before(i);
+        this.#make(sequence, answers, i, i + 1);
+      }
+    });
+  }
+
   #prepare({ length }: Sequence): void {
     if (this.nothing.length < length) this.nothing = new Uint8Array(length);
   }

@@ -100,7 +100,7 @@ export async function standOf(options: StandOptions): Promise<Stand> {
   const rival = await rivalOf(emulator, async () => new NativeSide(await source.build(new Map()), registry));
   const paced: NativeSide[] = [];
   if (realtime) for (const _ of Comparison.PACES) paced.push(await makeFirst());
-  const comparison = new Comparison({ first, rival, paced, registry, ignored });
+  const comparison = new Comparison({ first, rival, follower: await makeFirst(), paced, registry, ignored });
   return {
     bound,
     registry,
