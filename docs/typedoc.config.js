@@ -31,7 +31,7 @@ export default {
   projectDocuments: pages,
   entryPoints: [
     '../sdk/src/index.ts',
-    '../sdk/src/drivers/index.ts',
+    '../parts/src/pc/index.ts',
     '../host/src/testing/index.ts',
     '../host/src/contract/index.ts',
     '../host/src/index.ts',

@@ -15,7 +15,7 @@ let creator: readonly string[] = [];
 let offline = false;
 
 beforeAll(async () => {
-  tarballs = await pack(['sdk', 'host']);
+  tarballs = await pack(['sdk', 'parts', 'machine', 'devices', 'host']);
   creator = [...tarballs, ...(await pack(['create-plugin']))];
   writeFileSync(join(app, 'package.json'), '{ "private": true }\n');
   offline = !(await install(tarballs, app));

@@ -13,7 +13,16 @@ let offline = false;
 const inApp = (line: string): Promise<Ended> => sh(line, app);
 
 beforeAll(async () => {
-  const tarballs = await pack(['sdk', 'host', 'plugins/qtest-rtc', 'plugins/qtest-pci', 'plugins/qtest-pc']);
+  const tarballs = await pack([
+    'sdk',
+    'parts',
+    'machine',
+    'devices',
+    'host',
+    'plugins/qtest-rtc',
+    'plugins/qtest-pci',
+    'plugins/qtest-pc',
+  ]);
   offline = !(await install(tarballs, app));
   writeFileSync(
     join(app, 'qtest.config.ts'),
@@ -84,7 +93,7 @@ test('the packages bring their types', async (context) => {
   writeFileSync(
     join(app, 'lamp.ts'),
     `import { definePlugin } from '@qtest/sdk';
-import { rtc } from '@qtest/sdk/drivers';
+import { rtc } from '@qtest/parts/pc';
 
 export default definePlugin({
   name: 'lamp',

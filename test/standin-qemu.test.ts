@@ -8,7 +8,7 @@ import { REPOSITORY } from './support/run.ts';
 
 /** The stand-in and Debian's QEMU are asked the same: with its other accelerators QEMU does all of the protocol but the clock. */
 
-const OWN = join(REPOSITORY, 'host/bin/qtest-system-x86_64.cjs');
+const OWN = join(REPOSITORY, 'serve/bin/qtest-system-x86_64.cjs');
 const QEMU = 'qemu-system-x86_64';
 const hasQemu = spawnSync(QEMU, ['--version']).status === 0;
 

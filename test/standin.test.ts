@@ -7,7 +7,7 @@ import { emptyFolder } from './support/project.ts';
 import { LineClient } from './support/qtest-client.ts';
 import { REPOSITORY, run, start, type Ended } from './support/run.ts';
 
-const BIN = join(REPOSITORY, 'host/bin/qtest-system-x86_64.cjs');
+const BIN = join(REPOSITORY, 'serve/bin/qtest-system-x86_64.cjs');
 const CLIENT = join(REPOSITORY, 'test/fixtures/standin/libqtest-client.c');
 
 const hasCompiler = spawnSync('cc', ['--version']).status === 0;

@@ -1,5 +1,5 @@
 import { definePlugin } from '@qtest/sdk';
-import { rtc } from '@qtest/sdk/drivers';
+import { rtc } from '@qtest/parts/pc';
 
 export default definePlugin({
   name: 'clock',

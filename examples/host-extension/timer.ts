@@ -1,5 +1,5 @@
 import { definePlugin, type CaseContext } from '@qtest/sdk';
-import { rtc } from '@qtest/sdk/drivers';
+import { rtc } from '@qtest/parts/pc';
 
 /** Takes 32 periodic interrupts at 64 Hz, and says so on the POST card that the extension has added. */
 function takeInterrupts({ vcpu, machine, assert }: CaseContext): void {

@@ -1,5 +1,5 @@
 import { definePlugin, spinLock, type CaseContext } from '@qtest/sdk';
-import { rtc } from '@qtest/sdk/drivers';
+import { rtc } from '@qtest/parts/pc';
 
 type Guard = <T>(run: () => T) => T;
 

@@ -16,9 +16,7 @@ import type {
 } from '@qtest/sdk';
 import { AsyncSeriesHook, SyncHook } from 'tapable';
 
-import { hostError } from './errors.ts';
-import { messageOf } from './thrown.ts';
-import { within } from './within.ts';
+import { hostError, messageOf, within } from '@qtest/sdk/support';
 
 /** Milliseconds after which a tap that has not settled is given up. */
 const TAP_BOUND = 10_000;

@@ -1,7 +1,6 @@
 import { fileURLToPath } from 'node:url';
 
-import { messageOf, stackOf } from './thrown.ts';
-import { within } from './within.ts';
+import { messageOf, stackOf, within } from '@qtest/sdk/support';
 
 /** Milliseconds that a module may take to load. */
 const LOAD_BOUND = 10_000;

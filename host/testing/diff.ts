@@ -1,20 +1,18 @@
 import type { AnyDeviceDefinition, MachineBuilder } from '@qtest/sdk';
 import { NativeSide } from '../src/diff/native-side.ts';
+import { devicePackages } from '../src/plugins/devices.ts';
 import type { Access } from '../src/diff/access.ts';
-import type { Registry } from '../src/machine/bound-machine.ts';
-import { Builder } from '../src/machine/builder.ts';
-import { knownDevices } from '../src/machine/builtin.ts';
-import { OP } from '../src/vcpu/trace.ts';
+import { type Registry, Builder, Catalog, OP, registryOf } from '@qtest/machine';
 
 /** A machine for a comparison, and its devices. */
 export function sideOf(
   init: (machine: MachineBuilder) => void,
   devices: readonly AnyDeviceDefinition[] = [],
 ): { side: NativeSide; registry: Registry } {
-  const known = knownDevices([{ name: 'test', url: import.meta.url, devices }]);
+  const known = new Catalog(devicePackages(), [{ name: 'test', url: import.meta.url, devices }]);
   const builder = new Builder('virtual', known);
   init(builder);
-  const registry: Registry = new Map([...known].map(([type, { definition }]) => [type, definition]));
+  const registry = registryOf(known);
   return { side: new NativeSide(builder, registry), registry };
 }
 

@@ -1,16 +1,15 @@
-import type { ClockKind } from '@qtest/sdk';
-import { isPlugin } from '@qtest/sdk';
+import { type ClockKind, isPlugin } from '@qtest/sdk';
 import { fileURLToPath } from 'node:url';
 import type { Schedule } from '../src/config/schedule.ts';
 import { createHooks, type HookSet } from '../src/hooks.ts';
 import { collectCases } from '../src/plugins/cases.ts';
 import type { LoadedPlugin } from '../src/plugins/types.ts';
 import type { CaseResult, SelectedCase } from '../src/report/events.ts';
-import { devicesOf } from '../src/vcpu/build.ts';
-import { KeptLane } from '../src/vcpu/kept-lane.ts';
-import { Lane } from '../src/vcpu/lane.ts';
-import { runCase, type CaseOptions } from '../src/vcpu/run-case.ts';
-import { runScheduled } from '../src/vcpu/scheduled.ts';
+import { KeptLane } from '../src/runner/kept-lane.ts';
+import { Lane } from '../src/runner/lane.ts';
+import { runCase, type CaseOptions } from '../src/runner/run-case.ts';
+import { runScheduled } from '../src/runner/scheduled.ts';
+import { devicesOf } from '../src/plugins/devices.ts';
 
 /** How a plugin's cases are to be run. */
 export interface Settings {

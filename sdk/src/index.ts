@@ -5,7 +5,6 @@
 export * from './cases.ts';
 export * from './config.ts';
 export * from './device.ts';
-export type * from './device-types.ts';
 export * from './duration.ts';
 export * from './errors.ts';
 export type * from './hardware.ts';

@@ -1,5 +1,4 @@
 import type { AnyDeviceDefinition, DeviceDefinition, DeviceSchema } from './device.ts';
-import type { DeviceTypes } from './device-types.ts';
 import type { PropertiesIn, PropertySchema } from './properties.ts';
 import type { StateSchema } from './state.ts';
 import type { ClockKind } from './hardware.ts';
@@ -25,8 +24,17 @@ export interface Placement {
   readonly bus?: DeviceRef;
 }
 
-/** Type names of devices that the host provides. */
-export type BuiltinType = keyof DeviceTypes;
+/**
+ * The types that a machine can be given by their names, and the properties that each takes. A family of parts adds its own:
+ * `@qtest/parts/pc` those of a PC. A model of a part is checked against them, and authors need no model to write for one.
+ */
+export interface DeviceTypes {}
+
+/** The boards that build a whole machine, each a method of the machine. A family of parts adds its own: `@qtest/parts/pc` the `pc()`. */
+export interface Boards {}
+
+/** Names of the types of devices. */
+export type DeviceType = keyof DeviceTypes;
 
 /** Arguments after the type: optional when every property has a default. */
 type AddArguments<T> = {} extends T ? [properties?: T & Placement] : [properties: T & Placement];
@@ -35,11 +43,11 @@ type AddArguments<T> = {} extends T ? [properties?: T & Placement] : [properties
  * A machine under construction: what `init()` and the hook `machineInit` get. It is sealed after them, and from then on
  * only its state changes.
  */
-export interface MachineBuilder {
+export interface MachineBuilder extends Boards {
   readonly clock: ClockKind;
   readonly devices: readonly DeviceRef[];
   /** Adds one of the host's devices. */
-  add<T extends BuiltinType>(type: T, ...rest: AddArguments<DeviceTypes[T]>): DeviceRef;
+  add<T extends DeviceType>(type: T, ...rest: AddArguments<DeviceTypes[T]>): DeviceRef;
   /** Adds a device of a plugin's own, which the plugin must list in `devices`. */
   add<
     P extends PropertySchema,
@@ -81,79 +89,6 @@ export interface MachineBuilder {
    * @param options.provides devices that these arguments stand for; without them QEMU is taken not to have a device that it does not know.
    */
   qemu(options: { readonly args?: readonly string[]; readonly provides?: readonly DeviceRef[] }): void;
-  /** The normal machine: what a plugin without `init()` gets. A PC of 440FX and PIIX3. */
-  pc(options?: PcOptions): PcMachine;
-  /** A PC without PCI. */
-  isapc(options?: IsaPcOptions): IsaPcMachine;
-}
-
-/** A part that a machine has if it is asked for: with its defaults, or with properties. */
-type Part<T extends BuiltinType> = boolean | Partial<DeviceTypes[T]>;
-
-/** Options of `machine.isapc()`. The parts that are left out by default are found by their ids: `machine.get('hpet0')`. */
-export interface IsaPcOptions {
-  /**
-   * Bytes of RAM, a multiple of 4096, up to 3 GiB. Those from 640 KiB to 1 MiB are none in an `isapc`; in a `pc` they show when the
-   * 440FX's registers SMRAM and PAM say so. Default 128 MiB.
-   */
-  readonly ram?: number;
-  /** CPUs that the firmware's tables tell of, and that have a local APIC, up to 8. Default: the most VCPUs that a case of the plugin has. */
-  readonly cpus?: number;
-  /** Properties of the RTC. By default it behaves as QEMU's; `cmos` goes in place of the PC's. */
-  readonly rtc?: DeviceTypes['mc146818rtc'];
-  /** Bytes of the CMOS by their indices, in place of those that the board puts there for the firmware: 0x38 and 0x3d, the boot order. */
-  readonly cmos?: Readonly<Record<number, number>>;
-  /** Properties of `fw_cfg0`, such as its files. */
-  readonly fwCfg?: Partial<DeviceTypes['fw_cfg']>;
-  /** Serial ports: COM1 at 0x3f8, IRQ 4; COM2 at 0x2f8, IRQ 3; COM3 at 0x3e8, IRQ 4; COM4 at 0x2e8, IRQ 3. Default 1. */
-  readonly serial?: number;
-  /** `hpet0`, through which PIT and RTC get to IRQ 0 and 8. Default false. */
-  readonly hpet?: Part<'hpet'>;
-  /** `pvpanic0`, at 0x505. Default false. */
-  readonly pvpanic?: Part<'pvpanic'>;
-  /** `watchdog0`, whose action `reset` resets the machine. Default false. */
-  readonly ib700?: Part<'ib700'>;
-  /** `testdev-pc0`, at 0xe0, on all of the ISA bus's IRQs. Default false. */
-  readonly 'pc-testdev'?: Part<'pc-testdev'>;
-}
-
-/** Options of `machine.pc()`. */
-export interface PcOptions extends IsaPcOptions {
-  /** `apic0`, the local APICs: the PIC's INT goes to LINT0 of CPU 0, as a BIOS leaves it, and not to INTR. Default true. */
-  readonly apic?: Part<'apic'>;
-  /** `ioapic0`: ISA IRQ n is at input n, and IRQ 0 at input 2. Default true. */
-  readonly ioapic?: Part<'ioapic'>;
-  /** `edu0`, in slot 2. Default false. */
-  readonly edu?: Part<'edu'>;
-  /** `pcitest0`, in slot 3. Default false. */
-  readonly 'pci-testdev'?: Part<'pci-testdev'>;
-  /** `pvpanic0`, or `pvpanic1` beside the ISA one, in slot 4. Default false. */
-  readonly 'pvpanic-pci'?: Part<'pvpanic-pci'>;
-  /** `bridge0`, in slot 5: a second PCI bus, so that `bus` must say of which one a further function is. Default false. */
-  readonly 'pci-bridge'?: Part<'pci-bridge'>;
-}
-
-/** What `machine.isapc()` has built. */
-export interface IsaPcMachine {
-  readonly isa: DeviceRef;
-  readonly pic: DeviceRef;
-  readonly pit: DeviceRef;
-  /** Port 0x61. */
-  readonly speaker: DeviceRef;
-  readonly rtc: DeviceRef;
-  /** The keyboard controller, whose pin `reset` resets the machine. */
-  readonly kbc: DeviceRef;
-  /** The serial ports in order. */
-  readonly uarts: readonly DeviceRef[];
-  readonly fwCfg: DeviceRef;
-}
-
-/** What `machine.pc()` has built. `isa` is the PIIX3. */
-export interface PcMachine extends IsaPcMachine {
-  /** The host bridge: PCI bus 0. */
-  readonly pci: DeviceRef;
-  /** The 440FX's function 0:0.0. */
-  readonly pmc: DeviceRef;
 }
 
 export type { AnyDeviceDefinition, DeviceSchema };

@@ -1,5 +1,5 @@
 import { definePlugin, type CaseContext } from '@qtest/sdk';
-import { i8259, rtc } from '@qtest/sdk/drivers';
+import { i8259, rtc } from '@qtest/parts/pc';
 import { median, timed } from './timed.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { definePlugin, type CaseContext } from '@qtest/sdk';
-import { pci, rtc } from '@qtest/sdk/drivers';
+import { pci, rtc } from '@qtest/parts/pc';
 import { timed } from './timed.ts';
 
 /** The cases that the bench times on a full pc, from inside a VCPU. Each gives nanoseconds, the median of several rounds. */

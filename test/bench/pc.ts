@@ -1,9 +1,14 @@
-import { BoundMachine } from '../../host/src/machine/bound-machine.ts';
-import { Builder } from '../../host/src/machine/builder.ts';
-import { knownDevices } from '../../host/src/machine/builtin.ts';
-import { OWNER } from '../../host/src/machine/control.ts';
-import { createMachine } from '../../host/src/machine/create.ts';
-import { restorePristine } from '../../host/src/machine/snapshot.ts';
+import {
+  BoundMachine,
+  Builder,
+  Catalog,
+  OWNER,
+  createMachine,
+  dependencyManifest,
+  devicePackage,
+  registryOf,
+  restorePristine,
+} from '@qtest/machine';
 import { median } from './timed.ts';
 
 /**
@@ -17,13 +22,13 @@ const PAGES = 8;
 const RESTORES = 200;
 
 function started(): BoundMachine {
-  const known = knownDevices([]);
+  const known = new Catalog([devicePackage(dependencyManifest('@qtest/devices', import.meta.url))]);
   const builder = new Builder('virtual', known);
   builder.pc({
     ...{ serial: 4, hpet: true, pvpanic: true, ib700: true, edu: true },
     ...{ 'pc-testdev': true, 'pci-testdev': true, 'pvpanic-pci': true },
   });
-  const registry = new Map([...known].map(([type, { definition }]) => [type, definition]));
+  const registry = registryOf(known);
   return new BoundMachine(createMachine(builder, registry).handle, registry, OWNER.THREAD0);
 }
 

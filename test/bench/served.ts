@@ -4,10 +4,10 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Emulator } from '../../host/src/emulator/emulator.ts';
-import { monitorFuzz, sessionFuzz } from '../../host/src/server/fuzzing.ts';
-import { Session } from '../../host/src/server/session.ts';
-import { parseCommandLine } from '../../host/src/standin/command-line.ts';
+import { Emulator } from '../../serve/src/emulator/emulator.ts';
+import { monitorFuzz, sessionFuzz } from '../../serve/src/server/fuzzing.ts';
+import { Session } from '../../serve/src/server/session.ts';
+import { parseCommandLine } from '../../serve/src/standin/command-line.ts';
 import { median } from './timed.ts';
 
 /**
@@ -15,7 +15,7 @@ import { median } from './timed.ts';
  * and `node served.ts fuzz`. Prints a number: microseconds a request, requests a second, milliseconds to the first answer.
  */
 
-const OWN = fileURLToPath(new URL('../../host/bin/qtest-system-x86_64.cjs', import.meta.url));
+const OWN = fileURLToPath(new URL('../../serve/bin/qtest-system-x86_64.cjs', import.meta.url));
 const QEMU = 'qemu-system-x86_64';
 const ROUND_TRIPS = 3000;
 const PIPELINED = 50_000;

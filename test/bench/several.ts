@@ -1,5 +1,5 @@
 import { definePlugin, type CaseContext } from '@qtest/sdk';
-import { pci, rtc } from '@qtest/sdk/drivers';
+import { pci, rtc } from '@qtest/parts/pc';
 
 /** What the bench times with more than one VCPU: on machines of their own, and on one. */
 

@@ -27,7 +27,7 @@ export function emptyFolder(): string {
 }
 
 /**
- * Makes a project in a folder of its own, in which `@qtest/sdk` and `@qtest/host` are linked as npm links workspaces.
+ * Makes a project in a folder of its own, in which `@qtest/sdk`, `@qtest/parts` and `@qtest/host` are linked as npm links workspaces.
  * @param fixture a folder of `test/fixtures` that is copied into it.
  */
 export function project(fixture?: string, files: Readonly<Record<string, string>> = {}): Project {
@@ -43,7 +43,8 @@ export function project(fixture?: string, files: Readonly<Record<string, string>
   write(files);
   mkdirSync(join(path, 'node_modules/@qtest'), { recursive: true });
   mkdirSync(join(path, 'node_modules/.bin'), { recursive: true });
-  for (const name of ['sdk', 'host']) symlinkSync(join(REPOSITORY, name), join(path, 'node_modules/@qtest', name));
+  for (const name of ['sdk', 'parts', 'host'])
+    symlinkSync(join(REPOSITORY, name), join(path, 'node_modules/@qtest', name));
   symlinkSync(BIN, join(path, 'node_modules/.bin/qtest'));
   return {
     path,

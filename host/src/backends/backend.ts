@@ -1,19 +1,17 @@
 import type { BackendName, Capability, ClockKind, MachineContext } from '@qtest/sdk';
 import type { Piscina } from 'piscina';
 import type { HookSet } from '../hooks.ts';
-import type { BoundMachine, Registry } from '../machine/bound-machine.ts';
-import type { KnownDevice } from '../machine/builder.ts';
+import type { BoundMachine, Registry, Catalog, TraceEntry } from '@qtest/machine';
 import type { LoadedPlugin } from '../plugins/types.ts';
 import type { Failure, SelectedCase } from '../report/events.ts';
-import type { VcpuOutcome, VcpuTask } from '../vcpu/task.ts';
-import type { TraceEntry } from '../vcpu/trace.ts';
+import type { VcpuOutcome, VcpuTask } from '../runner/task.ts';
 
 /** What lanes are made from. */
 export interface LaneOptions {
   readonly plugin: LoadedPlugin;
   readonly clock: ClockKind;
   readonly hooks: HookSet;
-  readonly known: ReadonlyMap<string, KnownDevice>;
+  readonly known: Catalog;
   readonly stallLimit: number;
   /** Several VCPUs in virtual time: one at a time by the seeded scheduler, which is the default, or all at once. */
   readonly schedule?: 'seeded' | 'free';

@@ -1,5 +1,4 @@
-import type { BoundMachine } from '../machine/bound-machine.ts';
-import { PAGE_BYTES } from '../machine/blueprint.ts';
+import { type BoundMachine, PAGE_BYTES } from '@qtest/machine';
 import type { Hole } from './offers.ts';
 
 /** What RAM holds at first. */

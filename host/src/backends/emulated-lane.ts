@@ -1,15 +1,22 @@
 import type { MachineContext } from '@qtest/sdk';
 import type { Piscina } from 'piscina';
-import type { BoundMachine, Registry } from '../machine/bound-machine.ts';
-import type { MachineHandle } from '../machine/blueprint.ts';
-import { LONG } from '../machine/control.ts';
-import { clearTraced, Tracer } from '../machine/tracer.ts';
+import {
+  type BoundMachine,
+  type Registry,
+  type MachineHandle,
+  LONG,
+  clearTraced,
+  Tracer,
+  TraceRing,
+  traceEntries,
+  type TraceEntry,
+} from '@qtest/machine';
 import type { Failure } from '../report/events.ts';
-import { contextFor, powerOn, registryOf } from '../vcpu/build.ts';
-import { decodeTrace } from '../vcpu/decode.ts';
-import { destroyPool, exitsOf, vcpuPool } from '../vcpu/pool.ts';
-import type { VcpuTask } from '../vcpu/task.ts';
-import { TraceRing, traceEntries, type TraceEntry } from '../vcpu/trace.ts';
+import { contextFor, powerOn } from '../runner/build.ts';
+import { registryOf } from '@qtest/machine';
+import { decodeTrace } from '../trace/decode.ts';
+import { destroyPool, exitsOf, vcpuPool } from '../runner/pool.ts';
+import type { VcpuTask } from '../runner/task.ts';
 import type { CaseLane, EndKind, LaneOptions, Observation, Traced } from './backend.ts';
 import { contentsOf, type Content } from './contents.ts';
 import type { Mapping } from './offers.ts';

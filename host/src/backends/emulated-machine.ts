@@ -1,9 +1,17 @@
-import type { Chardev, Clock, ClockKind, DeviceInfo, Duration, IrqLine, Machine, Snapshot } from '@qtest/sdk';
-import { nanoseconds } from '@qtest/sdk';
-import { hostError } from '../errors.ts';
-import type { Blueprint } from '../machine/blueprint.ts';
-import { Skipped } from '../vcpu/case-context.ts';
-import { outputLine } from '../vcpu/irq-lines.ts';
+import {
+  type Chardev,
+  type Clock,
+  type ClockKind,
+  type DeviceInfo,
+  type Duration,
+  type IrqLine,
+  type Machine,
+  type Snapshot,
+  nanoseconds,
+} from '@qtest/sdk';
+import { hostError } from '@qtest/sdk/support';
+import { type Blueprint, outputLine } from '@qtest/machine';
+import { Skipped } from '../runner/case-context.ts';
 import type { EmulatedVcpu } from './emulated-vcpu.ts';
 import { EmulatedIrqLine, pinOf, type Irqs } from './irqs.ts';
 import type { Mapping } from './offers.ts';

@@ -1,11 +1,26 @@
-import type { IrqSource, PollOptions, Vcpu, WaitOptions } from '@qtest/sdk';
-import { formatNanoseconds, nanoseconds } from '@qtest/sdk';
-import { hostError } from '../errors.ts';
-import { badPort, badValue, checkAddress, checkLong, checkSize, checkVector } from '../vcpu/arguments.ts';
-import { Skipped } from '../vcpu/case-context.ts';
-import { noLine } from '../vcpu/irq-lines.ts';
-import { DEFAULT_TIMEOUT, poll } from '../vcpu/poll.ts';
-import { OP, type TraceRing } from '../vcpu/trace.ts';
+import {
+  type IrqSource,
+  type PollOptions,
+  type Vcpu,
+  type WaitOptions,
+  formatNanoseconds,
+  nanoseconds,
+} from '@qtest/sdk';
+import { hostError } from '@qtest/sdk/support';
+import {
+  badPort,
+  badValue,
+  checkAddress,
+  checkLong,
+  checkSize,
+  checkVector,
+  noLine,
+  DEFAULT_TIMEOUT,
+  poll,
+  OP,
+  type TraceRing,
+} from '@qtest/machine';
+import { Skipped } from '../runner/case-context.ts';
 import { EmulatedIrqLine, type Irqs } from './irqs.ts';
 import type { Hole } from './offers.ts';
 

@@ -1,18 +1,25 @@
 import { Console } from 'node:console';
 import type { ClockKind, Plugin } from '@qtest/sdk';
-import type { Blueprint } from '../machine/blueprint.ts';
+import {
+  type Blueprint,
+  controlOf,
+  LONG,
+  clearTraced,
+  TRACED,
+  Tracer,
+  emulatedRing,
+  OP,
+  type TraceRing,
+} from '@qtest/machine';
 import { coveredEmulated } from '../coverage/covered-vcpu.ts';
-import { controlOf, LONG } from '../machine/control.ts';
-import { clearTraced, TRACED, Tracer } from '../machine/tracer.ts';
 import { findCase } from '../plugins/cases.ts';
 import { loadAgain } from '../plugins/load-again.ts';
-import { callCase } from '../vcpu/call-case.ts';
-import { caseContext } from '../vcpu/case-context.ts';
-import { describeFailure } from '../vcpu/failure.ts';
-import { Leftovers } from '../vcpu/leftovers.ts';
-import { recorded } from '../vcpu/recording.ts';
-import type { VcpuOutcome } from '../vcpu/task.ts';
-import { emulatedRing, OP, type TraceRing } from '../vcpu/trace.ts';
+import { callCase } from '../runner/call-case.ts';
+import { caseContext } from '../runner/case-context.ts';
+import { describeFailure } from '../runner/failure.ts';
+import { Leftovers } from '../runner/leftovers.ts';
+import { recorded } from '../trace/recording.ts';
+import type { VcpuOutcome } from '../runner/task.ts';
 import type { EmulatedTask, EmulatedThreadData } from './emulated-lane.ts';
 import { EmulatedClock, type EmulatedMachine } from './emulated-machine.ts';
 import type { EmulatedVcpu } from './emulated-vcpu.ts';

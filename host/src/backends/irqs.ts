@@ -1,6 +1,5 @@
 import type { IrqLine } from '@qtest/sdk';
-import type { Blueprint } from '../machine/blueprint.ts';
-import { unhandled } from '../vcpu/interrupts.ts';
+import { type Blueprint, unhandled } from '@qtest/machine';
 
 /** Pins of an I/O APIC; a pair of 8259As has the first 16 of them. */
 const PINS = 24;

@@ -1,11 +1,5 @@
-import {
-  resolveProperties,
-  type AnyDeviceDefinition,
-  type DeviceInfo,
-  type PropertyValue,
-  type RegionSpec,
-} from '@qtest/sdk';
-import type { Blueprint, DeviceBlueprint } from '../machine/blueprint.ts';
+import { resolveProperties, type DeviceInfo, type PropertyValue, type RegionSpec } from '@qtest/sdk';
+import type { Blueprint, DeviceBlueprint, Registry } from '@qtest/machine';
 
 /** What an emulator has of a machine. */
 export interface Mapping {
@@ -33,7 +27,7 @@ export type Offer = { readonly properties?: Properties } | { readonly lacks: str
 /** Asks for each device what the emulator offers. */
 export function mapDevices(
   { devices: wanted }: Blueprint,
-  registry: ReadonlyMap<string, AnyDeviceDefinition>,
+  registry: Registry,
   emulator: string,
   offerOf: (device: DeviceBlueprint, index: number) => Offer,
 ): Mapping {
@@ -90,10 +84,7 @@ function irqOf({ outputs }: DeviceBlueprint, { devices, lines }: Blueprint): num
 }
 
 /** Where a device's regions are, as far as that does not depend on its state. */
-function rangesOf(
-  { type, properties }: DeviceBlueprint,
-  registry: ReadonlyMap<string, AnyDeviceDefinition>,
-): Omit<Hole, 'reason'>[] {
+function rangesOf({ type, properties }: DeviceBlueprint, registry: Registry): Omit<Hole, 'reason'>[] {
   const { schema } = registry.get(type) ?? {};
   const regions: Readonly<Record<string, RegionSpec>> =
     schema?.regions?.(resolveProperties(schema.properties ?? {}, properties)) ?? {};

@@ -1,4 +1,4 @@
-import { hostError } from '../errors.ts';
+import { hostError } from '@qtest/sdk/support';
 import type { EmulatedTime } from './emulated-vcpu.ts';
 import type { Irqs } from './irqs.ts';
 

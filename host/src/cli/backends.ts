@@ -25,7 +25,7 @@ export async function backendNamed(
   const configDir = file === undefined ? cwd : dirname(file);
   switch (name) {
     case 'native':
-      return (await import('../vcpu/lane.ts')).native;
+      return (await import('../runner/lane.ts')).native;
     case 'v86':
       return await (await import('../backends/v86/backend.ts')).v86Backend(configDir);
     case 'qemu': {

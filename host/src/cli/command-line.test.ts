@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { qtest, type Ended } from '../../testing/qtest.ts';
-import { scratch, type Scratch } from '../../testing/scratch.ts';
+import { scratch, type Scratch } from '../../../test/support/scratch.ts';
 
 let folder: Scratch;
 beforeEach(() => {

@@ -7,11 +7,10 @@ import type { Backend, CaseLane } from '../backends/backend.ts';
 import { BACKENDS } from '../backends/names.ts';
 import { cellOf, differing, isUnexpected, keyOf, type Cell, type Difference, type Row } from '../compat/matrix.ts';
 import { settingsOf, type Settings } from '../config/settings.ts';
-import { hostError } from '../errors.ts';
+import { hostError, messageOf } from '@qtest/sdk/support';
 import type { HookSet } from '../hooks.ts';
 import type { CaseResult, Reporter, SelectedCase } from '../report/events.ts';
 import { styleFor } from '../report/style.ts';
-import { messageOf } from '../thrown.ts';
 import { backendNamed, tappedHooks } from './backends.ts';
 import { catchInterrupts, INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';
@@ -181,7 +180,7 @@ class Comparison {
     hooks: HookSet,
     signal: AbortSignal,
   ): Promise<Map<string, Cell>> {
-    const { runCases } = await import('../vcpu/runner.ts');
+    const { runCases } = await import('../runner/runner.ts');
     const cells = new Map<string, Cell>();
     let left = selected;
     for (let attempt = 1; attempt <= ATTEMPTS && (attempt === 1 || left.length > 0) && !signal.aborted; attempt++) {
@@ -279,7 +278,7 @@ class Comparison {
   }
 
   async #lane(name: BackendName, { plugin: owner, clock }: SelectedCase): Promise<CaseLane> {
-    const { devicesOf } = await import('../vcpu/build.ts');
+    const { devicesOf } = await import('../plugins/devices.ts');
     const { plugins } = this.#prepared;
     const plugin = plugins.find((loaded) => loaded.name === owner);
     const backend = this.#backends.find((candidate) => candidate.name === name);

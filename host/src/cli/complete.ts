@@ -1,4 +1,4 @@
-import { isQtestError, type AnyDeviceDefinition } from '@qtest/sdk';
+import { isQtestError } from '@qtest/sdk';
 import type { Command, Option } from 'commander';
 
 import { BACKENDS } from '../backends/names.ts';
@@ -130,10 +130,6 @@ async function valuesOf({ long, argChoices }: Option, options: CliOptions, io: I
 /** The types of devices that the plugins bring, if there are plugins, and the host's own. */
 async function devicesOf(options: CliOptions, io: Io): Promise<readonly Candidate[]> {
   const plugins = await loadPlugins(pluginRequests(options, io, await readConfig(options, io)));
-  const { BUILTIN_DEVICES } = await import('../machine/builtin.ts');
-  const own = plugins.flatMap(({ plugin }) => plugin.devices ?? []);
-  return [...own, ...Object.values<AnyDeviceDefinition>(BUILTIN_DEVICES)].map(({ schema }) => [
-    schema.type,
-    schema.description,
-  ]);
+  const catalog = await import('../plugins/devices.ts');
+  return [...catalog.devicesOf(plugins)].map(([type, { definition }]) => [type, definition.schema.description]);
 }

@@ -3,8 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { AnyDeviceDefinition, CaseStatus } from '@qtest/sdk';
 
 import type { ContractCheck } from '../contract/contract.ts';
-import { hostError } from '../errors.ts';
-import { didYouMean } from '../nearest.ts';
+import { hostError, didYouMean } from '@qtest/sdk/support';
 import { loadPlugins } from '../plugins/load.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';
 import type { CaseResult, Reporter, SelectedCase } from '../report/events.ts';
@@ -60,12 +59,9 @@ async function select(plugins: readonly LoadedPlugin[], types: readonly string[]
       `no devices: the plugins that were loaded (${loaded}) bring none: list them in 'devices' of definePlugin(), or name one of the host's, as --device i8254`,
     );
   }
-  const { BUILTIN_DEVICES } = await import('../machine/builtin.ts');
+  const { devicesOf } = await import('../plugins/devices.ts');
   const all = new Map<string, Subject>(
-    Object.values<AnyDeviceDefinition>(BUILTIN_DEVICES).map((definition) => [
-      definition.schema.type,
-      { definition, owner: undefined },
-    ]),
+    [...devicesOf([])].map(([type, { definition }]) => [type, { definition, owner: undefined }]),
   );
   for (const [type, subject] of own) all.set(type, subject);
   return [...new Set(types)].map((type) => {
@@ -128,7 +124,7 @@ async function matching(
 }
 
 async function runAll(cases: readonly Check[], reporter: Reporter, io: Io): Promise<number> {
-  const { describeFailure } = await import('../vcpu/failure.ts');
+  const { describeFailure } = await import('../runner/failure.ts');
   const interrupt = catchInterrupts(io);
   const { signal } = interrupt;
   const started = performance.now();

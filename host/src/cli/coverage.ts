@@ -8,7 +8,7 @@ import type { LoadedConfig } from '../config/load.ts';
 import { CoverageTotal } from '../coverage/merge.ts';
 import { percentOf } from '../coverage/items.ts';
 import { coverageLines, gapLines, percentText, totalOf } from '../coverage/text.ts';
-import { hostError } from '../errors.ts';
+import { hostError } from '@qtest/sdk/support';
 import { isCoverage } from '../report/blob-lines.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';

@@ -6,7 +6,7 @@ import type { Found, Hunted } from '../diff/hunt.ts';
 import type { DecodedAccess } from '../diff/print.ts';
 import type { MachineSource } from '../diff/source.ts';
 import type { Stand } from '../diff/stand.ts';
-import { hostError } from '../errors.ts';
+import { hostError } from '@qtest/sdk/support';
 import { loadPlugins } from '../plugins/load.ts';
 import { count, indented, shellQuote } from '../report/format.ts';
 import { styleFor } from '../report/style.ts';

@@ -1,7 +1,6 @@
 import { isQtestError } from '@qtest/sdk';
 
-import { ERRORS } from '../errors.ts';
-import { stackOf } from '../thrown.ts';
+import { ERRORS, stackOf } from '@qtest/sdk/support';
 import type { Io } from './io.ts';
 
 /** Tells of an error that ends the command; gives the exit code. */

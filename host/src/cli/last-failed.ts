@@ -1,12 +1,11 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
-import { hostError } from '../errors.ts';
+import { hostError, codeOf } from '@qtest/sdk/support';
 import { EventReporter } from '../report/broadcast.ts';
 import type { SelectedCase } from '../report/events.ts';
 import { titleOf } from '../report/format.ts';
 import { isBad } from '../report/marks.ts';
-import { codeOf } from '../thrown.ts';
 import type { Selection } from '../plugins/select.ts';
 
 /** Names of the cases, with their plugins', that did not pass when they were last run. */

@@ -1,7 +1,6 @@
-import type { AnyDeviceDefinition, ClockKind, RegionSpec, Space } from '@qtest/sdk';
-import { resolveProperties } from '@qtest/sdk';
+import { type AnyDeviceDefinition, type ClockKind, type RegionSpec, type Space, resolveProperties } from '@qtest/sdk';
 
-import type { Blueprint, DeviceBlueprint } from '../machine/blueprint.ts';
+import type { Blueprint, DeviceBlueprint, Registry } from '@qtest/machine';
 
 /** A machine as data, for a reader or a program. */
 export interface MachineView {
@@ -49,7 +48,7 @@ export interface RegionView {
 export interface BuiltMachine {
   readonly blueprint: Blueprint;
   /** Definitions of its devices, by type. */
-  readonly registry: ReadonlyMap<string, AnyDeviceDefinition>;
+  readonly registry: Registry;
 }
 
 /** Takes a sealed machine apart. */

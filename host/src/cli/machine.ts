@@ -31,7 +31,9 @@ async function machinesOfPlugins(options: CliOptions, io: Io): Promise<MachineVi
   const { clock } = settingsOf(config, options);
   const hooks = createHooks();
   for (const plugin of plugins) applyPlugin(hooks, plugin);
-  const { build, contextFor, devicesOf, registryOf } = await import('../vcpu/build.ts');
+  const { build, contextFor } = await import('../runner/build.ts');
+  const { registryOf } = await import('@qtest/machine');
+  const { devicesOf } = await import('../plugins/devices.ts');
   const known = devicesOf(plugins);
   const views: MachineView[] = [];
   for (const plugin of plugins.filter(({ cases }) => cases.length > 0)) {
@@ -44,8 +46,8 @@ async function machinesOfPlugins(options: CliOptions, io: Io): Promise<MachineVi
 
 /** A machine as the host builds it, with its defaults and no hook's addition. */
 async function ownMachine(name: MachineName, { clock = 'virtual' }: CliOptions): Promise<MachineView> {
-  const { devicesOf, registryOf } = await import('../vcpu/build.ts');
-  const { Builder } = await import('../machine/builder.ts');
+  const { devicesOf } = await import('../plugins/devices.ts');
+  const { Builder, registryOf } = await import('@qtest/machine');
   const known = devicesOf([]);
   const builder = new Builder(clock, known);
   if (name === 'pc') builder.pc();

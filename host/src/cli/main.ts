@@ -1,4 +1,4 @@
-import { codeOf } from '../thrown.ts';
+import { codeOf } from '@qtest/sdk/support';
 import { runCommandLine } from './command-line.ts';
 import { INTERRUPTED } from './interrupt.ts';
 

@@ -5,10 +5,9 @@ import type { TypeCoverage } from '@qtest/sdk';
 
 import { claimsStdout } from '../config/reporters.ts';
 import { CoverageTotal } from '../coverage/merge.ts';
-import { hostError } from '../errors.ts';
+import { hostError, codeOf, messageOf } from '@qtest/sdk/support';
 import { joinRuns, replay, type JoinedRun } from '../report/join.ts';
 import { isPacked, readBlob, type Blob } from '../report/read-blob.ts';
-import { codeOf, messageOf } from '../thrown.ts';
 import { coverageFor, isCoverageFile } from './coverage.ts';
 import { INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';

@@ -5,7 +5,7 @@ import { BACKENDS } from '../backends/names.ts';
 import { MAX_JOBS } from '../config/check.ts';
 import { timeoutNanoseconds } from '../config/duration.ts';
 import { COVERAGE_FILE_EXPECTED, isCoverageFile, parseMinimum, type Minimum } from '../config/coverage.ts';
-import { didYouMean } from '../nearest.ts';
+import { didYouMean } from '@qtest/sdk/support';
 import { parseReporter, type ReporterRequest } from '../config/reporters.ts';
 import { TRACE_FORMATS, type TraceFormat } from '../report/traces/formats.ts';
 import { parseSchedule, SCHEDULE_EXPECTED, type Schedule } from '../config/schedule.ts';

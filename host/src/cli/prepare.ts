@@ -4,7 +4,7 @@ import { isQtestError, type Config } from '@qtest/sdk';
 
 import { entryParts } from '../config/check.ts';
 import { loadConfig, type LoadedConfig } from '../config/load.ts';
-import { hostError } from '../errors.ts';
+import { hostError } from '@qtest/sdk/support';
 import { loadPlugins } from '../plugins/load.ts';
 import { isPath, pathSpec, resolvePlugin } from '../plugins/resolve.ts';
 import type { LoadedPlugin, PluginRequest } from '../plugins/types.ts';

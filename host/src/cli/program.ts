@@ -1,7 +1,7 @@
 import type { BackendName } from '@qtest/sdk';
 import { Argument, Command, Option } from 'commander';
 
-import { didYouMean } from '../nearest.ts';
+import { didYouMean } from '@qtest/sdk/support';
 import type { Io } from './io.ts';
 import {
   addOptions,

@@ -1,13 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
-import { hostError } from '../errors.ts';
+import { hostError, codeOf, messageOf } from '@qtest/sdk/support';
 import { count } from '../report/format.ts';
 import { styleFor } from '../report/style.ts';
 import { replay as replayScript, type Replay } from '../replay/replay.ts';
 import { readScript, type Request } from '../replay/script.ts';
-import { Session } from '../server/session.ts';
-import { codeOf, messageOf } from '../thrown.ts';
+import { Session } from '@qtest/serve';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
 import { servedMachine } from './serve.ts';

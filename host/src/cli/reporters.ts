@@ -4,11 +4,10 @@ import { Writable } from 'node:stream';
 
 import type { LoadedConfig } from '../config/load.ts';
 import { conflictOf, parseReporter, type ReporterRequest } from '../config/reporters.ts';
-import { hostError } from '../errors.ts';
+import { hostError, codeOf, messageOf } from '@qtest/sdk/support';
 import { broadcast } from '../report/broadcast.ts';
 import type { ReportContext, Reporter } from '../report/events.ts';
 import type { Output } from '../report/style.ts';
-import { codeOf, messageOf } from '../thrown.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
 import { hostManifest } from './version.ts';

@@ -3,8 +3,8 @@ import { PassThrough } from 'node:stream';
 import type { RunSummary } from '@qtest/sdk';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-import { scratch, type Scratch } from '../../testing/scratch.ts';
-import type { RunCases, RunOptions } from '../vcpu/run-options.ts';
+import { scratch, type Scratch } from '../../../test/support/scratch.ts';
+import type { RunCases, RunOptions } from '../runner/run-options.ts';
 import { list } from './list.ts';
 import type { CliOptions } from './options.ts';
 import { run } from './run.ts';

@@ -10,8 +10,8 @@ import { EventReporter } from '../report/broadcast.ts';
 import type { ReportContext, Reporter } from '../report/events.ts';
 import { titleOf } from '../report/format.ts';
 import type { TraceFiles } from '../report/traces/files.ts';
-import { messageOf } from '../thrown.ts';
-import type { RunCases, RunOptions } from '../vcpu/run-options.ts';
+import { messageOf } from '@qtest/sdk/support';
+import type { RunCases, RunOptions } from '../runner/run-options.ts';
 import { backendNamed, tappedHooks } from './backends.ts';
 import { coverageFor, type CoverageGate } from './coverage.ts';
 import { catchInterrupts, INTERRUPTED } from './interrupt.ts';
@@ -33,7 +33,7 @@ export interface WatchedRun {
 
 /** The runner is loaded when everything else has turned out right. */
 async function loadRunner(): Promise<RunCases> {
-  return (await import('../vcpu/runner.ts')).runCases;
+  return (await import('../runner/runner.ts')).runCases;
 }
 
 /** `qtest`: runs the selected cases and reports them. */

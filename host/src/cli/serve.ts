@@ -1,21 +1,24 @@
 import type { AnyDeviceDefinition, Property } from '@qtest/sdk';
 
 import { settingsOf } from '../config/settings.ts';
-import { hostError } from '../errors.ts';
+import { hostError, messageOf } from '@qtest/sdk/support';
 import { applyPlugin, createHooks } from '../hooks.ts';
-import type { Registry } from '../machine/bound-machine.ts';
-import type { Builder, KnownDevice } from '../machine/builder.ts';
-import { createMachine } from '../machine/create.ts';
+import { type Registry, type Builder, type Catalog, createMachine } from '@qtest/machine';
 import { loadPlugins } from '../plugins/load.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';
-import { addressText, parseAddress } from '../server/address.ts';
-import { buildTree, Paths } from '../server/paths.ts';
-import type { RequestLog } from '../server/connection.ts';
-import { openLog } from '../server/request-log.ts';
-import { Server } from '../server/serve.ts';
-import { ServedMachine } from '../server/served-machine.ts';
-import { messageOf } from '../thrown.ts';
-import { build, contextFor, devicesOf, registryOf } from '../vcpu/build.ts';
+import {
+  addressText,
+  parseAddress,
+  buildTree,
+  Paths,
+  type RequestLog,
+  openLog,
+  Server,
+  ServedMachine,
+} from '@qtest/serve';
+import { build, contextFor } from '../runner/build.ts';
+import { registryOf } from '@qtest/machine';
+import { devicesOf } from '../plugins/devices.ts';
 import { INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
@@ -73,7 +76,7 @@ export async function servedMachine(options: CliOptions, io: Io): Promise<Served
 
 interface Built {
   readonly builder: Builder;
-  readonly known: ReadonlyMap<string, KnownDevice>;
+  readonly known: Catalog;
   readonly name: string;
 }
 
@@ -101,7 +104,7 @@ async function machineFor(options: CliOptions, io: Io): Promise<Built> {
       );
     builder = await build(owner, { known, hooks, context: contextFor(owner, 'virtual') });
   } else {
-    const { Builder: Class } = await import('../machine/builder.ts');
+    const { Builder: Class } = await import('@qtest/machine');
     builder = new Class('virtual', known);
     if (name === 'pc') builder.pc();
     if (name === 'isapc') builder.isapc();
@@ -118,7 +121,7 @@ async function machineFor(options: CliOptions, io: Io): Promise<Built> {
 }
 
 /** Adds what `--device type,id=…,bus=…,property=value` says. */
-function addDevice(builder: Builder, known: ReadonlyMap<string, KnownDevice>, text: string): void {
+function addDevice(builder: Builder, known: Catalog, text: string): void {
   const [type = '', ...words] = text.split(',');
   const definition = known.get(type)?.definition;
   const given: Record<string, unknown> = {};

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-import { scratch, type Scratch } from '../../testing/scratch.ts';
+import { scratch, type Scratch } from '../../../test/support/scratch.ts';
 import type { SelectedCase } from '../report/events.ts';
 import type { Selection } from '../plugins/select.ts';
 import { shardOf } from './shard.ts';

@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
-import { hostError } from '../errors.ts';
+import { hostError, codeOf, messageOf } from '@qtest/sdk/support';
 import type { SelectedCase } from '../report/events.ts';
-import { codeOf, messageOf } from '../thrown.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
 import type { Selection } from '../plugins/select.ts';

@@ -1,4 +1,4 @@
-import { stackOf } from '../thrown.ts';
+import { stackOf } from '@qtest/sdk/support';
 
 /** Errors that nobody caught, in the host: of a plugin's hook that threw later, from a timer or a promise it let go. */
 export interface Strays {

@@ -1,8 +1,7 @@
 import { mkdirSync, mkdtempSync, rmdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-import { hostError } from '../errors.ts';
-import { codeOf } from '../thrown.ts';
+import { hostError, codeOf } from '@qtest/sdk/support';
 import { whyNotWritten } from './reporters.ts';
 
 /**

@@ -30,7 +30,7 @@ const ordered = new Promise<Order>((resolve) => process.once('message', resolve)
 const { run } = await import('./run.ts');
 const { explain } = await import('./fail.ts');
 // What nearly every run needs.
-await Promise.all([import('../vcpu/runner.ts'), import('../vcpu/lane.ts'), import('../report/spec.ts')]);
+await Promise.all([import('../runner/runner.ts'), import('../runner/lane.ts'), import('../report/spec.ts')]);
 tell({ type: 'ready', files: graph.files(), since });
 await obey(await ordered);
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { OP, type TraceEntry } from '../vcpu/trace.ts';
+import { OP, type TraceEntry } from '@qtest/machine';
 import { compare } from './explain.ts';
 
 const access = (op: number, value: number): TraceEntry => ({ op, size: 1, address: 0x71, value });

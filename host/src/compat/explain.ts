@@ -1,8 +1,8 @@
 import type { CaseLane } from '../backends/backend.ts';
 import type { SelectedCase } from '../report/events.ts';
-import { Recording } from '../vcpu/recording.ts';
-import { runCase, type CaseOptions } from '../vcpu/run-case.ts';
-import { OP, type TraceEntry } from '../vcpu/trace.ts';
+import { Recording } from '../trace/recording.ts';
+import { runCase, type CaseOptions } from '../runner/run-case.ts';
+import { OP, type TraceEntry } from '@qtest/machine';
 import type { Difference, Sides } from './matrix.ts';
 
 /** Accesses shown before a difference. */

@@ -2,8 +2,7 @@ import { inspect } from 'node:util';
 
 import type { Config, PluginEntry } from '@qtest/sdk';
 
-import { hostError } from '../errors.ts';
-import { didYouMean } from '../nearest.ts';
+import { hostError, didYouMean } from '@qtest/sdk/support';
 import { COVERAGE_FILE_EXPECTED, isCoverageFile, isPercentage } from './coverage.ts';
 import { parseReporter, REPORTER_EXPECTED } from './reporters.ts';
 import { SCHEDULE_EXPECTED, scheduleOf } from './schedule.ts';

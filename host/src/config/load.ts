@@ -5,9 +5,8 @@ import { pathToFileURL } from 'node:url';
 import { isQtestError, type Config } from '@qtest/sdk';
 import type { CosmiconfigResult, PublicExplorer } from 'cosmiconfig';
 
-import { hostError } from '../errors.ts';
+import { hostError, codeOf, messageOf } from '@qtest/sdk/support';
 import { importErrorText, importHint, importModule } from '../import-module.ts';
-import { codeOf, messageOf } from '../thrown.ts';
 import { checkConfig } from './check.ts';
 
 const MODULE_PLACES = ['ts', 'mts', 'js', 'mjs'].map((extension) => `qtest.config.${extension}`);

@@ -1,4 +1,4 @@
-import { didYouMean } from '../nearest.ts';
+import { didYouMean } from '@qtest/sdk/support';
 
 /** The reporters, with whether what each writes is a document: nothing else may stand beside it. */
 const REPORTERS = {

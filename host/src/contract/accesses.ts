@@ -2,7 +2,7 @@ import { boundedSteps, neverEnded } from './bounded.ts';
 import type { Parts, Subject } from './machine.ts';
 import { apply, Operations, textOf, type Op } from './ops.ts';
 import { ContractError } from './problem.ts';
-import { Random } from './random.ts';
+import { Random } from '@qtest/sdk/support';
 import { Rig } from './rig.ts';
 
 /** Operations before a failure that are told. */

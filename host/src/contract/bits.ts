@@ -2,7 +2,7 @@ import type { AccessSize, Field, Register } from '@qtest/sdk';
 import { bounded, neverEnded } from './bounded.ts';
 import { apply, Operations } from './ops.ts';
 import { ContractError, hex } from './problem.ts';
-import { Random } from './random.ts';
+import { Random } from '@qtest/sdk/support';
 import type { Region, Rig } from './rig.ts';
 
 /** A register of the device's tables, and how it is reached. */

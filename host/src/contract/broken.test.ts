@@ -1,6 +1,6 @@
 import type { AnyDeviceDefinition } from '@qtest/sdk';
 import { expect, test } from 'vitest';
-import * as broken from '../../testing/broken-devices.ts';
+import * as broken from '../../../test/support/broken-devices.ts';
 import { deviceContract, type ContractOptions } from './contract.ts';
 
 /** The checks that a device fails, with what they say. */

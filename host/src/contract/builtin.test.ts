@@ -1,15 +1,20 @@
-import type { AnyDeviceDefinition, MachineBuilder } from '@qtest/sdk';
+import type { MachineBuilder } from '@qtest/sdk';
 import { describe, test } from 'vitest';
-import { driver, listener, probe, ticker } from '../../testing/devices.ts';
-import { BUILTIN_DEVICES } from '../machine/builtin.ts';
+import { driver, listener, probe, ticker } from '../../../test/support/devices.ts';
+import { i440fxHost } from '@qtest/devices/pc/i440fx';
+import { i8042 } from '@qtest/devices/pc/i8042';
+import { i8254 } from '@qtest/devices/pc/i8254';
+import { i8259 } from '@qtest/devices/pc/i8259';
+import { hpet } from '@qtest/devices/pc/hpet';
+import { mc146818rtc } from '@qtest/devices/pc/mc146818rtc';
+import { ns16550a } from '@qtest/devices/pc/ns16550a';
+import { ownDevices } from '../../../test/support/machine.ts';
 import { deviceContract, machineContract } from './contract.ts';
-
-const { i8042, i8254, i8259, hpet, mc146818rtc, ns16550a } = BUILTIN_DEVICES;
 
 /** A hundred thousand accesses take longer beside other tests. */
 const TIMES = { timeout: 60_000 };
 
-describe.each(Object.values<AnyDeviceDefinition>(BUILTIN_DEVICES))('$schema.type', (definition) => {
+describe.each(ownDevices())('$schema.type', (definition) => {
   test.each(deviceContract(definition))('$name', TIMES, ({ run }) => run());
 });
 
@@ -36,10 +41,7 @@ describe.each([
       properties: { calendar: 'gregorian', periodicFlag: 'enabled', modeChange: 'convert' },
     }),
   ],
-  [
-    'i440fx-pcihost, strict',
-    deviceContract(BUILTIN_DEVICES['i440fx-pcihost'], { accesses, properties: { configAddress: 'strict' } }),
-  ],
+  ['i440fx-pcihost, strict', deviceContract(i440fxHost, { accesses, properties: { configAddress: 'strict' } })],
 ] as const)('%s', (_name, checks) => {
   test.each(checks.filter(({ name }) => !/^(?:reset-values|bits)/.test(name)))('$name', TIMES, ({ run }) => run());
 });

@@ -1,7 +1,7 @@
 import { defineDevice, type AnyDeviceDefinition, type DeviceRef, type MachineBuilder } from '@qtest/sdk';
-import { hostError } from '../errors.ts';
-import { Builder, type KnownDevice } from '../machine/builder.ts';
-import { knownDevices } from '../machine/builtin.ts';
+import { hostError } from '@qtest/sdk/support';
+import { Builder, Catalog } from '@qtest/machine';
+import { devicePackages } from '../plugins/devices.ts';
 
 /** Whether the machine has what a device may do without: RAM, an interrupt controller, others on its bus, what its options switch on. */
 export type Parts = 'present' | 'absent';
@@ -29,7 +29,7 @@ const PINS = 'contract-pins';
 
 export interface Built {
   readonly builder: Builder;
-  readonly known: ReadonlyMap<string, KnownDevice>;
+  readonly known: Catalog;
   readonly device: DeviceRef;
 }
 
@@ -43,7 +43,9 @@ export function buildAround(subject: Subject, definition: AnyDeviceDefinition, p
     {},
   );
   const others = subject.devices.filter(({ schema: { type } }) => type !== schema.type);
-  const known = knownDevices([{ name: 'contract', url: import.meta.url, devices: [...others, definition, driver] }]);
+  const known = new Catalog(devicePackages(), [
+    { name: 'contract', url: import.meta.url, devices: [...others, definition, driver] },
+  ]);
   const builder = new Builder('virtual', known);
   if (subject.init === undefined) build(builder, known, subject, parts);
   else subject.init(builder, parts);
@@ -58,12 +60,7 @@ export function buildAround(subject: Subject, definition: AnyDeviceDefinition, p
   return { builder, known, device };
 }
 
-function build(
-  builder: Builder,
-  known: ReadonlyMap<string, KnownDevice>,
-  { definition: { schema }, properties }: Subject,
-  parts: Parts,
-): void {
+function build(builder: Builder, known: Catalog, { definition: { schema }, properties }: Subject, parts: Parts): void {
   if (parts === 'present') builder.ram(0, RAM_BYTES);
   if (schema.bus !== undefined) addBus(builder, known, schema.bus, schema.type);
   const given = {
@@ -108,7 +105,7 @@ function withoutParts({ properties = {}, outputs = {} }: AnyDeviceDefinition['sc
 }
 
 /** Adds a bus of a kind, with what that needs itself. */
-function addBus(builder: Builder, known: ReadonlyMap<string, KnownDevice>, kind: string, type: string): void {
+function addBus(builder: Builder, known: Catalog, kind: string, type: string): void {
   const [first] = [...known.values()]
     .map(({ definition: { schema } }) => schema)
     .filter(({ provides }) => provides?.name === kind)

@@ -1,7 +1,7 @@
 import { formatNanoseconds, type AccessSize } from '@qtest/sdk';
 import { RAM_BYTES } from './machine.ts';
 import { hex } from './problem.ts';
-import type { Random } from './random.ts';
+import type { Random } from '@qtest/sdk/support';
 import type { Binding, Region, Rig } from './rig.ts';
 
 /** One thing that software, time, or a neighbour does to a device. Offsets are in a region, wherever that lies by then. */

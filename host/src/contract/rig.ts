@@ -6,15 +6,25 @@ import {
   type RegisterBank,
   type Space,
 } from '@qtest/sdk';
-import { pci } from '@qtest/sdk/drivers';
-import { BoundMachine, type Registry } from '../machine/bound-machine.ts';
-import { OWNER, TAP, VCPU_STATUS, WORD } from '../machine/control.ts';
-import { createMachine } from '../machine/create.ts';
-import type { Target } from '../machine/map.ts';
-import { restore, restorePristine, save, type SavedState } from '../machine/snapshot.ts';
-import { setStatus } from '../machine/waiters.ts';
-import { NativeClock, NativeMachine } from '../vcpu/native-machine.ts';
-import { NativeVcpu } from '../vcpu/native-vcpu.ts';
+import { pci } from '@qtest/parts/pc';
+import {
+  BoundMachine,
+  type Registry,
+  OWNER,
+  TAP,
+  VCPU_STATUS,
+  WORD,
+  createMachine,
+  type Target,
+  restore,
+  restorePristine,
+  save,
+  type SavedState,
+  setStatus,
+  NativeClock,
+  NativeMachine,
+  NativeVcpu,
+} from '@qtest/machine';
 import { bounded, neverEnded } from './bounded.ts';
 import { buildAround, type Parts, type Subject } from './machine.ts';
 import { ContractError } from './problem.ts';

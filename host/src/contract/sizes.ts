@@ -4,7 +4,7 @@ import { unreachable } from './bits.ts';
 import { apply, textOf, type Op } from './ops.ts';
 import { ContractError } from './problem.ts';
 import type { Region, Rig } from './rig.ts';
-import type { Target } from '../machine/map.ts';
+import type { Target } from '@qtest/machine';
 
 const SIZES = [1, 2, 4] as const;
 

@@ -1,9 +1,9 @@
 import { bounded, neverEnded } from './bounded.ts';
 import { apply, Operations, textOf, type Op } from './ops.ts';
 import { ContractError } from './problem.ts';
-import { Random } from './random.ts';
+import { Random } from '@qtest/sdk/support';
 import type { Binding, Rig } from './rig.ts';
-import { restore, save, type SavedState } from '../machine/snapshot.ts';
+import { restore, save, type SavedState } from '@qtest/machine';
 
 /** Sequences that are compared, and operations of each of their parts. */
 const ROUNDS = 20;

@@ -1,9 +1,7 @@
 import type { AccessSize } from '@qtest/sdk';
-import { pci } from '@qtest/sdk/drivers';
-import type { BoundMachine } from '../machine/bound-machine.ts';
-import { IO_PORTS, type Target } from '../machine/map.ts';
-import { OP } from '../vcpu/trace.ts';
-import type { AccessWatcher } from '../vcpu/watched-vcpu.ts';
+import { pci } from '@qtest/parts/pc';
+import { type BoundMachine, IO_PORTS, type Target, OP } from '@qtest/machine';
+import type { AccessWatcher } from '../trace/watched-vcpu.ts';
 import { CONFIG_WORD, type CountedBank, type CountedRegister, type Counters } from './counters.ts';
 
 /** Bit 31 of CONFIG_ADDRESS: accesses to CONFIG_DATA go to configuration space. */

@@ -8,8 +8,7 @@ import type {
   RegisterBank,
   RegisterCoverage,
 } from '@qtest/sdk';
-import type { Blueprint } from '../machine/blueprint.ts';
-import type { Registry } from '../machine/bound-machine.ts';
+import type { Blueprint, Registry } from '@qtest/machine';
 
 /** The words of a register. */
 const READS = 0;

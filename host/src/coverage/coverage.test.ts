@@ -14,15 +14,16 @@ import {
   type RegisterCoverage,
   type Vcpu,
 } from '@qtest/sdk';
-import { pci } from '@qtest/sdk/drivers';
+import { pci } from '@qtest/parts/pc';
 import { expect, it } from 'vitest';
-import { testMachine } from '../machine/testing.ts';
-import { devicesOf, registryOf } from '../vcpu/build.ts';
+import { registryOf } from '@qtest/machine';
+import { devicesOf } from '../plugins/devices.ts';
 import { covered, coveredEmulated } from './covered-vcpu.ts';
 import { Counters } from './counters.ts';
 import { itemsOf, missingOf, percentOf } from './items.ts';
 import { coverageOfRuns, CoverageTotal } from './merge.ts';
 import { coverageLines } from './text.ts';
+import { testMachine } from '../../../test/support/machine.ts';
 
 const CTRL = register('CTRL', { offset: 0, fields: { ZERO: reserved(7), MODE: rw(6, 4), EN: rw(0) } });
 const STATUS = register('STATUS', {

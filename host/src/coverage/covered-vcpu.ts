@@ -1,13 +1,16 @@
 import { threadId } from 'node:worker_threads';
 import type { AccessSize, Initiator, Vcpu } from '@qtest/sdk';
-import { pci } from '@qtest/sdk/drivers';
-import type { MachineHandle } from '../machine/blueprint.ts';
-import { BoundMachine, type Registry } from '../machine/bound-machine.ts';
-import { OWNER } from '../machine/control.ts';
-import { loadDefinitions } from '../machine/definitions.ts';
-import { restorePristine } from '../machine/snapshot.ts';
-import { OP } from '../vcpu/trace.ts';
-import { WatchedVcpu } from '../vcpu/watched-vcpu.ts';
+import { pci } from '@qtest/parts/pc';
+import {
+  type MachineHandle,
+  BoundMachine,
+  type Registry,
+  OWNER,
+  loadDefinitions,
+  restorePristine,
+  OP,
+} from '@qtest/machine';
+import { WatchedVcpu } from '../trace/watched-vcpu.ts';
 import { AccessCounter } from './access-counter.ts';
 import { Counters } from './counters.ts';
 

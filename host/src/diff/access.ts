@@ -1,5 +1,5 @@
-import type { Decoder, Reached, RegisterPart } from '../vcpu/decode.ts';
-import { OP, type TraceEntry } from '../vcpu/trace.ts';
+import type { Decoder, Reached, RegisterPart } from '../trace/decode.ts';
+import { OP, type TraceEntry } from '@qtest/machine';
 
 /** An access, or a step of the clock, as a trace has it; or what a sequence has beside them. What is in `value` of a read is of no account. */
 export type Access = TraceEntry;

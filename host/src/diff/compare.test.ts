@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { MachineBuilder } from '@qtest/sdk';
 import { inb, outb, outl, readb, readl, sideOf } from '../../testing/diff.ts';
-import { OP } from '../vcpu/trace.ts';
+import { OP } from '@qtest/machine';
 import { lookAt, RESET, stepBy, type Access } from './access.ts';
 import { Comparison, type Difference } from './compare.ts';
 import { Ignored } from './ignored.ts';

@@ -1,7 +1,6 @@
 import { isQtestError } from '@qtest/sdk';
-import type { Registry } from '../machine/bound-machine.ts';
-import { Decoder, describeTarget, type Reached } from '../vcpu/decode.ts';
-import { OP } from '../vcpu/trace.ts';
+import { type Registry, OP } from '@qtest/machine';
+import { Decoder, describeTarget, type Reached } from '../trace/decode.ts';
 import { ALSO, allOnes, isRead, lowestIrq, reachedBy, type Access } from './access.ts';
 import { shifted, type Ignored } from './ignored.ts';
 import type { NativeSide } from './native-side.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { sideOf } from '../../testing/diff.ts';
-import { Random } from '../contract/random.ts';
-import { Decoder } from '../vcpu/decode.ts';
-import { OP } from '../vcpu/trace.ts';
+import { Random } from '@qtest/sdk/support';
+import { Decoder } from '../trace/decode.ts';
+import { OP } from '@qtest/machine';
 import { ALSO, type Access } from './access.ts';
 import { Generator } from './generate.ts';
 import { Ignored } from './ignored.ts';

@@ -1,9 +1,7 @@
 import type { AnyDeviceDefinition, Register } from '@qtest/sdk';
-import { pci } from '@qtest/sdk/drivers';
-import type { Random } from '../contract/random.ts';
-import type { BoundMachine, Registry } from '../machine/bound-machine.ts';
-import { IO_PORTS } from '../machine/map.ts';
-import { OP } from '../vcpu/trace.ts';
+import { pci } from '@qtest/parts/pc';
+import type { Random } from '@qtest/sdk/support';
+import { type BoundMachine, type Registry, IO_PORTS, OP } from '@qtest/machine';
 import { ALSO, allOnes } from './access.ts';
 import type { Ignored } from './ignored.ts';
 import type { Sequence } from './sequence.ts';

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
-import { Random } from '../contract/random.ts';
-import { Decoder } from '../vcpu/decode.ts';
-import type { BoundMachine, Registry } from '../machine/bound-machine.ts';
+import { Random } from '@qtest/sdk/support';
+import { Decoder } from '../trace/decode.ts';
+import type { BoundMachine, Registry } from '@qtest/machine';
 import { ALSO, lookAt, lowestIrq, reachedBy, type Access } from './access.ts';
 import type { Comparison, Counts, Difference } from './compare.ts';
 import type { Generator } from './generate.ts';

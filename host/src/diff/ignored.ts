@@ -1,8 +1,7 @@
 import type { AnyDeviceDefinition, Register } from '@qtest/sdk';
-import { hostError } from '../errors.ts';
-import type { BoundMachine, Registry } from '../machine/bound-machine.ts';
-import { didYouMean } from '../nearest.ts';
-import type { Reached } from '../vcpu/decode.ts';
+import { hostError, didYouMean } from '@qtest/sdk/support';
+import type { BoundMachine, Registry } from '@qtest/machine';
+import type { Reached } from '../trace/decode.ts';
 
 /** Bits whose differences are known: of registers, by device and register, and of the IRQs. */
 export class Ignored {

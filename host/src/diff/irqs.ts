@@ -1,4 +1,4 @@
-import type { Blueprint } from '../machine/blueprint.ts';
+import type { Blueprint } from '@qtest/machine';
 
 const ISA_IRQS = 16;
 /** What every emulator's PC has on its board, whether the machine of ours has it or not: timer, keyboard, cascade, clock, mouse, disks. */

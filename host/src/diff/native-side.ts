@@ -1,12 +1,20 @@
-import { hostError } from '../errors.ts';
+import { hostError } from '@qtest/sdk/support';
 import { bounded, neverEnded } from '../contract/bounded.ts';
-import { BoundMachine, type Registry } from '../machine/bound-machine.ts';
-import type { Builder } from '../machine/builder.ts';
-import { OWNER, VCPU_STATUS, WORD } from '../machine/control.ts';
-import { createMachine } from '../machine/create.ts';
-import { restore, restorePristine, save, type SavedState } from '../machine/snapshot.ts';
-import { setStatus } from '../machine/waiters.ts';
-import { NativeVcpu } from '../vcpu/native-vcpu.ts';
+import {
+  BoundMachine,
+  type Registry,
+  type Builder,
+  OWNER,
+  VCPU_STATUS,
+  WORD,
+  createMachine,
+  restore,
+  restorePristine,
+  save,
+  type SavedState,
+  setStatus,
+  NativeVcpu,
+} from '@qtest/machine';
 import { stepBy, stepOf } from './access.ts';
 import { KIND, type Sequence } from './sequence.ts';
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { inb, outb, outl, readl } from '../../testing/diff.ts';
 import { peer } from '../../testing/qemu-peer.ts';
-import { OP } from '../vcpu/trace.ts';
+import { OP } from '@qtest/machine';
 import { lookAt, RESET, stepBy, type Access } from './access.ts';
 import { Pipeline, requestOf } from './pipeline.ts';
 import { Sequence } from './sequence.ts';

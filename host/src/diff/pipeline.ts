@@ -3,9 +3,9 @@ import { setImmediate } from 'node:timers/promises';
 import type { Channel } from '../backends/qemu/channel.ts';
 import { shorten } from '../backends/qemu/channel.ts';
 import { parseMessage } from '../backends/qemu/protocol.ts';
-import { codeOf } from '../thrown.ts';
-import { accessName } from '../vcpu/decode.ts';
-import { OP } from '../vcpu/trace.ts';
+import { codeOf } from '@qtest/sdk/support';
+import { accessName } from '../trace/decode.ts';
+import { OP } from '@qtest/machine';
 import { ALSO, isWrite, RESET as RESET_ACCESS, stepOf, type Access } from './access.ts';
 import { KIND, Sequence } from './sequence.ts';
 

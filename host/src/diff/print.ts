@@ -1,9 +1,7 @@
 import { MACHINE_ARGS } from '../backends/qemu/process.ts';
-import type { Blueprint } from '../machine/blueprint.ts';
-import type { BoundMachine, Registry } from '../machine/bound-machine.ts';
+import { type Blueprint, type BoundMachine, type Registry, OP } from '@qtest/machine';
 import { shellQuote } from '../report/format.ts';
-import { accessName, Decoder, describeAccess, describeTarget } from '../vcpu/decode.ts';
-import { OP } from '../vcpu/trace.ts';
+import { accessName, Decoder, describeAccess, describeTarget } from '../trace/decode.ts';
 import { formatNanoseconds } from '@qtest/sdk';
 import { ALSO, isRead, isWrite, lowestIrq, reachedBy, reachesDevice, stepOf, type Access } from './access.ts';
 import type { Found } from './hunt.ts';

@@ -1,4 +1,4 @@
-import { OP } from '../vcpu/trace.ts';
+import { OP } from '@qtest/machine';
 import { ALSO, type Access } from './access.ts';
 
 /** Where the size is in a packed access's kind, above its operation. */

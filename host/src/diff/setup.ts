@@ -1,7 +1,6 @@
-import { pci } from '@qtest/sdk/drivers';
-import { OP } from '../vcpu/trace.ts';
+import { pci } from '@qtest/parts/pc';
+import { OP, type BoundMachine } from '@qtest/machine';
 import type { Access } from './access.ts';
-import type { BoundMachine } from '../machine/bound-machine.ts';
 import type { NativeSide } from './native-side.ts';
 
 /** A BAR of a function. */

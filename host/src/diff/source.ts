@@ -1,14 +1,12 @@
 import { basename } from 'node:path';
-import type { AnyDeviceDefinition, BuiltinType, PropertyValue } from '@qtest/sdk';
-import { hostError } from '../errors.ts';
+import type { AnyDeviceDefinition, DeviceType, PropertyValue } from '@qtest/sdk';
+import { hostError, didYouMean, messageOf } from '@qtest/sdk/support';
 import { applyPlugin, createHooks } from '../hooks.ts';
-import type { Registry } from '../machine/bound-machine.ts';
-import type { Blueprint } from '../machine/blueprint.ts';
-import { Builder, type Overrides } from '../machine/builder.ts';
-import { didYouMean } from '../nearest.ts';
+import { type Registry, type Blueprint, Builder, type Overrides } from '@qtest/machine';
 import type { LoadedPlugin } from '../plugins/types.ts';
-import { messageOf } from '../thrown.ts';
-import { build, contextFor, devicesOf, registryOf } from '../vcpu/build.ts';
+import { build, contextFor } from '../runner/build.ts';
+import { registryOf } from '@qtest/machine';
+import { devicesOf } from '../plugins/devices.ts';
 
 /** Builds one machine as often as it is wanted. */
 export interface MachineSource {
@@ -19,7 +17,7 @@ export interface MachineSource {
 }
 
 /** The parts that a `pc` has when it is told so. */
-const PC_PARTS: readonly BuiltinType[] = [
+const PC_PARTS: readonly DeviceType[] = [
   'edu',
   'pci-testdev',
   'pvpanic-pci',

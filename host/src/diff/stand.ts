@@ -1,13 +1,10 @@
-import type { AnyDeviceDefinition } from '@qtest/sdk';
 import type { Mapping } from '../backends/offers.ts';
 import { mapMachine, type QemuMapping } from '../backends/qemu/command-line.ts';
 import { detectQemu, type DetectedQemu } from '../backends/qemu/detect.ts';
 import { mapMachine as mapV86, type V86Mapping } from '../backends/v86/mapping.ts';
 import { findV86, type V86Package } from '../backends/v86/package.ts';
-import { hostError } from '../errors.ts';
-import type { BoundMachine, Registry } from '../machine/bound-machine.ts';
-import type { Blueprint } from '../machine/blueprint.ts';
-import { didYouMean } from '../nearest.ts';
+import { hostError, didYouMean } from '@qtest/sdk/support';
+import type { BoundMachine, Registry, Blueprint } from '@qtest/machine';
 import { Comparison } from './compare.ts';
 import { Generator } from './generate.ts';
 import { hunt, type Hunted } from './hunt.ts';
@@ -127,7 +124,7 @@ async function rivalOf(emulator: Stand['emulator'], another: () => Promise<Nativ
 async function emulatorOf(
   { other, clock }: StandOptions,
   blueprint: Blueprint,
-  registry: ReadonlyMap<string, AnyDeviceDefinition>,
+  registry: Registry,
 ): Promise<QemuSide | V86Side | undefined> {
   if (other.kind === 'native') return undefined;
   if (other.kind === 'qemu') return await qemuOf(other.command, clock, blueprint, registry);
@@ -139,7 +136,7 @@ async function qemuOf(
   command: string,
   clock: StandOptions['clock'],
   blueprint: Blueprint,
-  registry: ReadonlyMap<string, AnyDeviceDefinition>,
+  registry: Registry,
 ): Promise<QemuSide> {
   const detected = await detectQemu(command);
   const { accelerators, version } = detected;

@@ -2,8 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { hostError } from '../errors.ts';
-import { messageOf } from '../thrown.ts';
+import { hostError, messageOf } from '@qtest/sdk/support';
 import { pluginManifest } from './manifest.ts';
 import type { PackageNames } from './names.ts';
 

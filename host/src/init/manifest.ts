@@ -17,6 +17,7 @@ export function pluginManifest(packageName: string, sdkRange: string, nodeRange:
       prepack: 'npm run build',
       test: "tsc && node --test 'test/*.test.ts' && qtest",
     },
+    dependencies: { '@qtest/parts': sdkRange },
     devDependencies: {
       '@qtest/host': sdkRange,
       '@qtest/sdk': sdkRange,

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 
-import { hostError } from '../errors.ts';
+import { hostError } from '@qtest/sdk/support';
 
 /** What a new package is called. */
 export interface PackageNames {

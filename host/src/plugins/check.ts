@@ -4,7 +4,7 @@ import { isDeviceDefinition, type Capability, type CaseSpec, type Plugin } from 
 
 import { BACKENDS } from '../backends/names.ts';
 import { TIMEOUT_EXPECTED, timeoutNanoseconds } from '../config/duration.ts';
-import { didYouMean } from '../nearest.ts';
+import { didYouMean } from '@qtest/sdk/support';
 
 const PLUGIN_NAME = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
 const MAX_VCPUS = 8;

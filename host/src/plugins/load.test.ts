@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { qtest } from '../../testing/qtest.ts';
-import { scratch, type Scratch } from '../../testing/scratch.ts';
+import { scratch, type Scratch } from '../../../test/support/scratch.ts';
 import { importModule } from '../import-module.ts';
 import { loadPlugins } from './load.ts';
 import type { LoadedPlugin } from './types.ts';

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 
 import { API_VERSION, isPlugin, type AnyDeviceDefinition, type DeviceTypes, type Plugin } from '@qtest/sdk';
 
-import { hostError } from '../errors.ts';
+import { hostError } from '@qtest/sdk/support';
 import { importErrorText, importHint, importModule } from '../import-module.ts';
 import { collectCases } from './cases.ts';
 import { pluginProblems } from './check.ts';

@@ -2,9 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 import type { Plugin, StandardSchema } from '@qtest/sdk';
 
-import { hostError } from '../errors.ts';
-import { messageOf } from '../thrown.ts';
-import { within } from '../within.ts';
+import { hostError, messageOf, within } from '@qtest/sdk/support';
 
 /** Milliseconds that a schema may take. */
 const VALIDATION_BOUND = 10_000;

@@ -5,8 +5,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { exports as resolveExports } from 'resolve.exports';
 
-import { hostError } from '../errors.ts';
-import { codeOf, messageOf } from '../thrown.ts';
+import { hostError, codeOf, messageOf } from '@qtest/sdk/support';
 
 /** What is read of a package.json. */
 interface Manifest {

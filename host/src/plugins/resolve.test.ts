@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { scratch, type Scratch } from '../../testing/scratch.ts';
+import { scratch, type Scratch } from '../../../test/support/scratch.ts';
 import { packageNames, pathSpec, resolvePlugin } from './resolve.ts';
 
 let folder: Scratch;

@@ -3,8 +3,7 @@ import { isBuiltin } from 'node:module';
 import { basename, dirname, extname, isAbsolute, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-import { hostError } from '../errors.ts';
-import { nearest } from '../nearest.ts';
+import { hostError, nearest } from '@qtest/sdk/support';
 import { findPackage, packageEntry } from './packages.ts';
 
 /** A package that a plugin's name may stand for, and what is imported from it: `.`, or a path below it (`./extra`). */

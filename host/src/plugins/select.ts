@@ -1,11 +1,10 @@
 import type { Capability, ClockKind } from '@qtest/sdk';
 
 import type { Backend } from '../backends/backend.ts';
-import { hostError } from '../errors.ts';
-import { nearest } from '../nearest.ts';
+import { hostError, nearest } from '@qtest/sdk/support';
 import type { LoadedPlugin, PluginCase } from './types.ts';
 import type { SelectedCase } from '../report/events.ts';
-import type { SkippedCase } from '../vcpu/run-options.ts';
+import type { SkippedCase } from '../runner/run-options.ts';
 
 export interface SelectOptions {
   /** As `-t` gives them; empty for all cases. */

@@ -1,10 +1,7 @@
-import type { Registry } from '../machine/bound-machine.ts';
-import { Decoder, describeAccess } from '../vcpu/decode.ts';
-import { OP, type TraceEntry } from '../vcpu/trace.ts';
-import { parseUnsigned } from '../server/numbers.ts';
+import { type Registry, OP, type TraceEntry } from '@qtest/machine';
+import { Decoder, describeAccess } from '../trace/decode.ts';
+import { parseUnsigned, type ServedMachine, type Session } from '@qtest/serve';
 import { isSameReply, type Request } from './script.ts';
-import type { ServedMachine } from '../server/served-machine.ts';
-import type { Session } from '../server/session.ts';
 
 /** Requests shown before a difference. */
 const SHOWN = 8;

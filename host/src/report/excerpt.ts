@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-import { codeOf } from '../thrown.ts';
+import { codeOf } from '@qtest/sdk/support';
 import type { SourceLocation } from './events.ts';
 import type { Style } from './style.ts';
 

@@ -4,7 +4,7 @@ import type { Writable } from 'node:stream';
 
 import type { RunSummary } from '@qtest/sdk';
 
-import { messageOf } from '../thrown.ts';
+import { messageOf } from '@qtest/sdk/support';
 import type { CaseResult, ReportContext, Reporter } from './events.ts';
 import { formatDuration } from './format.ts';
 import { flakyText, isBad, isFlaky, MARKS, STATUSES } from './marks.ts';

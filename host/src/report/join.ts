@@ -1,7 +1,7 @@
 import type { CaseResult, RunSummary, SelectedCase, TypeCoverage } from '@qtest/sdk';
 
 import { CoverageTotal } from '../coverage/merge.ts';
-import { hostError } from '../errors.ts';
+import { hostError } from '@qtest/sdk/support';
 import type { ReportContext, Reporter } from './events.ts';
 import { titleOf } from './format.ts';
 import type { Blob } from './read-blob.ts';

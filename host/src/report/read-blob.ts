@@ -2,8 +2,7 @@ import { existsSync } from 'node:fs';
 import { join, relative, isAbsolute } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 
-import { hostError } from '../errors.ts';
-import { codeOf } from '../thrown.ts';
+import { hostError, codeOf } from '@qtest/sdk/support';
 import { isLine } from './blob-lines.ts';
 import { exactValue, isRecord } from './blob-values.ts';
 import { BLOB_FORMAT, BLOB_VERSION, type BlobHeader, type BlobLine } from './blob.ts';

@@ -4,7 +4,7 @@ import { WriteStream } from 'node:tty';
 import type { TraceEvent } from '@qtest/sdk';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
-import { scratch, type Scratch } from '../../testing/scratch.ts';
+import { scratch, type Scratch } from '../../../test/support/scratch.ts';
 import type { CaseResult, SelectedCase } from './events.ts';
 import { SpecReporter } from './spec.ts';
 

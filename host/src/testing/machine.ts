@@ -1,6 +1,6 @@
 import type { AnyDeviceDefinition, ClockKind, MachineBuilder } from '@qtest/sdk';
 
-import { testMachine as create, type TestMachine as Created } from '../machine/testing.ts';
+import { testMachine as create, type TestMachine as Created } from '@qtest/machine/testing';
 
 /** A machine and its VCPU, on the thread of the test. */
 export type TestMachine = Omit<Created, 'bound'>;

@@ -5,14 +5,15 @@ import type { ClockKind } from '@qtest/sdk';
 import type { CaseLane } from '../backends/backend.ts';
 import { settingsOf, type Settings } from '../config/settings.ts';
 import { applyPlugin, createHooks, type HookSet } from '../hooks.ts';
+import { isOwnFrame } from '../own-files.ts';
 import { loadPlugins } from '../plugins/load.ts';
 import { selectCases } from '../plugins/select.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';
 import type { CaseResult, SelectedCase } from '../report/events.ts';
-import { devicesOf } from '../vcpu/build.ts';
-import { KeptLane } from '../vcpu/kept-lane.ts';
-import { native } from '../vcpu/lane.ts';
-import { runScheduled } from '../vcpu/scheduled.ts';
+import { devicesOf } from '../plugins/devices.ts';
+import { KeptLane } from '../runner/kept-lane.ts';
+import { native } from '../runner/lane.ts';
+import { runScheduled } from '../runner/scheduled.ts';
 
 /** Wall time that a test has beyond its case's, ms: the case's own time-out says more than a test runner's. */
 const GRACE = 15_000;
@@ -75,11 +76,9 @@ export class CaseError extends Error {
   }
 }
 
-const HOST = new URL('..', import.meta.url).href;
-
 /** The frames of a stack, without the host's own. */
 function framesOf(stack: string): readonly string[] {
-  return stack.split('\n').filter((line) => line.startsWith('    at ') && !line.includes(HOST));
+  return stack.split('\n').filter((line) => line.startsWith('    at ') && !isOwnFrame(line));
 }
 
 /**

@@ -1,8 +1,7 @@
 import { statSync, watch, type FSWatcher, type WatchListener } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-import { hostError } from '../errors.ts';
-import { messageOf } from '../thrown.ts';
+import { hostError, messageOf } from '@qtest/sdk/support';
 
 /** How long nothing else may change before changes are told, ms: an editor, or a compiler, writes more than once. */
 const QUIET = 25;

@@ -1,6 +1,6 @@
 import type { CaseContext, CaseFunction, MachineBuilder } from '@qtest/sdk';
-import { ioapic, lapic } from '@qtest/sdk/drivers';
-import { driver } from '../devices.ts';
+import { ioapic, lapic } from '@qtest/parts/pc';
+import { driver } from '../../../test/support/devices.ts';
 
 /**
  * Interrupts of several VCPUs; each VCPU runs all of a case, and what it found comes back by `shared`: `tell()` on any, and what all

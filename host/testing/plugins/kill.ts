@@ -1,6 +1,6 @@
 import { definePlugin, type MachineBuilder } from '@qtest/sdk';
 import { execFileSync } from 'node:child_process';
-import { ON_FIRE, TICKER, ticker } from '../devices.ts';
+import { ON_FIRE, TICKER, ticker } from '../../../test/support/devices.ts';
 
 const TESTDEV = 0x300;
 const TICKER_BASE = 0x200;

@@ -1,5 +1,5 @@
 import { definePlugin, type CaseContext } from '@qtest/sdk';
-import { driver, ON_FIRE, TICKER, ticker } from '../devices.ts';
+import { driver, ON_FIRE, TICKER, ticker } from '../../../test/support/devices.ts';
 
 const TICKER_BASE = 0x200;
 const DRIVER = 0x400;

@@ -1,5 +1,5 @@
 import type { CaseContext, CaseFunction, Clock, MachineBuilder, Vcpu } from '@qtest/sdk';
-import { driver, mapper, ON_FIRE, probe, TICKER, ticker } from '../devices.ts';
+import { driver, mapper, ON_FIRE, probe, TICKER, ticker } from '../../../test/support/devices.ts';
 
 /**
  * Cases of several VCPUs; each VCPU runs all of a case, and what it found comes back by RAM: `say()` on any, `told()` on one.

@@ -1,4 +1,4 @@
-import { ioapic, lapic } from '@qtest/sdk/drivers';
+import { ioapic, lapic } from '@qtest/parts/pc';
 import { device, devices, number, type Context } from './support.ts';
 
 /** For a case that takes interrupts as a CPU does, and so knows whose local APIC it reaches. */

@@ -1,4 +1,4 @@
-import { fwCfg, rtc, type Rtc } from '@qtest/sdk/drivers';
+import { fwCfg, rtc, type Rtc } from '@qtest/parts/pc';
 import { device, number, states, type Cases, type Context } from './support.ts';
 
 /** Bytes of the CMOS that a PC's BIOS knows (IBM PC/AT Technical Reference, "CMOS RAM"; QEMU, hw/i386/pc.c). */

@@ -1,4 +1,4 @@
-import { fwCfg } from '@qtest/sdk/drivers';
+import { fwCfg } from '@qtest/parts/pc';
 import { device, hex, list, number, states, type Cases, type Context } from './support.ts';
 
 const { DATA, DMA_CONTROL, DMA_OFFSET, DESCRIPTOR_SIZE, ID, KEY, SELECTOR } = fwCfg;

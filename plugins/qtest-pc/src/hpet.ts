@@ -1,5 +1,5 @@
 import type { IrqLine } from '@qtest/sdk';
-import { hpet, i8254 } from '@qtest/sdk/drivers';
+import { hpet, i8254 } from '@qtest/parts/pc';
 import { device, hex, isaIrq, number, serveIrq, states, VIRTUAL, type Cases, type Context } from './support.ts';
 
 const { COUNTER_CLK_PERIOD, FS_PER_NS, GCAP_ID, GEN_CONF, GINTR_STA, MAIN_CNT, TIM_COMP } = hpet;

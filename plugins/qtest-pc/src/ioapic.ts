@@ -1,4 +1,4 @@
-import { ioapic } from '@qtest/sdk/drivers';
+import { ioapic } from '@qtest/parts/pc';
 import { ACKNOWLEDGE, input, ioApic, localApic, VECTOR } from './apics.ts';
 import { hex, isaIrq, states, type Cases } from './support.ts';
 

@@ -1,5 +1,5 @@
 import type { Chardev, IrqLine } from '@qtest/sdk';
-import { i8042, ns16550 } from '@qtest/sdk/drivers';
+import { i8042, ns16550 } from '@qtest/parts/pc';
 import { device, devices, isaIrq, number, otherEnd, serveIrq, states, type Cases, type Context } from './support.ts';
 
 const { COMMAND, COMMAND_BYTE, KEYBOARD, P2, STATUS } = i8042;

@@ -1,4 +1,4 @@
-import { i8042 } from '@qtest/sdk/drivers';
+import { i8042 } from '@qtest/parts/pc';
 import { states, type Cases } from './support.ts';
 import { kbcBench } from './kbc.ts';
 

@@ -1,5 +1,5 @@
 import type { Register } from '@qtest/sdk';
-import { lapic } from '@qtest/sdk/drivers';
+import { lapic } from '@qtest/parts/pc';
 import { ACKNOWLEDGE, input, ioApic, localApic, VECTOR } from './apics.ts';
 import { hex, serveIrq, states, VIRTUAL, type Cases, type Context } from './support.ts';
 

@@ -1,4 +1,4 @@
-import { i8254, i8259 } from '@qtest/sdk/drivers';
+import { i8254, i8259 } from '@qtest/parts/pc';
 import { device, devices, hex, isaIrq, number, states, type Cases, type Context } from './support.ts';
 
 const { CASCADE, ELCR1, ELCR2, ICW1, ICW4, MASTER_BASE: MASTER, OCW2, SLAVE_BASE: SLAVE, SPURIOUS } = i8259;

@@ -1,4 +1,4 @@
-import { i8254 } from '@qtest/sdk/drivers';
+import { i8254 } from '@qtest/parts/pc';
 import { device, hex, isaIrq, number, pulses, states, VIRTUAL, type Cases, type Context } from './support.ts';
 
 const { CONTROL, NMISC, READ_BACK, RW } = i8254;

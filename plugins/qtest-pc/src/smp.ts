@@ -1,4 +1,4 @@
-import { lapic } from '@qtest/sdk/drivers';
+import { lapic } from '@qtest/parts/pc';
 import { input, ioApic, localApic, VECTOR } from './apics.ts';
 import { device, states, type Cases } from './support.ts';
 

@@ -1,5 +1,5 @@
 import type { CaseContext, CaseSpec, Chardev, DeviceInfo, IrqLine } from '@qtest/sdk';
-import { i8254, i8259 } from '@qtest/sdk/drivers';
+import { i8254, i8259 } from '@qtest/parts/pc';
 
 export { hex, states, VIRTUAL } from '@qtest/sdk';
 

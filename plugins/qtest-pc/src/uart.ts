@@ -1,5 +1,5 @@
 import type { IrqLine } from '@qtest/sdk';
-import { ns16550 } from '@qtest/sdk/drivers';
+import { ns16550 } from '@qtest/parts/pc';
 import {
   device,
   devices,

@@ -1,5 +1,5 @@
 import type { IrqLine } from '@qtest/sdk';
-import { ns16550 } from '@qtest/sdk/drivers';
+import { ns16550 } from '@qtest/parts/pc';
 import { device, devices, number, states, VIRTUAL, type Cases, type Context } from './support.ts';
 
 /** What a watchdog may do when its time is over (QEMU, `-action watchdog=`), each with the output that pulses. */

@@ -1,5 +1,5 @@
 import type { Vcpu } from '@qtest/sdk';
-import { pci } from '@qtest/sdk/drivers';
+import { pci } from '@qtest/parts/pc';
 import { bus, hex, name, partOf, states, type Bus, type Cases, type Context, type PciFunction } from './support.ts';
 
 const { COMMAND, HEADER } = pci;

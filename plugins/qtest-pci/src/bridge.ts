@@ -1,4 +1,4 @@
-import { pci } from '@qtest/sdk/drivers';
+import { pci } from '@qtest/parts/pc';
 import { BUFFER, driver, IRQ_STATUS, LIVENESS, type Edu } from './edu-driver.ts';
 import { bus, hex, name, states, type Bus, type Cases, type Context, type PciFunction } from './support.ts';
 import { PATTERN, RAM_BYTES } from './testfn.ts';

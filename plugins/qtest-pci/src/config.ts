@@ -1,4 +1,4 @@
-import { pci } from '@qtest/sdk/drivers';
+import { pci } from '@qtest/parts/pc';
 import { bus, configAddress, hex, states, type Cases, type Context } from './support.ts';
 
 const { CONFIG_ADDRESS, CONFIG_DATA, HEADER } = pci;

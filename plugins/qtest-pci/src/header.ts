@@ -1,4 +1,4 @@
-import { pci } from '@qtest/sdk/drivers';
+import { pci } from '@qtest/parts/pc';
 import {
   bus,
   hex,

@@ -1,4 +1,4 @@
-import { i8259, pci } from '@qtest/sdk/drivers';
+import { i8259, pci } from '@qtest/parts/pc';
 import { edu, edus, IRQ_STATUS, type Edu } from './edu-driver.ts';
 import { bus, states, type Bus, type Cases, type Context } from './support.ts';
 

@@ -1,5 +1,5 @@
 import { first, hex, spinLock, states, type Vcpu } from '@qtest/sdk';
-import { pci } from '@qtest/sdk/drivers';
+import { pci } from '@qtest/parts/pc';
 import { driver, ID, LIVENESS } from './edu-driver.ts';
 import { bus, configAddress, type Bus, type Cases, type Context } from './support.ts';
 

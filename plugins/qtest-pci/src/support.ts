@@ -1,5 +1,5 @@
 import { first, hex, type CaseContext, type CaseSpec, type DeviceInfo, type IrqLine } from '@qtest/sdk';
-import { pci } from '@qtest/sdk/drivers';
+import { pci } from '@qtest/parts/pc';
 import type { PciOptions } from './options.ts';
 import { TESTFN } from './testfn.ts';
 

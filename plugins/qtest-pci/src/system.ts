@@ -1,4 +1,4 @@
-import { pci } from '@qtest/sdk/drivers';
+import { pci } from '@qtest/parts/pc';
 import { BUFFER, driver, edu, IRQ_STATUS, LIVENESS } from './edu-driver.ts';
 import {
   bus,

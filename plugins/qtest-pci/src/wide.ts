@@ -1,4 +1,4 @@
-import { pci } from '@qtest/sdk/drivers';
+import { pci } from '@qtest/parts/pc';
 import { bus, hex, states, type Cases, type Context, type PciFunction } from './support.ts';
 import { LONG_BYTES, PATTERN, PCIR_AT, RAM_BYTES, ROM_BYTES, TESTFN } from './testfn.ts';
 

@@ -1,4 +1,4 @@
-import { rtc, type RtcAlarm } from '@qtest/sdk/drivers';
+import { rtc, type RtcAlarm } from '@qtest/parts/pc';
 import {
   at,
   FIRST_UPDATE,

@@ -1,5 +1,5 @@
 import type { Plot } from '@qtest/sdk';
-import { rtc } from '@qtest/sdk/drivers';
+import { rtc } from '@qtest/parts/pc';
 import { watchHost } from './host-load.ts';
 import { part, states, type Cases, type Context } from './support.ts';
 

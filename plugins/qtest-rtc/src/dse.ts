@@ -1,4 +1,4 @@
-import { rtc } from '@qtest/sdk/drivers';
+import { rtc } from '@qtest/parts/pc';
 import { at, FIRST_UPDATE, part, rollover, SECOND, show, start, states, VIRTUAL, type Cases } from './support.ts';
 
 const { B, HOURS } = rtc;

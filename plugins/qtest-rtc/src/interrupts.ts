@@ -1,4 +1,4 @@
-import { rtc } from '@qtest/sdk/drivers';
+import { rtc } from '@qtest/parts/pc';
 import {
   FIRST_UPDATE,
   hex,

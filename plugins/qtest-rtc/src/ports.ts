@@ -1,4 +1,4 @@
-import { rtc } from '@qtest/sdk/drivers';
+import { rtc } from '@qtest/parts/pc';
 import { hex, part, states, type Cases } from './support.ts';
 
 const { A } = rtc;

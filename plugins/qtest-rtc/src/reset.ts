@@ -1,4 +1,4 @@
-import { rtc } from '@qtest/sdk/drivers';
+import { rtc } from '@qtest/parts/pc';
 import { at, part, SECOND, show, start, startOnTick, states, stepTo, VIRTUAL, type Cases } from './support.ts';
 
 const { A, B, C, SECONDS } = rtc;

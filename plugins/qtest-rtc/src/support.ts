@@ -1,5 +1,5 @@
 import type { CaseContext, CaseSpec, Clock, DeviceInfo, IrqLine } from '@qtest/sdk';
-import { rtc, type Rtc, type RtcTime } from '@qtest/sdk/drivers';
+import { rtc, type Rtc, type RtcTime } from '@qtest/parts/pc';
 import type { RtcOptions } from './options.ts';
 
 export { hex, random, states, VIRTUAL } from '@qtest/sdk';

@@ -1,6 +1,5 @@
 import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
-import { hostError } from '../../errors.ts';
-import { codeOf } from '../../thrown.ts';
+import { hostError, codeOf } from '@qtest/sdk/support';
 
 /**
  * One of QEMU's pipes, as descriptors of this process: they belong to all its threads. Nobody of ours keeps the writing end of what is

@@ -1,10 +1,10 @@
 import type { MachineBuilder } from '@qtest/sdk';
 import { describe, expect, it } from 'vitest';
-import { Builder } from '../../machine/builder.ts';
-import { knownDevices } from '../../machine/builtin.ts';
-import { registryOf } from '../../vcpu/build.ts';
+import { Builder } from '@qtest/machine';
+import { registryOf } from '@qtest/machine';
 import { mapMachine, type QemuMapping } from './command-line.ts';
 import { pinOf } from '../irqs.ts';
+import { knownDevices } from '../../../../test/support/machine.ts';
 
 const known = knownDevices([]);
 

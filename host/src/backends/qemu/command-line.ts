@@ -1,5 +1,4 @@
-import type { AnyDeviceDefinition } from '@qtest/sdk';
-import type { Blueprint, DeviceBlueprint } from '../../machine/blueprint.ts';
+import type { Blueprint, DeviceBlueprint, Registry } from '@qtest/machine';
 import {
   mapDevices,
   misplaced,
@@ -105,7 +104,7 @@ const EXTENDED = 0x10_0000;
 /** Where QEMU's i440FX machine ends its RAM below 4 GiB. */
 const TOP_OF_RAM = 0xc000_0000;
 
-export function mapMachine(blueprint: Blueprint, registry: ReadonlyMap<string, AnyDeviceDefinition>): QemuMapping {
+export function mapMachine(blueprint: Blueprint, registry: Registry): QemuMapping {
   const args: string[] = [];
   const mapped: Mapped = { blueprint, taken: new Set(), serials: new Map() };
   const { devices, missing, holes } = mapDevices(blueprint, registry, 'QEMU', (device, index) => {

@@ -1,5 +1,5 @@
 import type { QtestError } from '@qtest/sdk';
-import { hostError } from '../../errors.ts';
+import { hostError } from '@qtest/sdk/support';
 import { shellQuote } from '../../report/format.ts';
 import { Guarded, SHELL } from './guard.ts';
 

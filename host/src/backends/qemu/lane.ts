@@ -1,5 +1,5 @@
 import type { Failure } from '../../report/events.ts';
-import type { VcpuTask } from '../../vcpu/task.ts';
+import type { VcpuTask } from '../../runner/task.ts';
 import type { EndKind, LaneOptions } from '../backend.ts';
 import { EmulatedLane, wantedMachine, type Wanted } from '../emulated-lane.ts';
 import { mapMachine, type QemuMapping } from './command-line.ts';

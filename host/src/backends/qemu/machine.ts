@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs';
 import type { Chardev, DeviceInfo } from '@qtest/sdk';
-import type { Blueprint } from '../../machine/blueprint.ts';
-import { Skipped } from '../../vcpu/case-context.ts';
+import type { Blueprint } from '@qtest/machine';
+import { Skipped } from '../../runner/case-context.ts';
 import { EmulatedMachine } from '../emulated-machine.ts';
 import type { Irqs } from '../irqs.ts';
 import { readAvailable, type Channel } from './channel.ts';

@@ -2,8 +2,7 @@ import { mkdtempSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { hostError } from '../../errors.ts';
-import { messageOf } from '../../thrown.ts';
+import { hostError, messageOf } from '@qtest/sdk/support';
 import { closeChannel, openChannel, readAvailable, shorten, type Channel } from './channel.ts';
 import { Guarded } from './guard.ts';
 

@@ -1,4 +1,4 @@
-import { hostError } from '../../errors.ts';
+import { hostError } from '@qtest/sdk/support';
 import { shorten, type Lines } from './channel.ts';
 
 /** What the qtest protocol is answered with (QEMU, system/qtest.c), or told in between. */

@@ -1,4 +1,4 @@
-import { hostError } from '../../errors.ts';
+import { hostError } from '@qtest/sdk/support';
 import { shorten, type Lines } from './channel.ts';
 
 /** An event of QEMU's, as `RESET`. */

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { peer } from '../../../testing/qemu-peer.ts';
-import { controlOf } from '../../machine/control.ts';
-import { TraceRing } from '../../vcpu/trace.ts';
+import { controlOf, TraceRing } from '@qtest/machine';
 import { Lines } from './channel.ts';
 import { EmulatedIrqLine, Irqs } from '../irqs.ts';
 import { Qtest } from './protocol.ts';

@@ -1,5 +1,5 @@
 import type { ClockKind } from '@qtest/sdk';
-import { hostError } from '../../errors.ts';
+import { hostError } from '@qtest/sdk/support';
 import { EmulatedVcpu, type EmulatedBus, type EmulatedTime, type EmulatedVcpuOptions } from '../emulated-vcpu.ts';
 import type { Irqs } from '../irqs.ts';
 import { RealTime } from '../real-time.ts';

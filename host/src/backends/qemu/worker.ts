@@ -1,5 +1,5 @@
 import { workerData } from 'piscina';
-import { busLine } from '../../vcpu/irq-lines.ts';
+import { busLine } from '@qtest/machine';
 import { emulatedWorker } from '../emulated-worker.ts';
 import { Lines } from './channel.ts';
 import { qemuMachine } from './machine.ts';

@@ -1,5 +1,5 @@
 import type { Failure } from '../../report/events.ts';
-import type { VcpuTask } from '../../vcpu/task.ts';
+import type { VcpuTask } from '../../runner/task.ts';
 import type { LaneOptions } from '../backend.ts';
 import { EmulatedLane, wantedMachine, type Wanted } from '../emulated-lane.ts';
 import { mapMachine, type V86Mapping } from './mapping.ts';

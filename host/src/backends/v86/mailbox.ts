@@ -1,4 +1,4 @@
-import { hostError } from '../../errors.ts';
+import { hostError } from '@qtest/sdk/support';
 
 /** What a VCPU's thread asks of the emulator's. */
 export const REQUEST = {

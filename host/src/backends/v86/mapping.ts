@@ -1,5 +1,4 @@
-import type { AnyDeviceDefinition } from '@qtest/sdk';
-import type { Blueprint, DeviceBlueprint } from '../../machine/blueprint.ts';
+import type { Blueprint, DeviceBlueprint, Registry } from '@qtest/machine';
 import {
   mapDevices,
   misplaced,
@@ -66,7 +65,7 @@ const VGA = { base: 0xa_0000, end: 0xc_0000 };
 const END_OF_SPACE = 2 ** 32;
 const NO_END = 2 ** 53;
 
-export function mapMachine(blueprint: Blueprint, registry: ReadonlyMap<string, AnyDeviceDefinition>): V86Mapping {
+export function mapMachine(blueprint: Blueprint, registry: Registry): V86Mapping {
   const taken = new Set<string>();
   const serials: Record<string, number> = {};
   const serial: V86Settings['serial'][number][] = [];

@@ -3,8 +3,7 @@ import { findPackageJSON } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { satisfies } from 'semver';
-import { hostError } from '../../errors.ts';
-import { messageOf } from '../../thrown.ts';
+import { hostError, messageOf } from '@qtest/sdk/support';
 
 /** The package `v86`. */
 export interface V86Package {

@@ -1,7 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { hostError } from '../../errors.ts';
-import { messageOf } from '../../thrown.ts';
-import { EXIT_BOUND, exitOf, settles } from '../../vcpu/pool.ts';
+import { hostError, messageOf } from '@qtest/sdk/support';
+import { EXIT_BOUND, exitOf, settles } from '../../runner/pool.ts';
 import { Mailbox } from './mailbox.ts';
 import type { V86Package } from './package.ts';
 import type { V86Settings } from './mapping.ts';

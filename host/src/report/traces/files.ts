@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { messageOf } from '../../thrown.ts';
+import { messageOf } from '@qtest/sdk/support';
 import type { CaseResult, Reporter } from '../events.ts';
 import { extensionOf, type TraceFormat } from './formats.ts';
 import { jsonlTrace } from './jsonl.ts';

@@ -1,5 +1,5 @@
 import { definePlugin, states } from '@qtest/sdk';
-import { rtc } from '@qtest/sdk/drivers';
+import { rtc } from '@qtest/parts/pc';
 
 /** The cases. Without an `init()` they run on the normal machine, a PC. */
 export default definePlugin({

@@ -1,0 +1,62 @@
+import type { BackendName, ClockKind, MachineContext } from '@qtest/sdk';
+import { hostError, messageOf, within } from '@qtest/sdk/support';
+import type { HookSet } from '../hooks.ts';
+import { Builder, createMachine, registryOf, type BoundMachine, type Catalog, type Overrides } from '@qtest/machine';
+import type { LoadedPlugin } from '../plugins/types.ts';
+
+/** How long `init()` may take, ms. */
+const INIT_BOUND = 30_000;
+
+/** Builds a plugin's machine up to its seal: `init()`, or the normal machine init, and then the hook `machineInit`. */
+export async function build(
+  plugin: LoadedPlugin,
+  {
+    known,
+    hooks,
+    context,
+    overrides,
+  }: { known: Catalog; hooks: HookSet; context: MachineContext; overrides?: Overrides },
+): Promise<Builder> {
+  const builder = new Builder(context.clock, known, context.vcpus, overrides);
+  const { init } = plugin.plugin;
+  if (init === undefined) {
+    builder.pc();
+  } else {
+    try {
+      const late = (): Error => new Error(`it did not settle within ${INIT_BOUND / 1000} s`);
+      await within(Promise.resolve(init(builder, { options: plugin.options })), INIT_BOUND, late);
+    } catch (error) {
+      throw hostError('MACHINE', `plugin '${plugin.name}': init(): ${messageOf(error)}`, { cause: error });
+    }
+  }
+  await hooks.machineInit.promise(builder, context);
+  try {
+    builder.check();
+  } catch (error) {
+    throw hostError('MACHINE', `plugin '${plugin.name}': ${messageOf(error)}`, { cause: error });
+  }
+  return builder;
+}
+
+/** Builds a plugin's machine and powers it on. */
+export async function powerOn(
+  plugin: LoadedPlugin,
+  { known, hooks, context }: { known: Catalog; hooks: HookSet; context: MachineContext },
+): Promise<BoundMachine> {
+  const builder = await build(plugin, { known, hooks, context });
+  const machine = createMachine(builder, registryOf(known));
+  const { fault } = machine.bus;
+  if (fault === undefined) return machine;
+  const cause = Object.assign(new Error(fault.message), { stack: fault.stack });
+  throw hostError('DEVICE', `plugin '${plugin.name}': device '${fault.device}' threw at power-on: ${fault.message}`, {
+    cause,
+  });
+}
+
+let machines = 0;
+
+/** What the hooks are told of a new machine of a plugin. */
+export function contextFor(plugin: LoadedPlugin, clock: ClockKind, backend: BackendName = 'native'): MachineContext {
+  const vcpus = Math.max(1, ...plugin.cases.map((item) => item.vcpus));
+  return { plugin: plugin.name, machine: ++machines, clock, vcpus, backend };
+}

@@ -1,0 +1,161 @@
+import { hostError } from '@qtest/sdk/support';
+import type { BoundMachine } from '../bound-machine.ts';
+import { WORD } from '../control.ts';
+import { checkVector } from './arguments.ts';
+import { OP, type TraceRing } from './trace.ts';
+
+interface Watch {
+  readonly line: number;
+  readonly handler: () => void;
+  seen: number;
+}
+
+// A constant of this module is folded into its code; an imported one is loaded and checked at every use.
+const { IRQ_SEQUENCE } = WORD;
+
+/** How long late instants wait for a handler, ms. */
+const HANDLER_BOUND = 5;
+
+/** What interrupts a VCPU: watched IRQ lines, and vectors from the interrupt controller. Handlers do not nest. */
+export class Interrupts {
+  /** IF, of cli and sti. */
+  enabled = true;
+  /** Handlers that have been run. */
+  handled = 0;
+  readonly #machine: BoundMachine;
+  readonly #words: Int32Array;
+  readonly #trace: TraceRing;
+  readonly #locked: <T>(run: () => T) => T;
+  readonly #vcpu: number;
+  readonly #acknowledge: () => number | undefined;
+  /** Its INTR; −1 when nothing drives it. */
+  readonly #intr: number;
+  readonly #watches: Watch[] = [];
+  readonly #vectors = new Map<number, () => void>();
+  #active = false;
+  #taking = false;
+  readonly #realtime: boolean;
+  /** When the handlers that run now began, ms of this thread. */
+  #since = 0;
+  #sequence = 0;
+
+  constructor(machine: BoundMachine, trace: TraceRing, vcpu: number, locked: <T>(run: () => T) => T) {
+    this.#machine = machine;
+    this.#words = machine.control.words;
+    this.#trace = trace;
+    this.#locked = locked;
+    this.#realtime = machine.time.kind === 'realtime';
+    this.#vcpu = vcpu;
+    this.#acknowledge = () => machine.acknowledge(vcpu);
+    this.#intr = machine.blueprint.intr[vcpu] ?? -1;
+  }
+
+  /**
+   * Whether a handler runs, for a bounded time: in real time the next of several late instants waits for it, as a handler that has not
+   * yet acknowledged an interrupt would lose the one after.
+   */
+  get inHandler(): boolean {
+    return this.#taking && performance.now() - this.#since < HANDLER_BOUND;
+  }
+
+  /** Whether a line has risen since the last look, with somebody there to care. */
+  get pending(): boolean {
+    return this.#active && !this.#taking && this.#words[IRQ_SEQUENCE] !== this.#sequence;
+  }
+
+  watch(line: number, handler: () => void): () => void {
+    const watch = { line, handler, seen: this.#machine.lines.rises(line) };
+    this.#watches.push(watch);
+    this.#active = true;
+    return () => {
+      const index = this.#watches.indexOf(watch);
+      if (index >= 0) this.#watches.splice(index, 1);
+      this.#update();
+    };
+  }
+
+  onVector(vector: number, handler: () => void): () => void {
+    checkVector(vector);
+    if (this.#intr < 0) {
+      const driven = this.#machine.blueprint.intr.length;
+      const remedy =
+        driven === 0
+          ? 'add an interrupt controller'
+          : `only ${driven === 1 ? 'VCPU 0' : `VCPUs 0 to ${driven - 1}`} has one: give the machine a local APIC for ${this.#vcpu + 1} CPUs`;
+      throw hostError(
+        'MACHINE',
+        `onInterrupt(0x${vector.toString(16)}): nothing drives INTR of VCPU ${this.#vcpu}; ${remedy}`,
+      );
+    }
+    this.#vectors.set(vector, handler);
+    this.#active = true;
+    this.take();
+    return () => {
+      if (this.#vectors.get(vector) === handler) this.#vectors.delete(vector);
+      this.#update();
+    };
+  }
+
+  /** Runs the handlers of what has come; lock not held. */
+  take(): void {
+    if (!this.#active || this.#taking) return;
+    this.#taking = true;
+    try {
+      let again = true;
+      while (again) {
+        if (this.#realtime) this.#since = performance.now();
+        this.#sequence = this.#words[IRQ_SEQUENCE] ?? 0;
+        again = this.#takeWatches();
+        if (this.#takeInterrupt()) again = true;
+      }
+    } finally {
+      this.#taking = false;
+    }
+  }
+
+  #takeWatches(): boolean {
+    if (this.#watches.length === 0) return false;
+    let any = false;
+    for (const watch of this.#watches.slice()) {
+      const rises = this.#machine.lines.rises(watch.line);
+      if (rises === watch.seen) continue;
+      watch.seen = rises;
+      any = true;
+      this.handled++;
+      this.#trace.add(OP.IRQ, 0, watch.line, rises);
+      watch.handler();
+    }
+    return any;
+  }
+
+  #takeInterrupt(): boolean {
+    if (!this.enabled || this.#intr < 0 || this.#vectors.size === 0 || !this.#machine.lines.level(this.#intr))
+      return false;
+    const vector = this.#locked(this.#acknowledge);
+    if (vector === undefined) return false;
+    const handler = this.#vectors.get(vector);
+    this.#trace.add(OP.INTERRUPT, 0, vector, 0);
+    if (handler === undefined) throw unhandled(vector, [...this.#vectors.keys()]);
+    this.handled++;
+    handler();
+    return true;
+  }
+
+  /** Forgets what has risen and was not handled: this VCPU has restored or reset the machine in which it rose. */
+  forget(): void {
+    for (const watch of this.#watches) watch.seen = this.#machine.lines.rises(watch.line);
+  }
+
+  #update(): void {
+    this.#active = this.#watches.length > 0 || this.#vectors.size > 0;
+  }
+}
+
+/** The error of a vector that nobody has asked for. */
+export function unhandled(vector: number, known: readonly number[]): Error {
+  const handlers = known.map((key) => `0x${key.toString(16)}`).join(', ');
+  return hostError(
+    'MACHINE',
+    `the interrupt controller delivered vector 0x${vector.toString(16)}, and no handler is set for it; there are ${handlers}`,
+  );
+}
