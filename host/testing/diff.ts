@@ -1,6 +1,6 @@
 import type { AnyDeviceDefinition, MachineBuilder } from '@qtest/sdk';
 import { NativeSide } from '../src/diff/native-side.ts';
-import { devicePackages } from '../src/plugins/devices.ts';
+import { ownPackage } from '../src/plugins/devices.ts';
 import type { Access } from '../src/diff/access.ts';
 import { type Registry, Builder, Catalog, OP, registryOf } from '@qtest/machine';
 
@@ -9,7 +9,7 @@ export function sideOf(
   init: (machine: MachineBuilder) => void,
   devices: readonly AnyDeviceDefinition[] = [],
 ): { side: NativeSide; registry: Registry } {
-  const known = new Catalog(devicePackages(), [{ name: 'test', url: import.meta.url, devices }]);
+  const known = new Catalog([ownPackage()], [{ name: 'test', url: import.meta.url, devices }]);
   const builder = new Builder('virtual', known);
   init(builder);
   const registry = registryOf(known);

@@ -9,7 +9,7 @@ import { KeptLane } from '../src/runner/kept-lane.ts';
 import { Lane } from '../src/runner/lane.ts';
 import { runCase, type CaseOptions } from '../src/runner/run-case.ts';
 import { runScheduled } from '../src/runner/scheduled.ts';
-import { devicesOf } from '../src/plugins/devices.ts';
+import { catalogOf } from '../src/plugins/devices.ts';
 
 /** How a plugin's cases are to be run. */
 export interface Settings {
@@ -41,7 +41,7 @@ export class PluginRun {
         plugin,
         clock,
         hooks: this.#hooks,
-        known: devicesOf([plugin]),
+        known: catalogOf([plugin]),
         stallLimit,
         ...(schedule !== undefined && { schedule }),
       }),

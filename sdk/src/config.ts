@@ -20,6 +20,8 @@ export type TraceMode = 'on' | 'fail' | 'off';
 export interface Config {
   /** Plugins to run, in this order. Names are resolved from the config file's folder. */
   readonly plugins?: readonly PluginEntry[];
+  /** Packages of device models, beside `@qtest/devices`: names, or paths of their folders, from the config file's folder. */
+  readonly devices?: readonly string[];
   /** What the machines' devices are: the host's own, those of a QEMU that is started for each case, or those of v86. Default `native`. */
   readonly backend?: BackendName;
   /** The QEMU of the backend `qemu`: a name on the PATH, or a path from the config file's folder. Default `qemu-system-x86_64`. */

@@ -29,7 +29,7 @@ const FUNCTIONS = `
       create)
         shift 2
         "$REPOSITORY/create-plugin/bin/create-plugin.js" $(printf '%s\\n' "$@" | grep -vx -e --); return ;;
-      install) shift; [ $# -gt 0 ] || set -- $(command npm --loglevel=error pkg get devDependencies | grep -o '"[^"]*":' | tr -d '":') ;;
+      install) shift; [ $# -gt 0 ] || set -- $(command npm --loglevel=error pkg get dependencies devDependencies | grep -o '"[^"]*": "' | tr -d '": ') ;;
       *) command npm --loglevel=error "$@"; return ;;
     esac
     mkdir -p node_modules/.bin
@@ -44,8 +44,9 @@ const FUNCTIONS = `
       mkdir -p "$(dirname "node_modules/$name")" && ln -sfn "$target" "node_modules/$name"
       case $name in
         @qtest/host)
-          ln -sf "$REPOSITORY/host/bin/qtest.js" node_modules/.bin/qtest
-          ln -sf "$REPOSITORY/host/bin/qtest-system-x86_64.cjs" node_modules/.bin/qtest-system-x86_64 ;;
+          ln -sf "$REPOSITORY/host/bin/qtest.js" node_modules/.bin/qtest ;;
+        @qtest/serve)
+          ln -sf "$REPOSITORY/serve/bin/qtest-system-x86_64.cjs" node_modules/.bin/qtest-system-x86_64 ;;
         vitest) ln -sf "$REPOSITORY/node_modules/.bin/vitest" node_modules/.bin/vitest ;;
         typescript) ln -sf "$REPOSITORY/node_modules/.bin/tsc" node_modules/.bin/tsc ;;
       esac

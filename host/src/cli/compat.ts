@@ -196,6 +196,7 @@ class Comparison {
         trace: 'off',
         backend,
         plugins: this.#prepared.plugins,
+        catalog: this.#prepared.catalog,
         selected: left,
         skipped: attempt === 1 ? skipped : [],
         hooks,
@@ -278,13 +279,12 @@ class Comparison {
   }
 
   async #lane(name: BackendName, { plugin: owner, clock }: SelectedCase): Promise<CaseLane> {
-    const { devicesOf } = await import('../plugins/devices.ts');
-    const { plugins } = this.#prepared;
+    const { plugins, catalog: known } = this.#prepared;
     const plugin = plugins.find((loaded) => loaded.name === owner);
     const backend = this.#backends.find((candidate) => candidate.name === name);
     const hooks = this.#hooks.get(name);
     if (plugin === undefined || backend === undefined || hooks === undefined) throw new Error(`no lane for ${name}`);
     const { stallLimit } = this.#settings;
-    return await backend.createLane({ plugin, clock, hooks, known: devicesOf(plugins), stallLimit });
+    return await backend.createLane({ plugin, clock, hooks, known, stallLimit });
   }
 }

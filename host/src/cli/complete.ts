@@ -129,7 +129,8 @@ async function valuesOf({ long, argChoices }: Option, options: CliOptions, io: I
 
 /** The types of devices that the plugins bring, if there are plugins, and the host's own. */
 async function devicesOf(options: CliOptions, io: Io): Promise<readonly Candidate[]> {
-  const plugins = await loadPlugins(pluginRequests(options, io, await readConfig(options, io)));
+  const config = await readConfig(options, io);
+  const plugins = await loadPlugins(pluginRequests(options, io, config));
   const catalog = await import('../plugins/devices.ts');
-  return [...catalog.devicesOf(plugins)].map(([type, { definition }]) => [type, definition.schema.description]);
+  return [...catalog.catalogOf(plugins, config)].map(([type, { definition }]) => [type, definition.schema.description]);
 }

@@ -59,9 +59,9 @@ async function select(plugins: readonly LoadedPlugin[], types: readonly string[]
       `no devices: the plugins that were loaded (${loaded}) bring none: list them in 'devices' of definePlugin(), or name one of the host's, as --device i8254`,
     );
   }
-  const { devicesOf } = await import('../plugins/devices.ts');
+  const { catalogOf } = await import('../plugins/devices.ts');
   const all = new Map<string, Subject>(
-    [...devicesOf([])].map(([type, { definition }]) => [type, { definition, owner: undefined }]),
+    [...catalogOf([])].map(([type, { definition }]) => [type, { definition, owner: undefined }]),
   );
   for (const [type, subject] of own) all.set(type, subject);
   return [...new Set(types)].map((type) => {

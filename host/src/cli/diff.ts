@@ -7,6 +7,7 @@ import type { DecodedAccess } from '../diff/print.ts';
 import type { MachineSource } from '../diff/source.ts';
 import type { Stand } from '../diff/stand.ts';
 import { hostError } from '@qtest/sdk/support';
+import { catalogOf } from '../plugins/devices.ts';
 import { loadPlugins } from '../plugins/load.ts';
 import { count, indented, shellQuote } from '../report/format.ts';
 import { styleFor } from '../report/style.ts';
@@ -102,7 +103,9 @@ async function sourceOf(options: CliOptions, io: Io): Promise<MachineSource> {
   if (options.plugin.length === 0) return ownMachine(options.machine ?? 'pc', options.device ?? []);
   if (options.machine !== undefined)
     throw hostError('USAGE', '--machine and --plugin both name the machine to compare: give one of them');
-  return pluginMachine(await loadPlugins(pluginRequests(options, io, await readConfig(options, io))));
+  const config = await readConfig(options, io);
+  const plugins = await loadPlugins(pluginRequests(options, io, config));
+  return pluginMachine(plugins, catalogOf(plugins, config));
 }
 
 async function reportOf(

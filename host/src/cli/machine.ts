@@ -27,14 +27,12 @@ export async function machine(options: CliOptions, io: Io): Promise<number> {
 }
 
 async function machinesOfPlugins(options: CliOptions, io: Io): Promise<MachineView[]> {
-  const { plugins, config } = await prepare(options, io);
+  const { plugins, config, catalog: known } = await prepare(options, io);
   const { clock } = settingsOf(config, options);
   const hooks = createHooks();
   for (const plugin of plugins) applyPlugin(hooks, plugin);
   const { build, contextFor } = await import('../runner/build.ts');
   const { registryOf } = await import('@qtest/machine');
-  const { devicesOf } = await import('../plugins/devices.ts');
-  const known = devicesOf(plugins);
   const views: MachineView[] = [];
   for (const plugin of plugins.filter(({ cases }) => cases.length > 0)) {
     const context = contextFor(plugin, clock);
@@ -46,9 +44,9 @@ async function machinesOfPlugins(options: CliOptions, io: Io): Promise<MachineVi
 
 /** A machine as the host builds it, with its defaults and no hook's addition. */
 async function ownMachine(name: MachineName, { clock = 'virtual' }: CliOptions): Promise<MachineView> {
-  const { devicesOf } = await import('../plugins/devices.ts');
+  const { catalogOf } = await import('../plugins/devices.ts');
   const { Builder, registryOf } = await import('@qtest/machine');
-  const known = devicesOf([]);
+  const known = catalogOf([]);
   const builder = new Builder(clock, known);
   if (name === 'pc') builder.pc();
   if (name === 'isapc') builder.isapc();

@@ -1,10 +1,12 @@
 import { resolve } from 'node:path';
 
+import type { Catalog } from '@qtest/machine';
 import { isQtestError, type Config } from '@qtest/sdk';
 
 import { entryParts } from '../config/check.ts';
 import { loadConfig, type LoadedConfig } from '../config/load.ts';
 import { hostError } from '@qtest/sdk/support';
+import { catalogOf } from '../plugins/devices.ts';
 import { loadPlugins } from '../plugins/load.ts';
 import { isPath, pathSpec, resolvePlugin } from '../plugins/resolve.ts';
 import type { LoadedPlugin, PluginRequest } from '../plugins/types.ts';
@@ -18,6 +20,8 @@ export interface Prepared {
   readonly file: string | undefined;
   /** At least one. */
   readonly plugins: readonly LoadedPlugin[];
+  /** The devices and boards that their machines may have. */
+  readonly catalog: Catalog;
 }
 
 /**
@@ -29,7 +33,8 @@ export async function prepare(options: CliOptions, io: Io, read?: LoadedConfig):
   const loaded = read ?? (await readConfig(options, io));
   const requests = pluginRequests(options, io, loaded);
   if (requests.length === 0) throw hostError('USAGE', nothingToRun(loaded.file));
-  return { config: loaded.config, file: loaded.file, plugins: await loadPlugins(requests) };
+  const plugins = await loadPlugins(requests);
+  return { config: loaded.config, file: loaded.file, plugins, catalog: catalogOf(plugins, loaded) };
 }
 
 /** The config that the command line asks for. */

@@ -141,6 +141,7 @@ async function runAll(
       ...again,
       backend,
       plugins: prepared.plugins,
+      catalog: prepared.catalog,
       selected,
       skipped,
       hooks,

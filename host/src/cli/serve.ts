@@ -18,7 +18,7 @@ import {
 } from '@qtest/serve';
 import { build, contextFor } from '../runner/build.ts';
 import { registryOf } from '@qtest/machine';
-import { devicesOf } from '../plugins/devices.ts';
+import { catalogOf } from '../plugins/devices.ts';
 import { INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
@@ -90,7 +90,7 @@ async function machineFor(options: CliOptions, io: Io): Promise<Built> {
   if (clock === 'realtime')
     throw hostError('USAGE', 'the protocol moves the virtual clock: leave out --clock realtime');
   const plugins = await loadPlugins(pluginRequests(options, io, config));
-  const known = devicesOf(plugins);
+  const known = catalogOf(plugins, config);
   const hooks = createHooks();
   for (const plugin of plugins) applyPlugin(hooks, plugin);
   let builder: Builder;

@@ -25,6 +25,10 @@ const RULES: { readonly [K in keyof Required<Config>]: Rule } = {
     expected: `a list of plugins, each a name, a path or [name, options]`,
     test: Array.isArray,
   },
+  devices: {
+    expected: `a list of packages of device models, each a name or the path of a folder`,
+    test: (value) => Array.isArray(value) && value.every((item) => typeof item === 'string' && item.trim() !== ''),
+  },
   backend: {
     expected: `'native', 'qemu' or 'v86'`,
     test: (value) => BACKENDS.some((name) => name === value),

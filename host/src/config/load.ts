@@ -8,6 +8,7 @@ import type { CosmiconfigResult, PublicExplorer } from 'cosmiconfig';
 import { hostError, codeOf, messageOf } from '@qtest/sdk/support';
 import { importErrorText, importHint, importModule } from '../import-module.ts';
 import { checkConfig } from './check.ts';
+import { isListing } from './listing.ts';
 
 const MODULE_PLACES = ['ts', 'mts', 'js', 'mjs'].map((extension) => `qtest.config.${extension}`);
 
@@ -57,7 +58,14 @@ export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConf
   if (found.isEmpty === true) {
     throw hostError('CONFIG', `${place}: ${EXPECTED}, but the file is empty`);
   }
-  return { file: found.filepath, dir: dirname(found.filepath), config: checkConfig(found.config, place) };
+  const given: unknown = inPackage ? withoutListings(found.config) : found.config;
+  return { file: found.filepath, dir: dirname(found.filepath), config: checkConfig(given, place) };
+}
+
+/** A package's manifest says in the same place which device models the package has. */
+function withoutListings(config: unknown): unknown {
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) return config;
+  return Object.fromEntries(Object.entries(config).filter((entry) => !isListing(entry)));
 }
 
 async function search(cwd: string): Promise<CosmiconfigResult> {

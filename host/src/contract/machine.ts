@@ -1,7 +1,7 @@
 import { defineDevice, type AnyDeviceDefinition, type DeviceRef, type MachineBuilder } from '@qtest/sdk';
 import { hostError } from '@qtest/sdk/support';
 import { Builder, Catalog } from '@qtest/machine';
-import { devicePackages } from '../plugins/devices.ts';
+import { ownPackage } from '../plugins/devices.ts';
 
 /** Whether the machine has what a device may do without: RAM, an interrupt controller, others on its bus, what its options switch on. */
 export type Parts = 'present' | 'absent';
@@ -43,9 +43,10 @@ export function buildAround(subject: Subject, definition: AnyDeviceDefinition, p
     {},
   );
   const others = subject.devices.filter(({ schema: { type } }) => type !== schema.type);
-  const known = new Catalog(devicePackages(), [
-    { name: 'contract', url: import.meta.url, devices: [...others, definition, driver] },
-  ]);
+  const known = new Catalog(
+    [ownPackage()],
+    [{ name: 'contract', url: import.meta.url, devices: [...others, definition, driver] }],
+  );
   const builder = new Builder('virtual', known);
   if (subject.init === undefined) build(builder, known, subject, parts);
   else subject.init(builder, parts);

@@ -17,7 +17,7 @@ import {
 import { pci } from '@qtest/parts/pc';
 import { expect, it } from 'vitest';
 import { registryOf } from '@qtest/machine';
-import { devicesOf } from '../plugins/devices.ts';
+import { catalogOf } from '../plugins/devices.ts';
 import { covered, coveredEmulated } from './covered-vcpu.ts';
 import { Counters } from './counters.ts';
 import { itemsOf, missingOf, percentOf } from './items.ts';
@@ -191,7 +191,7 @@ function pciMachine() {
     builder.add('i440fx-pcihost');
     builder.add('pci-testdev', { slot: 5 });
   });
-  const registry = registryOf(devicesOf([]));
+  const registry = registryOf(catalogOf([]));
   return { vcpu, machine: bound, registry, counters: new Counters(bound.blueprint, registry) };
 }
 

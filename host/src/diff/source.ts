@@ -2,11 +2,11 @@ import { basename } from 'node:path';
 import type { AnyDeviceDefinition, DeviceType, PropertyValue } from '@qtest/sdk';
 import { hostError, didYouMean, messageOf } from '@qtest/sdk/support';
 import { applyPlugin, createHooks } from '../hooks.ts';
-import { type Registry, type Blueprint, Builder, type Overrides } from '@qtest/machine';
+import { type Registry, type Blueprint, Builder, type Catalog, type Overrides } from '@qtest/machine';
 import type { LoadedPlugin } from '../plugins/types.ts';
 import { build, contextFor } from '../runner/build.ts';
 import { registryOf } from '@qtest/machine';
-import { devicesOf } from '../plugins/devices.ts';
+import { catalogOf } from '../plugins/devices.ts';
 
 /** Builds one machine as often as it is wanted. */
 export interface MachineSource {
@@ -30,7 +30,7 @@ const PC_PARTS: readonly DeviceType[] = [
 
 /** One of the host's machines; a `pc` with those of its parts that are named. */
 export function ownMachine(name: 'pc' | 'isapc' | 'none', devices: readonly string[]): MachineSource {
-  const known = devicesOf([]);
+  const known = catalogOf([]);
   const parts = Object.fromEntries(PC_PARTS.filter((type) => devices.includes(type)).map((type) => [type, true]));
   return {
     name,
@@ -45,7 +45,7 @@ export function ownMachine(name: 'pc' | 'isapc' | 'none', devices: readonly stri
 }
 
 /** A plugin's machine, with what the plugins' hooks add to it. */
-export function pluginMachine(plugins: readonly LoadedPlugin[]): MachineSource {
+export function pluginMachine(plugins: readonly LoadedPlugin[], known: Catalog): MachineSource {
   const [plugin, other] = plugins.filter(({ cases }) => cases.length > 0);
   if (plugin === undefined || other !== undefined) {
     const found = plugins.filter(({ cases }) => cases.length > 0).map(({ name }) => name);
@@ -54,7 +54,6 @@ export function pluginMachine(plugins: readonly LoadedPlugin[]): MachineSource {
       `'diff' compares one machine, but of the plugins that were named, those that have one are ${found.join(', ') || 'none'}`,
     );
   }
-  const known = devicesOf(plugins);
   const hooks = createHooks();
   for (const one of plugins) applyPlugin(hooks, one);
   return {

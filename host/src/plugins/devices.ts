@@ -1,16 +1,49 @@
-import { Catalog, dependencyManifest, devicePackage, type DevicePackage } from '@qtest/machine';
+import { statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 
+import { Catalog, dependencyManifest, devicePackage, type DevicePackage } from '@qtest/machine';
+import { hostError } from '@qtest/sdk/support';
+
+import type { LoadedConfig } from '../config/load.ts';
+import { findPackage, listsDevices } from './packages.ts';
+import { isPath } from './resolve.ts';
 import type { LoadedPlugin } from './types.ts';
 
-/** The packages whose devices every machine may have: the host's own. */
-export function devicePackages(): readonly DevicePackage[] {
-  return [devicePackage(dependencyManifest('@qtest/devices', import.meta.url))];
+/** Our own device models and boards, which every machine may have. */
+export function ownPackage(): DevicePackage {
+  return devicePackage(dependencyManifest('@qtest/devices', import.meta.url));
 }
 
-/** The devices that machines may have: those of device packages, and those of every plugin of the run. */
-export function devicesOf(plugins: readonly Pick<LoadedPlugin, 'name' | 'url' | 'plugin'>[]): Catalog {
+/**
+ * The devices and boards that machines may have: our own, those of the config's device packages, and what the plugins bring: definitions,
+ * and what their own package lists in its manifest.
+ * @throws DEVICE_DUPLICATE where two bring one type, and DEVICE where a package of the config is not there or lists nothing.
+ */
+export function catalogOf(
+  plugins: readonly Pick<LoadedPlugin, 'name' | 'url' | 'plugin' | 'root'>[],
+  { config, dir }: Pick<LoadedConfig, 'config' | 'dir'> = { config: {}, dir: '' },
+): Catalog {
+  const manifests = [
+    ...(config.devices ?? []).map((spec) => manifestOf(spec, dir)),
+    ...plugins.map(({ root }) => join(root, 'package.json')).filter(listsDevices),
+  ];
   return new Catalog(
-    devicePackages(),
+    [ownPackage(), ...[...new Set(manifests)].map((manifest) => devicePackage(manifest))],
     plugins.map(({ name, url, plugin }) => ({ name, url, devices: plugin.devices ?? [] })),
+  );
+}
+
+/** The package.json of a device package: `sensors` is that, or `qtest-devices-sensors`. */
+function manifestOf(spec: string, from: string): string {
+  const names = [spec, spec.replace(/^(@[^/]*\/)?/, '$1qtest-devices-')];
+  const folder = isPath(spec)
+    ? resolve(from, spec)
+    : names.map((name) => findPackage(name, from)).find((found) => found !== undefined);
+  const manifest = folder === undefined ? undefined : join(folder, 'package.json');
+  if (manifest !== undefined && statSync(manifest, { throwIfNoEntry: false })?.isFile() === true) return manifest;
+  const tried = isPath(spec) ? `there is no ${join(resolve(from, spec), 'package.json')}` : `tried ${names.join(', ')}`;
+  throw hostError(
+    'PLUGIN_NOT_FOUND',
+    `devices: the device package '${spec}' was not found from ${from}: ${tried}; install it, or give the path of its folder`,
   );
 }

@@ -1,44 +1,16 @@
 import { fileURLToPath } from 'node:url';
 
-import { API_VERSION, isPlugin, type AnyDeviceDefinition, type DeviceTypes, type Plugin } from '@qtest/sdk';
+import { API_VERSION, isPlugin, type AnyDeviceDefinition, type Plugin } from '@qtest/sdk';
 
 import { hostError } from '@qtest/sdk/support';
 import { importErrorText, importHint, importModule } from '../import-module.ts';
 import { collectCases } from './cases.ts';
 import { pluginProblems } from './check.ts';
 import { checkOptions } from './options.ts';
+import { ownPackage } from './devices.ts';
 import { packageOf } from './packages.ts';
 import { resolvePlugin } from './resolve.ts';
 import type { LoadedPlugin, PluginRequest } from './types.ts';
-
-// A record, so that a type which is added to the SDK's table is missed here by the compiler.
-const BUILTIN_TYPES: ReadonlySet<string> = new Set(
-  Object.keys({
-    'isa-bus': true,
-    i8259: true,
-    ioapic: true,
-    apic: true,
-    mc146818rtc: true,
-    i8254: true,
-    pcspk: true,
-    ib700: true,
-    pvpanic: true,
-    hpet: true,
-    fw_cfg: true,
-    'pc-testdev': true,
-    i8042: true,
-    ns16550a: true,
-    'i440fx-pcihost': true,
-    i440fx: true,
-    piix3: true,
-    'acpi-pci-hotplug': true,
-    edu: true,
-    'pci-testdev': true,
-    'pci-bridge': true,
-    'pvpanic-pci': true,
-    'isa-testdev': true,
-  } satisfies Record<keyof DeviceTypes, true>),
-);
 
 /**
  * Resolves, imports and checks plugins, in order.
@@ -134,7 +106,7 @@ function checkUnique(plugin: LoadedPlugin, earlier: readonly LoadedPlugin[]): vo
 
 function checkDevices({ name, plugin }: LoadedPlugin, earlier: readonly LoadedPlugin[]): void {
   const taken = new Map<string, { owner: string; device?: AnyDeviceDefinition }>();
-  for (const type of BUILTIN_TYPES) taken.set(type, { owner: 'the host' });
+  for (const type of Object.keys(ownPackage().devices)) taken.set(type, { owner: 'the host' });
   for (const other of earlier) {
     for (const device of other.plugin.devices ?? [])
       taken.set(device.schema.type, { owner: `plugin '${other.name}'`, device });

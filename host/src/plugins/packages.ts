@@ -6,6 +6,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { exports as resolveExports } from 'resolve.exports';
 
 import { hostError, codeOf, messageOf } from '@qtest/sdk/support';
+import { isListing } from '../config/listing.ts';
 
 /** What is read of a package.json. */
 interface Manifest {
@@ -13,6 +14,7 @@ interface Manifest {
   readonly version?: unknown;
   readonly main?: unknown;
   readonly exports?: unknown;
+  readonly qtest?: unknown;
 }
 
 /** Entries of a folder whose package.json names none. */
@@ -92,6 +94,13 @@ export function packageOf(url: string): { root: string; packageName?: string; ve
     ...(typeof name === 'string' && { packageName: name }),
     ...(typeof version === 'string' && { version }),
   };
+}
+
+/** Whether a package.json lists device models or boards of its package, and is thereby a device package's. */
+export function listsDevices(file: string): boolean {
+  if (!isFile(file)) return false;
+  const { qtest } = readManifest(file, file);
+  return typeof qtest === 'object' && qtest !== null && Object.entries(qtest).some(isListing);
 }
 
 /** A package.json; empty when there is none. */

@@ -1,3 +1,4 @@
+import type { Catalog } from '@qtest/machine';
 import type { RunSummary, TraceMode } from '@qtest/sdk';
 
 import type { Backend } from '../backends/backend.ts';
@@ -24,6 +25,8 @@ export interface RunOptions {
   readonly selected: readonly SelectedCase[];
   /** To be reported as skipped. */
   readonly skipped: readonly SkippedCase[];
+  /** The devices and boards that the machines may have. */
+  readonly catalog: Catalog;
   readonly backend: Backend;
   readonly hooks: HookSet;
   readonly reporter: Reporter;

@@ -1,3 +1,4 @@
+import type { Catalog } from '@qtest/machine';
 import type { CaseStatus, RunSummary } from '@qtest/sdk';
 import type { CaseLane, LaneOptions } from '../backends/backend.ts';
 import type { Schedule } from '../config/schedule.ts';
@@ -7,7 +8,6 @@ import type { CaseResult, SelectedCase } from '../report/events.ts';
 import { count } from '../report/format.ts';
 import { isBad, isFlaky } from '../report/marks.ts';
 import { runAgain } from './again.ts';
-import { devicesOf } from '../plugins/devices.ts';
 import { describeFailure } from './failure.ts';
 import type { RunOptions } from './run-options.ts';
 import { runScheduled } from './scheduled.ts';
@@ -46,7 +46,7 @@ export async function runCases(options: RunOptions): Promise<RunSummary> {
   };
   for (const { case: skipped, reason } of options.skipped) report(unrun(skipped, 'skip', { reason }));
   const groups = groupCases(options);
-  const known = devicesOf(options.plugins);
+  const { catalog: known } = options;
   const work = async (): Promise<void> => {
     const seat: Seat = { lane: undefined, group: undefined, counters: undefined };
     try {
@@ -131,7 +131,7 @@ async function runTraced(group: Group, failed: CaseResult, given: Given): Promis
 
 interface Given {
   readonly options: RunOptions;
-  readonly known: ReturnType<typeof devicesOf>;
+  readonly known: Catalog;
 }
 
 function createLane(

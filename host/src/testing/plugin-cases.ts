@@ -10,7 +10,7 @@ import { loadPlugins } from '../plugins/load.ts';
 import { selectCases } from '../plugins/select.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';
 import type { CaseResult, SelectedCase } from '../report/events.ts';
-import { devicesOf } from '../plugins/devices.ts';
+import { catalogOf } from '../plugins/devices.ts';
 import { KeptLane } from '../runner/kept-lane.ts';
 import { native } from '../runner/lane.ts';
 import { runScheduled } from '../runner/scheduled.ts';
@@ -133,7 +133,7 @@ class Machines {
     this.#plugin = plugin;
     this.#settings = settings;
     applyPlugin(this.#hooks, plugin);
-    const known = devicesOf([plugin]);
+    const known = catalogOf([plugin]);
     const { stallLimit } = settings;
     this.#lane = new KeptLane((clock) => native.createLane({ plugin, clock, hooks: this.#hooks, known, stallLimit }));
   }
