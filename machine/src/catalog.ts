@@ -60,8 +60,17 @@ export class Catalog extends Map<string, KnownDevice> {
       }
     }
     for (const { name, url, devices } of plugins) {
-      for (const definition of devices)
-        this.set(definition.schema.type, { definition, module: { kind: 'plugin', plugin: name, url } });
+      for (const definition of devices) {
+        const { type } = definition.schema;
+        const owner = owners.get(`the device type ${type}`);
+        if (owner !== undefined) {
+          throw hostError(
+            'DEVICE_DUPLICATE',
+            `plugin '${name}' defines a device of type '${type}', which is in the package ${owner.name} (${owner.manifest}) already: give it another type, such as '${name}-${type}'`,
+          );
+        }
+        this.set(type, { definition, module: { kind: 'plugin', plugin: name, url } });
+      }
     }
     this.boards = boards;
   }
@@ -153,14 +162,16 @@ function whyNotLoaded(error: unknown): string {
 /**
  * Reads the manifest of a device package.
  * @param manifest its package.json.
- * @throws DEVICE where it is none, or lists nothing.
+ * @throws DEVICE_PACKAGE where it is none, or lists nothing.
  */
 export function devicePackage(manifest: string): DevicePackage {
   let read: unknown;
   try {
     read = JSON.parse(readFileSync(manifest, 'utf8'));
   } catch (error) {
-    throw hostError('DEVICE', `device package: ${manifest} can't be read: ${messageOf(error)}`, { cause: error });
+    throw hostError('DEVICE_PACKAGE', `device package: ${manifest} can't be read: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
   const name = entry(read, 'name');
   const qtest = entry(read, 'qtest');
@@ -168,7 +179,7 @@ export function devicePackage(manifest: string): DevicePackage {
   const boards = subpaths(entry(qtest, 'boards'), 'qtest.boards', manifest);
   if (typeof name !== 'string' || Object.keys(devices).length + Object.keys(boards).length === 0) {
     throw hostError(
-      'DEVICE',
+      'DEVICE_PACKAGE',
       `device package: ${manifest} lists no devices; expected "qtest": { "devices": { "my-type": "./my-type" } } and the package's name`,
     );
   }
@@ -193,7 +204,7 @@ function subpaths(value: unknown, key: string, manifest: string): Record<string,
   if (typeof value !== 'object' || value === null || Array.isArray(value) || wrong !== undefined) {
     const at = wrong === undefined ? key : `${key}['${wrong[0]}']`;
     throw hostError(
-      'DEVICE',
+      'DEVICE_PACKAGE',
       `device package: ${manifest}: ${at}: expected a path below the package, such as './lamp'`,
     );
   }

@@ -10,7 +10,9 @@ import type { LoadedConfig } from '../config/load.ts';
 import { settingsOf } from '../config/settings.ts';
 import { loadPlugins } from '../plugins/load.ts';
 import { packageOf } from '../plugins/packages.ts';
+import { catalogOf } from '../plugins/devices.ts';
 import { resolvePlugin } from '../plugins/resolve.ts';
+import { sdkCopies } from '../plugins/sdk-copies.ts';
 import type { LoadedPlugin, PluginRequest } from '../plugins/types.ts';
 import { styleFor } from '../report/style.ts';
 import { qemuCommand } from './backends.ts';
@@ -92,17 +94,36 @@ async function pluginsOf(
     problems.push({ severity: 'warning', about: 'plugins', message: nothingToRun(loaded.file) });
   const found: FoundPlugin[] = [];
   const good: PluginRequest[] = [];
+  const fine: LoadedPlugin[] = [];
   for (const request of requests) {
     try {
       const plugin = (await loadPlugins([...good, request])).at(-1);
       good.push(request);
-      if (plugin !== undefined) found.push(describe(plugin));
+      if (plugin === undefined) continue;
+      fine.push(plugin);
+      found.push(describe(plugin));
     } catch (error) {
       problems.push({ severity: 'error', about: request.spec, message: told(error) });
       found.push(describeBroken(request));
     }
   }
+  for (const message of sdkCopies(fine)) problems.push({ severity: 'warning', about: '@qtest/sdk', message });
+  checkDevices(fine, loaded, problems);
   return found;
+}
+
+/** Loads the module of every device that a machine may have, as a machine would that has one. */
+function checkDevices(plugins: readonly LoadedPlugin[], loaded: LoadedConfig, problems: Problem[]): void {
+  const trial = (run: () => void): void => {
+    try {
+      run();
+    } catch (error) {
+      problems.push({ severity: 'error', about: 'devices', message: told(error) });
+    }
+  };
+  trial(() => {
+    for (const known of catalogOf(plugins, loaded).values()) trial(() => void known.definition);
+  });
 }
 
 function describe({ name, spec, url, packageName, version, plugin, cases }: LoadedPlugin): FoundPlugin {

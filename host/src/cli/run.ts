@@ -21,6 +21,7 @@ import type { CliOptions } from './options.ts';
 import { prepare, readConfig, specFrom, type Prepared } from './prepare.ts';
 import { openReporters, reporterRequests } from './reporters.ts';
 import { rerunCommand } from './rerun.ts';
+import { sdkCopies } from '../plugins/sdk-copies.ts';
 import { selectCases, type Selection } from '../plugins/select.ts';
 import { catchStrays } from './strays.ts';
 
@@ -133,6 +134,7 @@ async function runAll(
   const strays = catchStrays((message) => reporter.warning?.(message));
   try {
     reporter.runStart?.(selection.cases);
+    for (const message of sdkCopies(prepared.plugins)) reporter.warning?.(message);
     for (const pattern of selection.unmatched) reporter.warning?.(`-t '${pattern}' matched no case`);
     const { selected, skipped } = selection;
     const { signal } = interrupt;

@@ -17,7 +17,7 @@ export function ownPackage(): DevicePackage {
 /**
  * The devices and boards that machines may have: our own, those of the config's device packages, and what the plugins bring: definitions,
  * and what their own package lists in its manifest.
- * @throws DEVICE_DUPLICATE where two bring one type, and DEVICE where a package of the config is not there or lists nothing.
+ * @throws DEVICE_DUPLICATE where two bring one type, and DEVICE_PACKAGE where a package of the config is not there or lists nothing.
  */
 export function catalogOf(
   plugins: readonly Pick<LoadedPlugin, 'name' | 'url' | 'plugin' | 'root'>[],
@@ -43,7 +43,7 @@ function manifestOf(spec: string, from: string): string {
   if (manifest !== undefined && statSync(manifest, { throwIfNoEntry: false })?.isFile() === true) return manifest;
   const tried = isPath(spec) ? `there is no ${join(resolve(from, spec), 'package.json')}` : `tried ${names.join(', ')}`;
   throw hostError(
-    'PLUGIN_NOT_FOUND',
+    'DEVICE_PACKAGE',
     `devices: the device package '${spec}' was not found from ${from}: ${tried}; install it, or give the path of its folder`,
   );
 }

@@ -14,6 +14,7 @@ export const ERRORS = {
   PLUGIN_OPTIONS: { exit: 2 },
   PLUGIN_DUPLICATE: { exit: 2 },
   DEVICE_DUPLICATE: { exit: 2 },
+  DEVICE_PACKAGE: { exit: 2 },
   BACKEND: { exit: 2 },
   HOOK: { exit: 1 },
   NO_CASES: { exit: 1 },
