@@ -1,14 +1,12 @@
 // What each package would publish: publint (is the manifest right?) and attw (do its types resolve?), side by side.
 import { spawn } from 'node:child_process';
-import { globSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-const packages = globSync([
-  'sdk/package.json',
-  'host/package.json',
-  'create-plugin/package.json',
-  'plugins/*/package.json',
-]).map((path) => dirname(path));
+const { workspaces } = JSON.parse(readFileSync('package.json', 'utf8'));
+const packages = globSync(workspaces.map((folder) => `${folder}/package.json`))
+  .filter((path) => JSON.parse(readFileSync(path, 'utf8')).private !== true)
+  .map((path) => dirname(path));
 
 const results = await Promise.all(
   packages.flatMap((dir) => [

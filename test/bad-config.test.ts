@@ -32,7 +32,7 @@ const BAD: readonly (readonly [what: string, file: string, text: string, message
     'an unknown key',
     'qtest.config.ts',
     `export default { plugin: ['./lamp.ts'] };`,
-    "qtest.config.ts: unknown key 'plugin'. Did you mean 'plugins'? The keys are plugins, backend, qemu, clock, timeout, jobs, schedule, reporters, trace, stallLimit, coverage, coverageMin, failOn",
+    "qtest.config.ts: unknown key 'plugin'. Did you mean 'plugins'? The keys are plugins, devices, backend, qemu, clock, timeout, jobs, schedule, reporters, trace, stallLimit, coverage, coverageMin, failOn",
   ],
   [
     'a wrong type',

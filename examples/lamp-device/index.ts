@@ -1,4 +1,5 @@
 import { definePlugin, type Vcpu } from '@qtest/sdk';
+import type {} from '@qtest/parts/pc';
 
 import { CONTROL, COUNT, ID, lamp, STATUS } from './lamp.ts';
 import { BASE, COUNT as FLASHES, lightMeter, LOG, LUX, PRESET } from './light-meter.ts';

@@ -1,17 +1,8 @@
 #!/usr/bin/env node
-// Checks the Node version before anything else is loaded. Kept to syntax that Node 12 can parse: no static imports.
+// Asks for the Node version before anything else is loaded. Kept to syntax that Node 14 can parse.
+import preflight from '@qtest/sdk/preflight';
 
-const NEEDED = '^22.18 || >=24';
-const version = process.versions.node.split('.').map(Number);
-const [major, minor] = version;
-
-if (major >= 24 || (major === 22 && minor >= 18)) {
-  start();
-} else {
-  process.stderr.write('qtest needs Node ' + NEEDED + ', but this is Node ' + process.versions.node);
-  process.stderr.write(' (' + process.execPath + ').\nInstall Node 24 from https://nodejs.org, or `nvm install 24`.\n');
-  process.exitCode = 2;
-}
+if (preflight('qtest', 2)) start();
 
 function start() {
   process.getBuiltinModule('node:module').enableCompileCache();

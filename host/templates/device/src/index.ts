@@ -1,4 +1,5 @@
 import { definePlugin, states } from '@qtest/sdk';
+import type {} from '@qtest/parts/pc';
 
 import { CONTROL, ID, STATUS, timer } from './timer.ts';
 
