@@ -35,10 +35,12 @@ export default definePlugin({ name: 'wrong', description: 'a device that is', de
 `;
 
 const NO_DEVICES = `
+import { definePlugin } from '@qtest/sdk';
 export default definePlugin({ name: 'bare', description: 'no devices', run() {} });
 `;
 
 const NO_BUS = `
+import { defineDevice, definePlugin } from '@qtest/sdk';
 const lost = defineDevice({ type: 'lost', description: '', bus: 'vme' }, {});
 export default definePlugin({ name: 'lost', description: 'a bus that nobody has', devices: [lost] });
 `;

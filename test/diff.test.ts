@@ -79,6 +79,7 @@ function diffReport({ stdout }: Ended): DiffReport {
 
 /** A device in the place of QEMU's RTC, whose cell 0x40 loses bit 3 once 0x41 holds bits 5 and 0. */
 const BROKEN = `
+import { bytes, defineDevice, definePlugin, register } from '@qtest/sdk';
 
 const INDEX = register('INDEX', { offset: 0, access: 'wo' });
 const DATA = register('DATA', { offset: 1 });

@@ -40,7 +40,7 @@ describe.each([
     args: '--device',
     name: '@org/qtest-own',
     cases: 3,
-    log: 'src/index.ts:irq():L45: the IRQ came after 1000000 ns',
+    log: 'src/index.ts:irq():L46: the IRQ came after 1000000 ns',
   },
 ])('$command $args', { timeout: 240_000 }, ({ run, args, name, cases, log }) => {
   const folder = join(app, `new${args}`);

@@ -9,18 +9,8 @@
  * Outputs: `irq`, to the ISA IRQ; `light`, high while it is lit.
  * Not modelled: that it gets warm.
  */
-import {
-  defineDevice,
-  deviceSchema,
-  property,
-  register,
-  reserved,
-  ro,
-  rw,
-  w1c,
-  type DeviceOf,
-  type RegionBehaviour,
-} from '@qtest/sdk';
+import { defineDevice, deviceSchema, property, register, reserved, ro, rw, w1c } from '@qtest/sdk';
+import type { DeviceOf, RegionBehaviour } from '@qtest/sdk';
 
 export const ID = register('ID', { offset: 0, reset: 0x1a, access: 'ro' });
 export const CONTROL = register('CONTROL', {

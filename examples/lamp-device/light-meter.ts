@@ -11,16 +11,8 @@
  * Input: `light`.
  * Not modelled: LUX reads as 0.
  */
-import {
-  defineDevice,
-  deviceSchema,
-  property,
-  register,
-  reserved,
-  rw,
-  type DeviceOf,
-  type RegionBehaviour,
-} from '@qtest/sdk';
+import { defineDevice, deviceSchema, property, register, reserved, rw } from '@qtest/sdk';
+import type { DeviceOf, RegionBehaviour } from '@qtest/sdk';
 
 export const BASE = register('BASE', {
   offset: 0,

@@ -4,10 +4,11 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const { resolve } = createRequire(import.meta.url);
 
-/** Folders of the code that is ours, and not a test author's: this package's, the machine's and the devices'. */
+/** Folders of the code that is ours, and not a test author's: this package's, the machine's, the devices', and the SDK's own errors. */
 const FOLDERS: readonly string[] = [
   fileURLToPath(new URL('.', import.meta.url)),
   ...['@qtest/machine', '@qtest/devices'].map((name) => `${dirname(resolve(`${name}/package.json`))}${sep}`),
+  `${dirname(resolve('@qtest/sdk/support'))}${sep}`,
 ];
 const URLS: readonly string[] = FOLDERS.map((folder) => pathToFileURL(folder).href);
 

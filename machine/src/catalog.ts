@@ -39,7 +39,10 @@ interface DevicePlugin {
 export class Catalog extends Map<string, KnownDevice> {
   readonly boards: ReadonlyMap<string, Board>;
 
-  /** @throws DEVICE_DUPLICATE where two packages have one type, or one board. */
+  /**
+   * @param plugins their definitions go before those of packages.
+   * @throws DEVICE_DUPLICATE where two packages have one type, or one board.
+   */
   constructor(packages: readonly DevicePackage[], plugins: readonly DevicePlugin[] = []) {
     super();
     const boards = new Map<string, Board>();
@@ -60,17 +63,8 @@ export class Catalog extends Map<string, KnownDevice> {
       }
     }
     for (const { name, url, devices } of plugins) {
-      for (const definition of devices) {
-        const { type } = definition.schema;
-        const owner = owners.get(`the device type ${type}`);
-        if (owner !== undefined) {
-          throw hostError(
-            'DEVICE_DUPLICATE',
-            `plugin '${name}' defines a device of type '${type}', which is in the package ${owner.name} (${owner.manifest}) already: give it another type, such as '${name}-${type}'`,
-          );
-        }
-        this.set(type, { definition, module: { kind: 'plugin', plugin: name, url } });
-      }
+      for (const definition of devices)
+        this.set(definition.schema.type, { definition, module: { kind: 'plugin', plugin: name, url } });
     }
     this.boards = boards;
   }

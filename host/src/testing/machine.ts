@@ -2,6 +2,8 @@ import type { AnyDeviceDefinition, ClockKind, MachineBuilder } from '@qtest/sdk'
 
 import { testMachine as create, type TestMachine as Created } from '@qtest/machine/testing';
 
+import { ownPackage } from '../plugins/devices.ts';
+
 /** A machine and its VCPU, on the thread of the test. */
 export type TestMachine = Omit<Created, 'bound'>;
 
@@ -23,5 +25,5 @@ export interface TestMachineOptions {
  * const { vcpu, clock } = testMachine((machine) => machine.pc());
  */
 export function testMachine(init: (machine: MachineBuilder) => void, options: TestMachineOptions = {}): TestMachine {
-  return create(init, options);
+  return create(init, { ...options, packages: [ownPackage()] });
 }

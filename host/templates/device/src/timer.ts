@@ -7,17 +7,8 @@
  *   2 STATUS        DONE 0, W1C: it has run to its end since this was cleared
  * Output: `irq`, to the ISA IRQ.
  */
-import {
-  defineDevice,
-  deviceSchema,
-  property,
-  register,
-  reserved,
-  rw,
-  w1c,
-  type DeviceOf,
-  type RegionBehaviour,
-} from '@qtest/sdk';
+import { defineDevice, deviceSchema, property, register, reserved, rw, w1c } from '@qtest/sdk';
+import type { DeviceOf, RegionBehaviour } from '@qtest/sdk';
 
 export const ID = register('ID', { offset: 0, reset: 0x71, access: 'ro' });
 export const CONTROL = register('CONTROL', {
