@@ -42,7 +42,10 @@ function outlive(stream: NodeJS.WriteStream, fd: number, onLost: (error: Error) 
   const writev = stream._writev?.bind(stream);
   stream._write = (chunk, encoding, done) => (isLost ? done() : write(chunk, encoding, settle(done)));
   if (writev) stream._writev = (chunks, done) => (isLost ? done() : writev(chunks, settle(done)));
-  stream.on('error', settle(() => {}));
+  stream.on(
+    'error',
+    settle(() => {}),
+  );
 }
 
 /** Node writes a chunk to a file once: what a nearly full disk has not taken of it would be lost without an error. */

@@ -10,7 +10,6 @@ import { whyNotWritten } from '../files/why-not-written.ts';
  * whole, at its end, has a draft there until then.
  */
 export class ReportFile extends Writable {
-  readonly #file: string;
   readonly #shown: string;
   readonly #onProblem: (message: string) => void;
   readonly #partial: PartialFile;
@@ -26,7 +25,6 @@ export class ReportFile extends Writable {
    */
   constructor(file: string, shown: string, onProblem: (message: string) => void) {
     super();
-    this.#file = file;
     this.#shown = shown;
     this.#onProblem = onProblem;
     try {
@@ -38,7 +36,8 @@ export class ReportFile extends Writable {
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: () => void): void {
     this.#attempt('is not complete', () => {
-      if (this.#hasDraft) this.#whole ??= new PartialFile(this.#file, '.whole');
+      const { path } = this.#partial;
+      if (this.#hasDraft && path !== undefined) this.#whole ??= new PartialFile(path, '.whole');
       (this.#whole ?? this.#partial).write(chunk);
     });
     done();
@@ -58,10 +57,8 @@ export class ReportFile extends Writable {
   /** The report is whole: puts it in its place. */
   complete(): void {
     this.#attempt("can't be put in its place", () => {
-      if (this.#whole === undefined) return this.#partial.put();
-      this.#partial.checkOwn();
-      this.#whole.put();
-      this.#partial.discard();
+      if (this.#whole !== undefined) this.#partial.replaceBy(this.#whole);
+      this.#partial.put();
     });
     this.#isOver = true;
   }
@@ -80,9 +77,9 @@ export class ReportFile extends Writable {
     try {
       action();
     } catch (error) {
-      this.#isOver = true;
-      const { path } = this.#partial;
-      const rest = path === undefined ? '' : `; what there is of it is in ${basename(path)}`;
+      this.abandon();
+      const { path, isThere } = this.#partial;
+      const rest = path === undefined || !isThere ? '' : `; what there is of it is in ${basename(path)}`;
       this.#onProblem(`the report ${this.#shown} ${what}: ${whyNotWritten(error)}${rest}`);
     }
   }

@@ -2,6 +2,7 @@ import {
   accessSync,
   closeSync,
   constants,
+  existsSync,
   fchmodSync,
   fchownSync,
   fstatSync,
@@ -13,6 +14,7 @@ import {
   statSync,
   unlinkSync,
   writeFileSync,
+  type BigIntStats,
   type Stats,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -38,9 +40,11 @@ export class PartialFile {
   readonly path: string | undefined;
   readonly #place: string;
   readonly #fd: number;
-  /** Of the process, not opened here. */
-  readonly #isOwn: boolean = false;
+  /** Of the process, not opened here; or closed. */
+  #isClosed = false;
   #isEmpty = true;
+  /** Which file it is. */
+  #id: Id;
 
   /**
    * @param suffix what its name has more than that of its place.
@@ -52,14 +56,16 @@ export class PartialFile {
     const folder = dirname(this.#place);
     if (isDirect(folder, found)) {
       const own = found?.isFile() === true ? ownDescriptor(folder, this.#place) : undefined;
-      this.#isOwn = own !== undefined;
+      this.#isClosed = own !== undefined;
       this.#fd = own ?? openSync(file, 'w');
+      this.#id = idOf(this.#fd);
       return;
     }
     // One that may not be written is not replaced either.
     if (found !== undefined) accessSync(this.#place, constants.W_OK);
     this.path = `${this.#place}${suffix}`;
     this.#fd = create(this.path);
+    this.#id = idOf(this.#fd);
     if (found !== undefined) makeAlike(this.#fd, found);
   }
 
@@ -68,22 +74,21 @@ export class PartialFile {
     this.#isEmpty = false;
   }
 
-  /** Puts it in its place, in which it is whole. */
+  /**
+   * Puts it in its place, in which it is whole.
+   * @throws what the file system does, and when it is not there any more: it has been removed, or another run has taken its name.
+   */
   put(): void {
-    try {
-      this.checkOwn();
-    } finally {
-      this.#close();
-    }
+    this.#checkOwn();
+    this.#close();
     if (this.path !== undefined) renameSync(this.path, this.#place);
   }
 
-  /** @throws when another has made a file of its name, or has taken this one away. */
-  checkOwn(): void {
-    if (this.path === undefined || this.#isThere()) return;
-    const name = basename(this.path);
-    if (!isThere(dirname(this.path))) throw new Error('its folder is there no more');
-    throw new Error(`${name} is not this run's any more: another run that writes the same file has begun`);
+  /** Another takes its place beside the place, as `put` does. @param other whose place is the path of this one. */
+  replaceBy(other: PartialFile): void {
+    this.#checkOwn();
+    other.put();
+    this.#id = other.#id;
   }
 
   /** Leaves it where it is, as it is not whole; when nothing was written, it goes. */
@@ -94,21 +99,35 @@ export class PartialFile {
 
   /** Removes it. */
   discard(): void {
-    const isThere = this.path !== undefined && this.#isThere();
     this.#close();
-    if (this.path !== undefined && isThere) unlinkSync(this.path);
+    if (this.path !== undefined && this.isThere) unlinkSync(this.path);
+  }
+
+  /** Whether what was written is there. */
+  get isThere(): boolean {
+    if (this.path === undefined) return true;
+    const found = lstatSync(this.path, { bigint: true, throwIfNoEntry: false });
+    return found?.ino === this.#id.ino && found.dev === this.#id.dev;
+  }
+
+  #checkOwn(): void {
+    if (this.path === undefined || this.isThere) return;
+    if (!existsSync(dirname(this.path))) throw new Error('its folder is there no more');
+    throw new Error(
+      `${basename(this.path)} is not this run's any more: another run that writes the same file has begun, or it was removed`,
+    );
   }
 
   #close(): void {
-    if (!this.#isOwn) closeSync(this.#fd);
+    if (!this.#isClosed) closeSync(this.#fd);
+    this.#isClosed = true;
   }
+}
 
-  #isThere(): boolean {
-    if (this.path === undefined) return true;
-    const there = lstatSync(this.path, { bigint: true, throwIfNoEntry: false });
-    const ours = fstatSync(this.#fd, { bigint: true });
-    return there?.ino === ours.ino && there.dev === ours.dev;
-  }
+type Id = Pick<BigIntStats, 'dev' | 'ino'>;
+
+function idOf(fd: number): Id {
+  return fstatSync(fd, { bigint: true });
 }
 
 /** Writes a file at once: who reads it finds the one that was there before, or this one. */
@@ -121,10 +140,6 @@ export function writeWhole(file: string, content: string | Uint8Array): void {
     throw error;
   }
   partial.put();
-}
-
-function isThere(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 /** Where a path leads to, whether or not anything is there yet. What /proc has links to need not have a path. */

@@ -67,7 +67,8 @@ export class JunitReporter implements Reporter {
     const last = this.#drafted;
     if (last === plugin) return [];
     this.#drafted = plugin;
-    const before = last === undefined ? [DECLARATION, `<testsuites${xmlAttributes({ name: 'qtest' })}>`] : ['  </testsuite>'];
+    const before =
+      last === undefined ? [DECLARATION, `<testsuites${xmlAttributes({ name: 'qtest' })}>`] : ['  </testsuite>'];
     return [...before, `  <testsuite${xmlAttributes({ name: plugin })}>`];
   }
 
