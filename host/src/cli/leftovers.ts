@@ -1,8 +1,8 @@
-/** Milliseconds between two looks at what keeps the process alive once the command has ended. */
-const PERIOD = 500;
+/** Milliseconds that a plugin's leftovers may keep the process alive once the command has ended. */
+const LINGER = 1_000;
 
-/** Looks that may find what Node has no name for, such as a thread that is ending, before the process is ended. */
-const PATIENCE = 20;
+/** How often there may be nothing that has a name, such as a large thread that is ending, before the process is ended all the same. */
+const PATIENCE = 10;
 
 /** What standard input may be, which is opened when it is asked for. */
 const INPUT = ['PipeWrap', 'TTYWrap'];
@@ -12,16 +12,15 @@ const INPUT = ['PipeWrap', 'TTYWrap'];
  * @param own what the process had open when it began.
  */
 export function endLeftovers(own: readonly string[]): void {
-  // Time may have stood still for Node's loop while the command was busy; so the first look may come at once, and counts for nothing.
-  look([...own, ...INPUT], -1);
+  lookLater([...own, ...INPUT], 0);
 }
 
-/** Looks again, for the time after `looks` others, as long as the process goes on by itself. */
-function look(own: readonly string[], looks: number): void {
-  const onTime = (): void => {
-    if (process.stdout.writableLength + process.stderr.writableLength > 0) return look(own, -1);
+/** @param looks that have found nothing. */
+function lookLater(own: readonly string[], looks: number): void {
+  const look = (): void => {
+    if (process.stdout.writableLength + process.stderr.writableLength > 0) return lookLater(own, 0);
     const left = without(process.getActiveResourcesInfo(), own);
-    if (looks < 0 || (left.length === 0 && looks < PATIENCE)) return look(own, looks + 1);
+    if (left.length === 0 && looks < PATIENCE) return lookLater(own, looks + 1);
     const what =
       left.length === 0
         ? 'something in the host was still running'
@@ -29,7 +28,7 @@ function look(own: readonly string[], looks: number): void {
     process.stderr.write(`qtest: ended, although ${what}\n`);
     process.exit();
   };
-  setTimeout(onTime, PERIOD).unref();
+  setTimeout(look, LINGER).unref();
 }
 
 /** What is in a list more often than in another. */

@@ -18,10 +18,8 @@ export interface Recalled {
 /** Reads names that `remember` has written. */
 export function recall(file: string): Recalled {
   try {
-    const text = read(file);
-    const found: unknown = JSON.parse(text);
-    if (isNames(found)) return { names: found };
-    return { names: [], problem: 'it is no list of names' };
+    const found = parsed(read(file));
+    return isNames(found) ? { names: found } : { names: [], problem: 'it is no list of names' };
   } catch (error) {
     return codeOf(error) === 'ENOENT' ? { names: [] } : { names: [], problem: messageOf(error) };
   }
@@ -48,6 +46,15 @@ function read(file: string): string {
     return readFileSync(fd, 'utf8');
   } finally {
     closeSync(fd);
+  }
+}
+
+/** Undefined when it is no JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 
