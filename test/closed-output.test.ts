@@ -79,7 +79,16 @@ test.each(COMMANDS)('%j: nobody reads it; the disk is full', async (args, code) 
 
 test.skipIf(!existsSync('/dev/full'))('a full disk: exit 1, the line once, the files are whole', async () => {
   for (const name of ['spec', 'tap', 'json', 'junit']) {
-    const args = ['--plugin', './clock.ts', '-t', 'time/virtual', '--reporter', name, '--add-reporter', 'jsonl=out.jsonl'];
+    const args = [
+      '--plugin',
+      './clock.ts',
+      '-t',
+      'time/virtual',
+      '--reporter',
+      name,
+      '--add-reporter',
+      'jsonl=out.jsonl',
+    ];
     const { code, stderr } = await shell(args, '>/dev/full');
     expect(stderr).toBe('qtest: standard output is not complete: ENOSPC: no space left on device, write\n');
     expect(code).toBe(1);
