@@ -130,8 +130,23 @@ test('--last-failed: those that did not pass, until they do; what was not run st
   expect((await here.qtest(['--config', 'other/qtest.config.json', '--last-failed'])).stderr).toContain(
     'no cases: none',
   );
-  here.write({ 'node_modules/.cache/qtest/last-failed.json': '["counting' });
-  expect((await here.qtest(['--last-failed'])).stderr).toContain('no cases: none');
+});
+
+test.each(['[x]', '["counting', '[1]'])('a memory that is bad, %s, is no reason to stop', async (text) => {
+  const here = counting();
+  const spoil = (): void => here.write({ 'node_modules/.cache/qtest/last-failed.json': text });
+  spoil();
+  const plain = await here.qtest(['-t', 'good', '--reporter', 'dot']);
+  expect(plain).toMatchObject({ code: 0, stderr: '' });
+  expect(plain.stdout).not.toContain('warning');
+  spoil();
+  const all = await here.qtest(['-t', 'good', '-t', 'bad', '--last-failed', '--reporter', 'dot']);
+  expect(all.stdout).toMatch(/^warning: --last-failed: every case is run, as .*last-failed.json can't be read: .*$/m);
+  expect(all.stdout).toContain('1 passed, 1 failed of 2 cases');
+  expect(all).toMatchObject({ code: 1, stderr: '' });
+  // It is whole again.
+  const { stdout } = await here.qtest(['-t', 'good', '-t', 'bad', '--last-failed', '--reporter', 'dot']);
+  expect(stdout).toContain('1 failed of 1 case');
 });
 
 test('what cannot be: exit 2', async () => {

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { ReportEvent } from '@qtest/sdk';
@@ -77,18 +77,13 @@ test("the config's, relative to it; the command line's instead", async () => {
 });
 
 test('what cannot be: exit 2, before the first case', async () => {
-  command.write({ 'a-file': '' });
   const bad: readonly (readonly [list: string, message: string])[] = [
     ['jnit', "'--reporter <list>' argument 'jnit' is invalid. Unknown reporter 'jnit'."],
     ['spec,', "Unknown reporter ''."],
     ['json=', "Expected a file after 'json='."],
     ['spec,json', "the reporters 'spec' and 'json' both write to standard output: give one a file of its own"],
     ['json=a,jsonl=./a', "the reporters 'json' and 'jsonl' both write to "],
-    ['json=no/such/x.json', "the report no/such/x.json can't be written: there is no such folder: make it first"],
-    ['json=a-file/x.json', "the report a-file/x.json can't be written: what should be its folder is a file"],
-    ['json=deep', "the report deep can't be written: it is a folder"],
   ];
-  mkdirSync(join(command.path, 'deep'), { recursive: true });
   for (const [list, message] of bad) {
     const { code, stdout, stderr } = await command.qtest([...THREE, '--reporter', list]);
     expect(stderr).toContain(message);
@@ -97,6 +92,29 @@ test('what cannot be: exit 2, before the first case', async () => {
   const both = await command.qtest([...THREE, '--json', '--reporter', 'dot']);
   expect(both.stderr).toContain("option '--reporter <list>' cannot be used with option '--json'");
   expect(both.code).toBe(2);
+});
+
+test('a report that cannot be written: exit 1 with one line, before the first case', async () => {
+  command.write({ 'a-file': '', 'in-the-way.json.partial/file': '' });
+  mkdirSync(join(command.path, 'a-folder'));
+  symlinkSync('loop.json', join(command.path, 'loop.json'));
+  const bad: readonly (readonly [file: string, why: string])[] = [
+    ['no/such/x.json', 'there is no such folder: make it first'],
+    ['a-file/x.json', 'what should be its folder is a file'],
+    ['a-folder', 'it is a folder'],
+    ['in-the-way.json', 'in-the-way.json.partial is in the way: it is a folder'],
+    ['loop.json', 'ELOOP: too many symbolic links encountered'],
+  ];
+  for (const [file, why] of bad) {
+    const { code, stdout, stderr } = await command.qtest([
+      ...THREE,
+      '--reporter',
+      `spec,jsonl=good.jsonl,json=${file}`,
+    ]);
+    expect(stderr.split('\n')).toEqual([expect.stringContaining(`the report ${file} can't be written: ${why}`), '']);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  }
+  expect(readdirSync(command.path).filter((name) => name.startsWith('good'))).toEqual([]);
 });
 
 test('a report that could not be written to its end: exit 1, and it is told', async () => {

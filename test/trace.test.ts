@@ -219,7 +219,7 @@ describe('--trace', () => {
     const { code, stdout, stderr } = await qtest('--trace-export', 'vcd', '--trace-dir', folder, '-t', 'pass/portable');
     expect(stderr).toContain(`qtest: ${message}\n`);
     expect(stdout).toBe('');
-    expect(code).toBe(2);
+    expect(code).toBe(1);
   });
 
   test('options that would write nothing', async () => {

@@ -1,7 +1,6 @@
 import type { AccessSize, Initiator, Shadow, ShadowSpec, Space } from '@qtest/sdk';
 import { messageOf } from '@qtest/sdk/support';
-import type { Blueprint } from './blueprint.ts';
-import { PAGE_BYTES } from './blueprint.ts';
+import { type Blueprint, PAGE_BYTES } from './blueprint.ts';
 import { WORD, type Control } from './control.ts';
 import { EVENT, type EventKind, type EventRing } from './events.ts';
 import type { Observers } from './lines.ts';

@@ -1,5 +1,4 @@
-import type { Layout } from './blueprint.ts';
-import { LINE_WORDS, PAGE_BYTES } from './blueprint.ts';
+import { type Layout, LINE_WORDS, PAGE_BYTES } from './blueprint.ts';
 import { CONTROL_BYTES } from './control.ts';
 
 /** Bytes of a WebAssembly page. */

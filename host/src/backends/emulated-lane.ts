@@ -10,10 +10,10 @@ import {
   TraceRing,
   traceEntries,
   type TraceEntry,
+  registryOf,
 } from '@qtest/machine';
 import type { Failure } from '../report/events.ts';
 import { contextFor, powerOn } from '../runner/build.ts';
-import { registryOf } from '@qtest/machine';
 import { decodeTrace } from '../trace/decode.ts';
 import { destroyPool, exitsOf, vcpuPool } from '../runner/pool.ts';
 import type { VcpuTask } from '../runner/task.ts';

@@ -10,5 +10,12 @@ export function claimStdout(io: Io): Io {
   if (io.stdout !== process.stdout) return io;
   const write = process.stdout.write.bind(process.stdout);
   process.stdout.write = process.stderr.write.bind(process.stderr);
-  return { ...io, stdout: new Writable({ write: (chunk: Uint8Array, _encoding, done) => void write(chunk, done) }) };
+  const stdout = new Writable({
+    write: (chunk: Uint8Array, _encoding, done) => {
+      // What its reader has yet to take waits there, and not here as well.
+      write(chunk);
+      done();
+    },
+  });
+  return { ...io, stdout };
 }

@@ -120,6 +120,21 @@ test('what a plugin leaves running in the host does not keep the command', () =>
   expect(code).toBe(0);
 });
 
+test.skipIf(process.platform === 'win32')('a pipe that a plugin leaves open is named', () => {
+  folder.write({
+    'rtc.ts': `import { createServer, connect } from 'node:net';
+      import { definePlugin } from '@qtest/sdk';
+      const server = createServer();
+      await new Promise((resolve) => server.listen('left.sock', resolve));
+      await new Promise((resolve) => connect('left.sock', resolve));
+      server.unref();
+      export default definePlugin({ name: 'rtc', description: '', run() {} });`,
+  });
+  const { code, stderr } = command('list');
+  expect(stderr).toBe('qtest: ended, although a plugin has left something running in the host (PipeWrap)\n');
+  expect(code).toBe(0);
+});
+
 test('--json keeps standard output to the document, whatever a module or a case writes there', () => {
   folder.write({
     'noisy.ts': `import { definePlugin } from '@qtest/sdk';

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
 import { isQtestError, type BackendName } from '@qtest/sdk';
@@ -8,6 +8,8 @@ import { BACKENDS } from '../backends/names.ts';
 import { cellOf, differing, isUnexpected, keyOf, type Cell, type Difference, type Row } from '../compat/matrix.ts';
 import { settingsOf, type Settings } from '../config/settings.ts';
 import { hostError, messageOf } from '@qtest/sdk/support';
+import { writeWhole } from '../files/partial-file.ts';
+import { whyNotWritten } from '../files/why-not-written.ts';
 import type { HookSet } from '../hooks.ts';
 import type { CaseResult, Reporter, SelectedCase } from '../report/events.ts';
 import { styleFor } from '../report/style.ts';
@@ -56,7 +58,7 @@ export async function compat(options: CliOptions, io: Io): Promise<number> {
     if (readme !== undefined && into !== undefined && !interrupt.signal.aborted) {
       const { insertMatrix, markdownOf } = await import('../compat/markdown.ts');
       const own = rows.filter((row) => row.plugin === plugin?.name);
-      await writeFile(resolve(io.cwd, into), insertMatrix(readme, markdownOf(own, run.backends)));
+      writeReadme(into, insertMatrix(readme, markdownOf(own, run.backends)), io);
     }
     await report(rows, run, options, io, interrupt.signal.aborted);
     if (interrupt.signal.aborted) return INTERRUPTED;
@@ -76,6 +78,15 @@ async function readReadme(file: string): Promise<string> {
     return readme;
   } catch (error) {
     throw hostError('USAGE', `--into ${file}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** @throws REPORT when it can't be written. */
+function writeReadme(into: string, text: string, { cwd }: Io): void {
+  try {
+    writeWhole(resolve(cwd, into), text);
+  } catch (error) {
+    throw hostError('REPORT', `--into ${into} can't be written: ${whyNotWritten(error)}`, { cause: error });
   }
 }
 

@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 
 import type { TypeCoverage } from '@qtest/sdk';
@@ -9,10 +8,11 @@ import { CoverageTotal } from '../coverage/merge.ts';
 import { percentOf } from '../coverage/items.ts';
 import { coverageLines, gapLines, percentText, totalOf } from '../coverage/text.ts';
 import { hostError } from '@qtest/sdk/support';
+import { writeWhole } from '../files/partial-file.ts';
+import { whyNotWritten } from '../files/why-not-written.ts';
 import { isCoverage } from '../report/blob-lines.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
-import { whyNotWritten } from './reporters.ts';
 
 /** What `qtest --coverage` writes to its file. Version 1 gains keys and loses none. */
 export interface CoverageFile {
@@ -66,7 +66,7 @@ export function coverageFor(
 function writeCoverage(file: string, coverage: readonly TypeCoverage[], { cwd }: Io): string[] {
   const content: CoverageFile = { version: 1, coverage };
   try {
-    writeFileSync(file, `${JSON.stringify(content, undefined, 2)}\n`);
+    writeWhole(file, `${JSON.stringify(content, undefined, 2)}\n`);
     return [];
   } catch (error) {
     return [`the coverage ${relative(cwd, file)} can't be written: ${whyNotWritten(error)}`];

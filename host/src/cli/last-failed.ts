@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
-import { hostError, codeOf } from '@qtest/sdk/support';
+import { hostError } from '@qtest/sdk/support';
+import { recall, remember, type Recalled } from '../files/memory.ts';
 import { EventReporter } from '../report/broadcast.ts';
 import type { SelectedCase } from '../report/events.ts';
 import { titleOf } from '../report/format.ts';
@@ -11,6 +12,7 @@ import type { Selection } from '../plugins/select.ts';
 /** Names of the cases, with their plugins', that did not pass when they were last run. */
 export class LastFailed {
   readonly #file: string | undefined;
+  #problem: string | undefined;
 
   /** @param dir the config's folder, or the working directory: each has a memory of its own, in the nearest `node_modules/.cache`. */
   constructor(dir: string) {
@@ -19,12 +21,22 @@ export class LastFailed {
     this.#file = root && join(root, '.cache/qtest', `last-failed${own === '' ? '' : `.${own}`}.json`);
   }
 
+  /** Why what it remembers could not be read, when it was asked for. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
   /**
-   * Of a selection, what did not pass.
+   * Of a selection, what did not pass; all of it when that can't be read.
    * @throws NO_CASES when that is nothing.
    */
   only(selection: Selection): Selection {
-    const failed = new Set(this.#read());
+    const { names, problem } = this.#recall();
+    if (problem !== undefined) {
+      this.#problem = `--last-failed: every case is run, as ${this.#file} can't be read: ${problem}`;
+      return selection;
+    }
+    const failed = new Set(names);
     const keep = (selected: SelectedCase): boolean => failed.has(titleOf(selected));
     const cases = selection.cases.filter(keep);
     if (cases.length > 0) {
@@ -36,35 +48,18 @@ export class LastFailed {
 
   /** Notes down how cases end, at the end of the run. Those that were not run stay as they were. */
   reporter(): EventReporter {
-    const failed = new Set(this.#read());
+    const failed = new Set(this.#recall().names);
     return new EventReporter((event) => {
       if (event.type === 'caseEnd' && event.result.status !== 'skip') {
         if (isBad(event.result)) failed.add(titleOf(event.result));
         else failed.delete(titleOf(event.result));
       }
-      if (event.type === 'done') this.#write([...failed]);
+      if (event.type === 'done' && this.#file !== undefined) remember(this.#file, [...failed]);
     });
   }
 
-  #read(): readonly string[] {
-    if (this.#file === undefined || !existsSync(this.#file)) return [];
-    const text = readFileSync(this.#file, 'utf8');
-    const found: unknown = text.startsWith('[') && text.endsWith(']\n') ? JSON.parse(text) : [];
-    return Array.isArray(found) ? found.filter((item) => typeof item === 'string') : [];
-  }
-
-  #write(failed: readonly string[]): void {
-    if (this.#file === undefined) return;
-    try {
-      mkdirSync(dirname(this.#file), { recursive: true });
-      // At once, as another command may be reading it.
-      const part = `${this.#file}.${process.pid}`;
-      writeFileSync(part, `${JSON.stringify(failed)}\n`);
-      renameSync(part, this.#file);
-    } catch (error) {
-      // Where nothing can be written, nothing is remembered.
-      if (codeOf(error) === undefined) throw error;
-    }
+  #recall(): Recalled {
+    return this.#file === undefined ? { names: [] } : recall(this.#file);
   }
 }
 

@@ -1,26 +1,11 @@
-import { codeOf } from '@qtest/sdk/support';
+import { guardStandardStreams } from '@qtest/sdk/support';
 import { runCommandLine } from './command-line.ts';
 import { INTERRUPTED } from './interrupt.ts';
+import { endLeftovers } from './leftovers.ts';
 
-/** Milliseconds that a plugin's leftovers may keep the process alive once the command has ended. */
-const LINGER = 1_000;
-
-/** Ends the process when something that a plugin left running keeps it alive, and all has been written. */
-function endLeftovers(): void {
-  setTimeout(() => {
-    if (process.stdout.writableLength + process.stderr.writableLength > 0) {
-      endLeftovers();
-      return;
-    }
-    const left = new Set(process.getActiveResourcesInfo().filter((name) => !/^(?:Pipe|TTY)Wrap$/.test(name)));
-    process.stderr.write(
-      `qtest: ended, although a plugin has left something running in the host (${[...left].join(', ')})\n`,
-    );
-    process.exit();
-  }, LINGER).unref();
-}
-
+guardStandardStreams('qtest');
 let finished = false;
+const own = process.getActiveResourcesInfo();
 process.on('exit', (code) => {
   // With a second Ctrl-C it ends wherever it is.
   if (finished || code === INTERRUPTED) return;
@@ -29,12 +14,6 @@ process.on('exit', (code) => {
   );
   process.exitCode = 2;
 });
-process.stdout.on('error', (error) => {
-  // Whoever read our output has gone (`qtest list | head`).
-  if (codeOf(error) !== 'EPIPE') throw error;
-  finished = true;
-  process.exit();
-});
 
 process.exitCode = await runCommandLine(process.argv.slice(2), {
   cwd: process.cwd(),
@@ -42,4 +21,4 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
   stderr: process.stderr,
 });
 finished = true;
-endLeftovers();
+endLeftovers(own);

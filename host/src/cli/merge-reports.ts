@@ -35,7 +35,7 @@ export async function mergeReports(options: CliOptions, given: Io): Promise<numb
   let code = 0;
   // Coverage files alone are no run.
   if (blobs.length > 0) {
-    const reporter = await openReporters(requests, io, {
+    const { reporter } = await openReporters(requests, io, {
       context: { ...joined.context, cwd: io.cwd },
       more: [],
       onProblem: (message) => problems.push(message),

@@ -56,7 +56,7 @@ Examples:
 
 Exit codes:
   0    every case passed or was skipped
-  1    a case failed, none was selected, or the coverage is less than --coverage-min
+  1    a case failed, none was selected, the coverage is less than --coverage-min, or a report could not be written
   2    usage, config, or a plugin that can't be loaded
   130  interrupted
   qtest diff and qtest replay end with 1 when they have found a difference.`;

@@ -1,15 +1,14 @@
-import { openSync, writeFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
-import { Writable } from 'node:stream';
 
 import type { LoadedConfig } from '../config/load.ts';
 import { conflictOf, parseReporter, type ReporterRequest } from '../config/reporters.ts';
-import { hostError, codeOf, messageOf } from '@qtest/sdk/support';
+import { hostError } from '@qtest/sdk/support';
 import { broadcast } from '../report/broadcast.ts';
 import type { ReportContext, Reporter } from '../report/events.ts';
 import type { Output } from '../report/style.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
+import { ReportFile } from './report-file.ts';
 import { hostManifest } from './version.ts';
 
 /**
@@ -52,21 +51,50 @@ export interface OpenOptions {
   readonly onProblem: (message: string) => void;
 }
 
+/** The reporters of a run, as one. */
+export interface OpenReporters {
+  readonly reporter: Reporter;
+  /** For a run that does not come to its end: what was reported so far stays beside the reports' places. */
+  readonly abandon: () => void;
+}
+
 /**
- * Opens the reporters' files and makes one reporter of them all. Each is loaded when it is asked for.
- * @throws USAGE when a file can't be written.
+ * Opens the reporters' files and makes one reporter of them all. Each is loaded when it is asked for. A file is put in its place when its
+ * reporter is done.
+ * @throws REPORT when a file can't be written.
  */
 export async function openReporters(
   requests: readonly ReporterRequest[],
   { stdout, cwd }: Io,
   { context, more, onProblem }: OpenOptions,
-): Promise<Reporter> {
-  const outputs = requests.map(({ name, file }) => ({
-    name,
-    output: file === undefined ? stdout : fileOutput(file, relative(cwd, file), onProblem),
-  }));
-  const reporters = await Promise.all(outputs.map(({ name, output }) => make(name, output, context)));
-  return broadcast([...reporters, ...more]);
+): Promise<OpenReporters> {
+  const files: ReportFile[] = [];
+  const abandon = (): void => {
+    for (const file of files) file.abandon();
+  };
+  const open = (file: string): ReportFile => {
+    const opened = new ReportFile(file, relative(cwd, file), onProblem);
+    files.push(opened);
+    return opened;
+  };
+  try {
+    const outputs = requests.map(({ name, file }) => ({ name, file: file === undefined ? undefined : open(file) }));
+    const reporters = await Promise.all(
+      outputs.map(async ({ name, file }) => {
+        const reporter = await make(name, file ?? stdout, context);
+        return file === undefined ? [reporter] : [reporter, completes(file)];
+      }),
+    );
+    return { reporter: broadcast([...reporters.flat(), ...more]), abandon };
+  } catch (error) {
+    abandon();
+    throw error;
+  }
+}
+
+/** Is told after the reporter whose file it is. */
+function completes(file: ReportFile): Reporter {
+  return { caseEnd: () => {}, done: () => file.complete() };
 }
 
 async function make(name: ReporterRequest['name'], output: Output, context: ReportContext): Promise<Reporter> {
@@ -91,42 +119,3 @@ async function make(name: ReporterRequest['name'], output: Output, context: Repo
       return new (await import('../report/html.ts')).HtmlReporter(output, context);
   }
 }
-
-/** A file that is written at once, so that what was reported is there however the process ends. */
-function fileOutput(file: string, shown: string, onProblem: (line: string) => void): Output {
-  const fd = open(file, shown);
-  let isWhole = true;
-  return new Writable({
-    write: (chunk: Uint8Array, _encoding, done) => {
-      try {
-        if (isWhole) writeFileSync(fd, chunk);
-      } catch (error) {
-        // The cases go on: what is lost is one report, and the command says so at its end.
-        isWhole = false;
-        onProblem(`the report ${shown} is not complete: ${messageOf(error)}`);
-      }
-      done();
-    },
-  });
-}
-
-function open(file: string, shown: string): number {
-  try {
-    return openSync(file, 'w');
-  } catch (error) {
-    throw hostError('USAGE', `the report ${shown} can't be written: ${whyNotWritten(error)}`, { cause: error });
-  }
-}
-
-/** Why a file could not be written, and what to do, in words for a reader. */
-export function whyNotWritten(error: unknown): string {
-  return WHY[codeOf(error) ?? ''] ?? messageOf(error);
-}
-
-const WHY: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such folder: make it first',
-  ENOTDIR: 'what should be its folder is a file',
-  EISDIR: 'it is a folder',
-  EACCES: 'permission denied',
-  EROFS: 'the file system is read-only',
-};

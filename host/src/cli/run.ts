@@ -76,7 +76,7 @@ export async function run(
     problems.push(message);
     if (type !== 'done') reporter.warning?.(message);
   });
-  const reporter = await openReporters(requests, io, {
+  const { reporter, abandon } = await openReporters(requests, io, {
     context: { ...reportContext(options, io, prepared), ...partOf(options, wanted) },
     more: [
       lastFailed.reporter(),
@@ -86,23 +86,29 @@ export async function run(
     ],
     onProblem: (message) => problems.push(message),
   });
-  const runCases = await runner();
-  const { retries, repeat, bail } = options;
-  const code = await runAll(
-    {
-      again: { retries, repeat, bail },
-      prepared,
-      settings,
-      backend,
-      selection,
-      hooks,
-      reporter,
-      runCases,
-      coverage,
-      traces,
-    },
-    io,
-  );
+  let code: number;
+  try {
+    const runCases = await runner();
+    const { retries, repeat, bail } = options;
+    code = await runAll(
+      {
+        again: { retries, repeat, bail },
+        prepared,
+        settings,
+        backend,
+        selection,
+        doubt: lastFailed.problem,
+        hooks,
+        reporter,
+        runCases,
+        coverage,
+        traces,
+      },
+      io,
+    );
+  } finally {
+    abandon();
+  }
   for (const problem of problems) io.stderr.write(`qtest: ${problem}\n`);
   return code === 0 && problems.length > 0 ? 1 : code;
 }
@@ -119,6 +125,8 @@ interface Run {
   readonly settings: Settings;
   readonly backend: Backend;
   readonly selection: Selection;
+  /** A warning about it. */
+  readonly doubt: string | undefined;
   readonly hooks: HookSet;
   readonly reporter: Reporter;
   readonly runCases: RunCases;
@@ -127,7 +135,7 @@ interface Run {
 }
 
 async function runAll(
-  { again, prepared, settings, backend, selection, hooks, reporter, runCases, coverage, traces }: Run,
+  { again, prepared, settings, backend, selection, doubt, hooks, reporter, runCases, coverage, traces }: Run,
   io: Io,
 ): Promise<number> {
   const interrupt = catchInterrupts(io);
@@ -136,6 +144,7 @@ async function runAll(
     reporter.runStart?.(selection.cases);
     for (const message of sdkCopies(prepared.plugins)) reporter.warning?.(message);
     for (const pattern of selection.unmatched) reporter.warning?.(`-t '${pattern}' matched no case`);
+    if (doubt !== undefined) reporter.warning?.(doubt);
     const { selected, skipped } = selection;
     const { signal } = interrupt;
     const summary = await runCases({
@@ -179,7 +188,7 @@ interface Traces {
 
 /**
  * What writes the traces to files, where that is asked for.
- * @throws USAGE when there can be no files in the folder.
+ * @throws REPORT when there can be no files in the folder.
  */
 async function traceFiles(
   { traceExport, traceDir = 'qtest-traces' }: CliOptions,

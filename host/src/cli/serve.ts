@@ -3,7 +3,7 @@ import type { AnyDeviceDefinition, Property } from '@qtest/sdk';
 import { settingsOf } from '../config/settings.ts';
 import { hostError, messageOf } from '@qtest/sdk/support';
 import { applyPlugin, createHooks } from '../hooks.ts';
-import { type Registry, type Builder, type Catalog, createMachine } from '@qtest/machine';
+import { type Registry, type Builder, type Catalog, createMachine, registryOf } from '@qtest/machine';
 import { loadPlugins } from '../plugins/load.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';
 import {
@@ -17,7 +17,6 @@ import {
   ServedMachine,
 } from '@qtest/serve';
 import { build, contextFor } from '../runner/build.ts';
-import { registryOf } from '@qtest/machine';
 import { catalogOf } from '../plugins/devices.ts';
 import { INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';

@@ -1,13 +1,14 @@
-import { mkdirSync, mkdtempSync, rmdirSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdtempSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
 
 import { hostError, codeOf } from '@qtest/sdk/support';
-import { whyNotWritten } from './reporters.ts';
+import { makeFolder } from '../files/folder.ts';
+import { whyNotWritten } from '../files/why-not-written.ts';
 
 /**
  * Makes the folder for the traces' files, and sees whether files can be made in it, before any case runs.
  * @param shown what errors call it.
- * @throws USAGE when they can't.
+ * @throws REPORT when they can't.
  */
 export function openTraceFolder(folder: string, shown: string): void {
   try {
@@ -16,7 +17,7 @@ export function openTraceFolder(folder: string, shown: string): void {
     rmdirSync(mkdtempSync(join(folder, '.qtest-')));
   } catch (error) {
     const why = WHY[codeOf(error) ?? ''] ?? whyNotWritten(error);
-    throw hostError('USAGE', `the traces can't be written to ${shown}: ${why}`, { cause: error });
+    throw hostError('REPORT', `the traces can't be written to ${shown}: ${why}`, { cause: error });
   }
 }
 
@@ -25,10 +26,3 @@ const WHY: Readonly<Record<string, string>> = {
   ENOENT: 'no file can be made there: name another --trace-dir',
   ENOTDIR: 'there is a file where the folder should be: name another --trace-dir',
 };
-
-/** One after another: below /proc, `mkdirSync` with `recursive` tries for ever. */
-function makeFolder(folder: string): void {
-  if (statSync(folder, { throwIfNoEntry: false }) !== undefined) return;
-  makeFolder(dirname(folder));
-  mkdirSync(folder);
-}

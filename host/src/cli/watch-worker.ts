@@ -3,6 +3,7 @@ import { enableCompileCache } from 'node:module';
 import { EventReporter } from '../report/broadcast.ts';
 import { titleOf } from '../report/format.ts';
 import { isBad } from '../report/marks.ts';
+import { guardStandardStreams } from '@qtest/sdk/support';
 import { ModuleGraph } from '../watch/graph.ts';
 import type { Order, Report, Wanted } from '../watch/messages.ts';
 import type { CliOptions } from './options.ts';
@@ -15,6 +16,7 @@ import type { Selection } from '../plugins/select.ts';
  */
 
 enableCompileCache();
+guardStandardStreams('qtest');
 const since = Date.now();
 const graph = new ModuleGraph();
 graph.record();

@@ -1,5 +1,4 @@
-import type { Cell, Column, Row } from './matrix.ts';
-import { isUnexpected, MARK, skipsOf, titleOf } from './matrix.ts';
+import { type Cell, type Column, type Row, isUnexpected, MARK, skipsOf, titleOf } from './matrix.ts';
 
 /** Between these lines of a README the matrix is. */
 export const BEGIN = '<!-- qtest compat -->';

@@ -1,7 +1,6 @@
 import { readSync, writeSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import type { Channel } from '../backends/qemu/channel.ts';
-import { shorten } from '../backends/qemu/channel.ts';
+import { type Channel, shorten } from '../backends/qemu/channel.ts';
 import { parseMessage } from '../backends/qemu/protocol.ts';
 import { codeOf } from '@qtest/sdk/support';
 import { accessName } from '../trace/decode.ts';

@@ -2,10 +2,9 @@ import { basename } from 'node:path';
 import type { AnyDeviceDefinition, DeviceType, PropertyValue } from '@qtest/sdk';
 import { hostError, didYouMean, messageOf } from '@qtest/sdk/support';
 import { applyPlugin, createHooks } from '../hooks.ts';
-import { type Registry, type Blueprint, Builder, type Catalog, type Overrides } from '@qtest/machine';
+import { type Registry, type Blueprint, Builder, type Catalog, type Overrides, registryOf } from '@qtest/machine';
 import type { LoadedPlugin } from '../plugins/types.ts';
 import { build, contextFor } from '../runner/build.ts';
-import { registryOf } from '@qtest/machine';
 import { catalogOf } from '../plugins/devices.ts';
 
 /** Builds one machine as often as it is wanted. */

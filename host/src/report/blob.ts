@@ -27,10 +27,10 @@ export interface BlobHeader {
 /** A line behind it. */
 export type BlobLine = ReportEvent & { readonly rerun?: string };
 
-/** How much text is packed at once: traces make more of it than one string holds. */
-const PIECE = 2 ** 16;
-
-/** A run for `qtest merge-reports`: header and events as lines of JSON, packed by gzip, at the end. */
+/**
+ * A run for `qtest merge-reports`: header and events as lines of JSON, packed by gzip. Each case is packed by itself, and written when it
+ * ends.
+ */
 export function blobReporter(
   output: Writable,
   { cwd, descriptions, part, rerun }: ReportContext,
@@ -46,16 +46,13 @@ export function blobReporter(
     ...(shard && { shard }),
     order,
   };
-  const packed: Buffer[] = [];
   let text = `${jsonText(header, 0)}\n`;
-  const pack = (): void => {
-    packed.push(gzipSync(text));
-    text = '';
-  };
   return new EventReporter((event) => {
     const line: BlobLine = event.type === 'caseEnd' ? { ...event, rerun: rerun(event.result) } : event;
     text += `${jsonText(line, 0, EXACT)}\n`;
-    if (text.length >= PIECE || event.type === 'done') pack();
-    if (event.type === 'done') output.write(Buffer.concat(packed));
+    // What a case has begun with goes with its end.
+    if (event.type === 'caseStart') return;
+    output.write(gzipSync(text));
+    text = '';
   });
 }

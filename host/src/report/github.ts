@@ -1,6 +1,5 @@
 import { appendFileSync } from 'node:fs';
 import { isAbsolute, relative, sep } from 'node:path';
-import type { Writable } from 'node:stream';
 
 import type { RunSummary } from '@qtest/sdk';
 
@@ -9,13 +8,14 @@ import type { CaseResult, ReportContext, Reporter } from './events.ts';
 import { formatDuration } from './format.ts';
 import { flakyText, isBad, isFlaky, MARKS, STATUSES } from './marks.ts';
 import { briefly, failureText, firstPlace } from './plain.ts';
+import type { Output } from './style.ts';
 
 /** Variables of GitHub Actions that the reporter reads. */
 export type GithubEnvironment = Readonly<Partial<Record<'GITHUB_STEP_SUMMARY' | 'GITHUB_WORKSPACE', string>>>;
 
 /** Annotations on the lines of the plugins' sources, and a summary of the job, in Markdown, where the runner asks for one. */
 export class GithubReporter implements Reporter {
-  readonly #output: Writable;
+  readonly #output: Output;
   readonly #context: ReportContext;
   readonly #summaryFile: string | undefined;
   /** Annotations name files from here. */
@@ -28,7 +28,7 @@ export class GithubReporter implements Reporter {
   readonly #flaky: string[] = [];
   readonly #warnings = new Set<string>();
 
-  constructor(output: Writable, context: ReportContext, env: GithubEnvironment) {
+  constructor(output: Output, context: ReportContext, env: GithubEnvironment) {
     this.#output = output;
     this.#context = context;
     this.#summaryFile = env.GITHUB_STEP_SUMMARY === '' ? undefined : env.GITHUB_STEP_SUMMARY;
@@ -66,7 +66,9 @@ export class GithubReporter implements Reporter {
 
   #fail(result: CaseResult): void {
     const text = failureText(result, this.#context);
-    this.#errors.push(command('error', this.#place(result), text));
+    const error = command('error', this.#place(result), text);
+    this.#errors.push(error);
+    this.#output.draft?.(`${error}\n`);
     const heading = `<summary>${html(titleOf(result))}: ${html(briefly(result))}</summary>`;
     this.#details.push(`<details>${heading}`, '', `<pre>${html(text)}</pre>`, '</details>', '');
   }

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Writable } from 'node:stream';
 import { deflateRawSync } from 'node:zlib';
 
 import type { RunSummary, TraceEvent } from '@qtest/sdk';
@@ -17,8 +16,10 @@ import {
   type PageRun,
 } from './html-data.ts';
 import { jsonText } from './json-text.ts';
-import { flakyText, isBad, isFlaky } from './marks.ts';
-import { briefly } from './plain.ts';
+import { flakyText, isBad, isFlaky, MARKS } from './marks.ts';
+import { briefly, failureText } from './plain.ts';
+import type { Output } from './style.ts';
+import { xmlText } from './xml.ts';
 
 /** Bytes of an access of many that the page shows. */
 const BYTES_SHOWN = 16;
@@ -30,7 +31,7 @@ const plain = (_format: unknown, text: string): string => text;
  * has beside its line in the list, its trace above all, is deflated, a block a case, so that the page opens at once whatever was traced.
  */
 export class HtmlReporter implements Reporter {
-  readonly #output: Writable;
+  readonly #output: Output;
   readonly #context: ReportContext;
   readonly #started = new Date();
   readonly #cases: PageCase[] = [];
@@ -38,7 +39,7 @@ export class HtmlReporter implements Reporter {
   readonly #warnings: string[] = [];
   #selected = 0;
 
-  constructor(output: Writable, context: ReportContext) {
+  constructor(output: Output, context: ReportContext) {
     this.#output = output;
     this.#context = context;
   }
@@ -49,6 +50,7 @@ export class HtmlReporter implements Reporter {
 
   caseEnd(result: CaseResult): void {
     this.#blocks.push(block(BLOCKS.case(this.#cases.length), detailsOf(result, this.#context)));
+    this.#output.draft?.(`${this.#cases.length === 0 ? DRAFT : ''}${draftOf(result, this.#context)}\n`);
     this.#cases.push(caseOf(result));
   }
 
@@ -71,6 +73,19 @@ export class HtmlReporter implements Reporter {
     const totals = coverage === undefined ? [] : [block(BLOCKS.coverage, coverage)];
     this.#output.write(documentOf(run, [...totals, ...this.#blocks]));
   }
+}
+
+/** What is shown of a run that did not come to its end: the cases as text, without the page. */
+const DRAFT = `<!doctype html>
+<meta charset="utf-8">
+<title>qtest: not at its end</title>
+<p>This run has not come to its end. What it has reported:</p>
+<pre>
+`;
+
+function draftOf(result: CaseResult, context: ReportContext): string {
+  const line = `${MARKS[result.status].mark} ${result.plugin} › ${result.name}`;
+  return xmlText(isBad(result) ? `${line}\n${failureText(result, context)}` : line);
 }
 
 /** The page's script; it has the styles in it. */

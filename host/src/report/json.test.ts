@@ -20,10 +20,12 @@ test('one document, with every field of every case', () => {
   } as const;
   reporter.warning('slow');
   reporter.caseEnd(result);
-  expect(output.read()).toBeNull();
+  // A case is written when it ends.
+  const begun = String(output.read());
+  expect(begun).toContain('"name": "a"');
   const summary = { pass: 1, fail: 0, skip: 0, timeout: 0, crash: 0, known: 0, duration: 3 };
   reporter.done(summary, { interrupted: true });
-  expect(JSON.parse(String(output.read()))).toEqual({
+  expect(JSON.parse(begun + String(output.read()))).toEqual({
     version: 1,
     summary,
     interrupted: true,

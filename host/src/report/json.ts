@@ -5,7 +5,7 @@ import type { RunSummary, TypeCoverage } from '@qtest/sdk';
 import type { CaseResult, Reporter, RunEnd } from './events.ts';
 import { jsonText } from './json-text.ts';
 
-/** What `qtest --json` writes: one document, at the end. Version 1 gains keys and loses none. */
+/** What `qtest --json` writes: one document. Version 1 gains keys and loses none. */
 export interface JsonReport {
   readonly version: 1;
   /** Counts of cases by status, which add up to `cases.length`, and the wall time in milliseconds. */
@@ -20,18 +20,24 @@ export interface JsonReport {
   readonly coverage?: readonly TypeCoverage[];
 }
 
-/** The report for a program. Each case is made text when it ends, and written by itself: with their traces all would be too much for one string. */
+/** The report for a program. Each case is written when it ends; what is known of the whole run follows them. */
 export class JsonReporter implements Reporter {
   readonly #output: Writable;
-  readonly #cases: string[] = [];
   readonly #warnings: string[] = [];
+  #isBegun = false;
+  #cases = 0;
 
   constructor(output: Writable) {
     this.#output = output;
   }
 
+  runStart(): void {
+    this.#begin();
+  }
+
   caseEnd(result: CaseResult): void {
-    this.#cases.push(inside(jsonText(result), 4));
+    this.#begin();
+    this.#output.write(`${this.#cases++ === 0 ? '' : ','}\n    ${inside(jsonText(result), 4)}`);
   }
 
   warning(message: string): void {
@@ -39,11 +45,16 @@ export class JsonReporter implements Reporter {
   }
 
   done(summary: RunSummary, { interrupted, coverage }: RunEnd): void {
-    const before = { version: 1, summary, interrupted } satisfies Partial<JsonReport>;
-    const after = { warnings: this.#warnings, ...(coverage && { coverage }) } satisfies Partial<JsonReport>;
-    this.#output.write(`${jsonText(before).slice(0, -'\n}'.length)},\n  "cases": [`);
-    for (const [n, text] of this.#cases.entries()) this.#output.write(`${n === 0 ? '' : ','}\n    ${text}`);
-    this.#output.write(`${this.#cases.length === 0 ? '' : '\n  '}],${jsonText(after).slice('{'.length)}\n`);
+    this.#begin();
+    const rest = { summary, interrupted, warnings: this.#warnings, ...(coverage && { coverage }) };
+    const text = jsonText(rest satisfies Omit<JsonReport, 'version' | 'cases'>);
+    this.#output.write(`${this.#cases === 0 ? '' : '\n  '}],${text.slice('{'.length)}\n`);
+  }
+
+  #begin(): void {
+    if (this.#isBegun) return;
+    this.#isBegun = true;
+    this.#output.write('{\n  "version": 1,\n  "cases": [');
   }
 }
 

@@ -1,12 +1,14 @@
 import { relative } from 'node:path';
-import type { Writable } from 'node:stream';
 
 import type { CaseStatus, RunSummary } from '@qtest/sdk';
 
 import type { CaseResult, ReportContext, Reporter } from './events.ts';
 import { isFlaky } from './marks.ts';
 import { briefly, failureText, firstPlace } from './plain.ts';
+import type { Output } from './style.ts';
 import { xmlAttributes, xmlText } from './xml.ts';
+
+const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>';
 
 /** The cases of a plugin. */
 interface Suite {
@@ -20,14 +22,16 @@ interface Suite {
  * skipped, with what differs. It is written here: the format is small, and that of node:test escapes quotes in attributes twice.
  */
 export class JunitReporter implements Reporter {
-  readonly #output: Writable;
+  readonly #output: Output;
   readonly #context: ReportContext;
   /** Their lines alone: the trace of a case is some megabytes. */
   readonly #suites = new Map<string, Suite>();
   readonly #warnings: string[] = [];
   readonly #started = new Date();
+  /** The plugin whose suite is open in the draft. */
+  #drafted: string | undefined;
 
-  constructor(output: Writable, context: ReportContext) {
+  constructor(output: Output, context: ReportContext) {
     this.#output = output;
     this.#context = context;
   }
@@ -38,7 +42,9 @@ export class JunitReporter implements Reporter {
     this.#suites.set(plugin, suite);
     suite.cases.push({ status, duration });
     suite.clocks.add(clock);
-    suite.lines.push(...this.#case(result));
+    const lines = this.#case(result);
+    suite.lines.push(...lines);
+    this.#output.draft?.([...this.#draftHeadings(plugin), ...lines, ''].join('\n'));
   }
 
   warning(message: string): void {
@@ -48,12 +54,22 @@ export class JunitReporter implements Reporter {
   done({ duration }: RunSummary): void {
     const { tests, failures, errors } = countsOf([...this.#suites.values()].flatMap(({ cases }) => cases));
     const lines = [
-      '<?xml version="1.0" encoding="UTF-8"?>',
+      DECLARATION,
       `<testsuites${xmlAttributes({ name: 'qtest', tests, failures, errors, time: seconds(duration) })}>`,
       ...[...this.#suites].flatMap(([plugin, suite]) => this.#suite(plugin, suite)),
       '</testsuites>',
     ];
     this.#output.write(`${lines.join('\n')}\n`);
+  }
+
+  /** What stands before a case of the plugin in the draft: the counts are not known before the end. */
+  #draftHeadings(plugin: string): string[] {
+    const last = this.#drafted;
+    if (last === plugin) return [];
+    this.#drafted = plugin;
+    const before =
+      last === undefined ? [DECLARATION, `<testsuites${xmlAttributes({ name: 'qtest' })}>`] : ['  </testsuite>'];
+    return [...before, `  <testsuite${xmlAttributes({ name: plugin })}>`];
   }
 
   #suite(plugin: string, { cases, clocks, lines }: Suite): string[] {

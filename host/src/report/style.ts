@@ -7,7 +7,12 @@ type Format = Parameters<typeof styleText>[0];
 export type Style = (format: Format, text: string) => string;
 
 /** Where a report goes. */
-export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
+export type Output = Writable & {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  /** For a report that is written at its end: takes what a reader is to find of it when the end never comes. */
+  draft?(text: string): void;
+};
 
 /** The style of a stream: colours by `NO_COLOR` and `FORCE_COLOR`, else on a terminal that has them. */
 export function styleFor(stream: Output): Style {

@@ -22,10 +22,10 @@ import {
   traceEntries,
   type TraceEntry,
   seedTurns,
+  registryOf,
 } from '@qtest/machine';
 import type { Failure, SelectedCase } from '../report/events.ts';
 import { contextFor, powerOn } from './build.ts';
-import { registryOf } from '@qtest/machine';
 import { decodeTrace } from '../trace/decode.ts';
 import { describeFailure } from './failure.ts';
 import { Observer } from './observer.ts';

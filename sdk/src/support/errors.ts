@@ -18,6 +18,7 @@ export const ERRORS = {
   BACKEND: { exit: 2 },
   HOOK: { exit: 1 },
   NO_CASES: { exit: 1 },
+  REPORT: { exit: 1 },
   MACHINE: { exit: 1 },
   DEVICE: { exit: 1 },
   QEMU: { exit: 1 },

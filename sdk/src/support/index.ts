@@ -5,5 +5,6 @@
 export { ERRORS, hostError, type ErrorCode } from './errors.ts';
 export { didYouMean, nearest } from './nearest.ts';
 export { Random } from './random.ts';
+export { guardStandardStreams } from './standard-streams.ts';
 export { codeOf, messageOf, stackOf } from './thrown.ts';
 export { within } from './within.ts';

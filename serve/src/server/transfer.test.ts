@@ -1,8 +1,7 @@
 import { expect, it } from 'vitest';
-import { Builder, createMachine, transferState, type BoundMachine } from '@qtest/machine';
+import { Builder, createMachine, transferState, type BoundMachine, registryOf } from '@qtest/machine';
 import { ServedMachine } from './served-machine.ts';
 import { knownDevices } from '../../../test/support/machine.ts';
-import { registryOf } from '@qtest/machine';
 
 function pc(hasEdu: boolean): BoundMachine {
   const known = knownDevices([]);

@@ -1,3 +1,4 @@
+import { guardStandardStreams } from '@qtest/sdk/support';
 import { PACKAGE, versionText, type QemuVersion } from '../qmp/version.ts';
 import type { Request } from './command-line.ts';
 import { MACHINES } from '../emulator/settings.ts';
@@ -5,6 +6,7 @@ import { OPTIONS } from './option-table.ts';
 
 /** Prints what an option asks for in place of a run. */
 export async function show(request: Exclude<Request, { kind: 'run' }>, version: QemuVersion): Promise<void> {
+  guardStandardStreams('qtest-system-x86_64');
   process.stdout.write(`${(await textOf(request, version)).join('\n')}\n`);
 }
 

@@ -1,7 +1,6 @@
 import type { MachineBuilder } from '@qtest/sdk';
 import { describe, expect, it } from 'vitest';
-import { Builder } from '@qtest/machine';
-import { registryOf } from '@qtest/machine';
+import { Builder, registryOf } from '@qtest/machine';
 import { mapMachine, type V86Mapping } from './mapping.ts';
 import { knownDevices } from '../../../../test/support/machine.ts';
 

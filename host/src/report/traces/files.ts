@@ -1,7 +1,7 @@
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { messageOf } from '@qtest/sdk/support';
+import { writeWhole } from '../../files/partial-file.ts';
+import { whyNotWritten } from '../../files/why-not-written.ts';
 import type { CaseResult, Reporter } from '../events.ts';
 import { extensionOf, type TraceFormat } from './formats.ts';
 import { jsonlTrace } from './jsonl.ts';
@@ -48,10 +48,10 @@ export class TraceFiles implements Reporter {
     for (const format of this.#formats) {
       const file = join(this.#folder, `${name}.${extensionOf(format)}`);
       try {
-        writeFileSync(file, WRITERS[format]({ ...result, trace }));
+        writeWhole(file, WRITERS[format]({ ...result, trace }));
         this.#written++;
       } catch (error) {
-        this.#onProblem(`the trace ${file} could not be written: ${messageOf(error)}`);
+        this.#onProblem(`the trace ${file} could not be written: ${whyNotWritten(error)}`);
       }
     }
   }
