@@ -11,7 +11,7 @@ import { caseContext } from '../vcpu/case-context.ts';
 import { describeFailure } from '../vcpu/failure.ts';
 import { Leftovers } from '../vcpu/leftovers.ts';
 import { recorded } from '../vcpu/recording.ts';
-import type { VcpuOutcome } from '../vcpu/task.ts';
+import { failedOutcome, type VcpuOutcome } from '../vcpu/task.ts';
 import { emulatedRing, OP, type TraceRing } from '../vcpu/trace.ts';
 import type { EmulatedTask, EmulatedThreadData } from './emulated-lane.ts';
 import { EmulatedClock, type EmulatedMachine } from './emulated-machine.ts';
@@ -55,7 +55,7 @@ export function emulatedWorker<T extends EmulatedTask, M extends Mapping>(
     try {
       return await runCase(data, await attached, task, (bench) => drive(task, bench));
     } catch (error) {
-      return { status: 'fail', failures: [describeFailure(error, data.plugin.root)], log: [], leftRunning: [] };
+      return failedOutcome(describeFailure(error, data.plugin.root));
     }
   };
 }
@@ -89,7 +89,7 @@ async function runCase(
   );
   const { machine, vcpu, clock, acknowledge, begin } = drive({ blueprint, trace, irqs });
   for (const { address, data: bytes } of task.contents) vcpu.write(address, bytes);
-  const { context, lines } = caseContext({
+  const { context, log } = caseContext({
     vcpu: await coveredEmulated(recorded(vcpu, task.record), task.coverage, data.handle),
     machine,
     clock: new EmulatedClock(clock, vcpu),
@@ -100,10 +100,11 @@ async function runCase(
     sources: data.sources,
   });
   irqs.onEdge = (pin, level) => tracer?.event(TRACED.EDGE, isaBus + pin, level ? 1 : 0);
-  const end = await callCase({
+  return callCase({
     run: findCase(plugin, task.case),
     name: task.case,
     context,
+    log,
     plugin: data.plugin,
     vcpu: {
       begin: () => {
@@ -118,5 +119,4 @@ async function runCase(
     },
     leftovers,
   });
-  return { ...end, log: lines };
 }
