@@ -4,6 +4,8 @@ import type { HookSet } from '../hooks.ts';
 import { WORD, TAP, LONG } from '../machine/control.ts';
 import type { BoundMachine } from '../machine/bound-machine.ts';
 import { EVENT, type MachineEvent } from '../machine/events.ts';
+import { LIMITS } from '../limits.ts';
+import { messageOf } from '../thrown.ts';
 
 /** How often events are taken out of the ring, and in real time ticks delivered, while a case runs, ms. */
 const DRAIN_EVERY = 20;
@@ -102,13 +104,13 @@ export class Observer {
     if (hook.isUsed()) this.#safely(() => hook.call({ ...context, device, message, now }));
   }
 
-  /** A tap that throws fails the case; the machine goes on. Each error is kept once. */
+  /** A tap that throws fails the case; the machine goes on. Each error is kept once, and of many different ones the first. */
   #safely(call: () => void): void {
     try {
       call();
     } catch (error) {
-      const known = this.#errors.some((other) => String(other) === String(error));
-      if (!known) this.#errors.push(error);
+      const known = this.#errors.some((other) => messageOf(other) === messageOf(error));
+      if (!known && this.#errors.length < LIMITS.failures) this.#errors.push(error);
     }
   }
 }
