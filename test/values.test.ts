@@ -166,3 +166,57 @@ test('a trace of what is logged without end is bounded', async () => {
   expect(code).toBe(0);
   expect(textOf('qtest-traces/values.log-long.qtest')).toMatch(/^# log values\.ts:.*: x+…$/m);
 });
+
+describe("what a plugin's code throws in the host", () => {
+  const throwing = `const throwing = () => { throw new Error('boom'); };
+const odd = () => Object.defineProperties(new Error('odd'), Object.fromEntries(
+  ['message', 'stack', 'name', 'code', 'cause'].map((name) => [name, { get: throwing }])));
+const proxy = () => new Proxy(new Error('behind'), { get: throwing, getPrototypeOf: throwing, has: throwing });`;
+  const plugin = (name: string, head: string, more: string): string => `
+import { definePlugin } from '@qtest/sdk';
+${throwing}
+${head}
+export default definePlugin({ name: '${name}', description: '', ${more}, run: { a() {} } });`;
+  values.write({
+    'import.mjs': plugin('import', 'throw new Proxy({}, { getPrototypeOf: throwing });', 'vcpus: 1'),
+    'rejects.mjs': plugin('rejects', 'await Promise.reject(odd());', 'vcpus: 1'),
+    'init.mjs': plugin('init', '', 'init() { throw odd(); }'),
+    'apply.mjs': plugin('apply', '', 'apply() { throw proxy(); }'),
+    'tap.mjs': plugin('tap', '', "apply({ hooks }) { hooks.caseEnd.tapPromise('x', () => Promise.reject(odd())); }"),
+    'gate.mjs': plugin('gate', '', "apply({ hooks }) { hooks.caseEnd.tap('x', (end) => end.fail('y'.repeat(5e7))); }"),
+    'strays.mjs': plugin(
+      'strays',
+      '',
+      "apply({ hooks }) { hooks.caseStart.tap('x', () => { for (let n = 0; n < 50000; n++) void Promise.reject(n ? new Error(`stray ${n}`) : proxy()); }); }",
+    ),
+    'rows.mjs': plugin(
+      'rows',
+      '',
+      "apply({ hooks }) { let n = 0; hooks.guestError.tap('x', () => { throw new Error(`row ${++n}`); }); }",
+    ).replace('a() {}', 'a({ vcpu }) { for (let n = 0; n < 1000; n++) vcpu.readb(0xfe000000); }'),
+  });
+  const unreadable = String.raw`\(its message cannot be read, as that throws: \[Error: boom\]\)`;
+
+  test.each([
+    ['import', 2, /^qtest: plugin '.\/import.mjs' \(.*\) failed to load:\n\(a Proxy\)\n$/],
+    // Node itself has looked at this one.
+    ['rejects', 2, /^qtest: plugin '.\/rejects.mjs' \(.*\) failed to load:\nError: boom\n/],
+    ['init', 1, new RegExp(`plugin 'init': init\\(\\): ${unreadable}`)],
+    ['apply', 2, /^qtest: plugin 'apply': apply\(\): \(a Proxy\)\n$/],
+    ['tap', 1, new RegExp(`plugin 'tap', hook 'caseEnd': ${unreadable}`)],
+    ['gate', 1, /failed by the hook caseEnd: y+… \(49983616 characters cut\)/],
+    [
+      'strays',
+      1,
+      /nobody caught[^]*\(a Proxy\)[^]*stray 19[^]*more errors in the host that nobody caught are left out/,
+    ],
+    ['rows', 1, /hook 'guestError': row 20\n(?![^]*row 21)/],
+  ])('%s', async (name, code, message) => {
+    const { stdout, stderr, ...more } = await values.qtest(['--plugin', `./${name}.mjs`], {
+      env: { NODE_OPTIONS: `--max-old-space-size=${HEAP}` },
+      timeout: TIMEOUT,
+    });
+    expect(stdout + stderr).toMatch(message);
+    expect([more.code, stderr.includes('internal error')]).toEqual([code, false]);
+  });
+});

@@ -1,6 +1,5 @@
 import { normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { types } from 'node:util';
 import { isQtestError } from '@qtest/sdk';
 import { inspected, isHuge } from '../inspected.ts';
 import { clipped, LIMITS } from '../limits.ts';
@@ -12,7 +11,7 @@ export function describeFailure(thrown: unknown, root: string): Failure {
   const { causes, more } = causesOf(thrown);
   const errors = [thrown, ...causes].filter(isError);
   // What the host wraps (an error of init(), of a hook) came from where its cause did.
-  const [origin] = isHostError(thrown) && errors.length > 1 ? errors.slice(1) : errors;
+  const [origin] = isQtestError(thrown) && errors.length > 1 ? errors.slice(1) : errors;
   const stack = origin === undefined ? undefined : stackOf(origin);
   const location = errors.map((error) => locate(stackOf(error), root)).find((found) => found !== undefined);
   const message = messageOf(thrown);
@@ -28,10 +27,6 @@ export function describeFailure(thrown: unknown, root: string): Failure {
     ...comparisonOf(thrown),
     ...(told.length > 0 && { causes: told }),
   };
-}
-
-function isHostError(thrown: unknown): boolean {
-  return !types.isProxy(thrown) && isQtestError(thrown);
 }
 
 /** Longest line on which an object or a list is shown. */
