@@ -53,6 +53,7 @@ test('the run goes on to its end, whatever a case gives', () => {
     ...[
       'assert fail',
       'error fail',
+      'hostile crash',
       'left pass',
       'log pass',
       'no-data fail',
@@ -146,6 +147,17 @@ test('a comparison of what is large shows a part', () => {
   expect(resultOf(report, 'assert/bytes-64m').failures[0]).toMatchObject({
     actual: expect.stringMatching(/^Uint8Array\(67108864\) \[[^]* more items/),
   });
+});
+
+test('a thread that sends what the host would not is a crash of its case', () => {
+  expect(resultOf(report, 'hostile/slice').failures.map(({ message }) => message)).toEqual([
+    "the VCPU's thread died: the VCPU's thread gave a result that is not the host's own",
+  ]);
+});
+
+test('a reason to skip is cut; there may be none', () => {
+  expect(resultOf(report, 'skip/long').reason).toMatch(/^x+… \(\d+ characters cut\)$/);
+  expect(resultOf(report, 'skip/empty').reason).toBe('');
 });
 
 test('what is left running is counted', () => {

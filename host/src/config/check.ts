@@ -1,8 +1,7 @@
-import { inspect } from 'node:util';
-
 import type { Config, PluginEntry } from '@qtest/sdk';
 
 import { hostError } from '../errors.ts';
+import { inspected } from '../inspected.ts';
 import { didYouMean } from '../nearest.ts';
 import { COVERAGE_FILE_EXPECTED, isCoverageFile, isPercentage } from './coverage.ts';
 import { parseReporter, REPORTER_EXPECTED } from './reporters.ts';
@@ -155,5 +154,5 @@ function isInteger(value: unknown, min: number, max: number): boolean {
 
 /** A value on one line, for "but found". */
 function show(value: unknown): string {
-  return inspect(value, { depth: 1, breakLength: Infinity, maxArrayLength: 5, maxStringLength: 60 });
+  return inspected(value, { depth: 1, breakLength: Infinity, maxArrayLength: 5, maxStringLength: 60 });
 }

@@ -1,8 +1,9 @@
 import { types } from 'node:util';
 import type { CaseContext, CaseFunction } from '@qtest/sdk';
 import { hostError } from '../errors.ts';
+import { clipped } from '../limits.ts';
 import type { Failure } from '../report/events.ts';
-import { codeOf, isError, messageOf } from '../thrown.ts';
+import { codeOf, fieldOf, isError, messageOf } from '../thrown.ts';
 import { Skipped } from './case-context.ts';
 import type { CaseLog } from './case-log.ts';
 import { describeFailure } from './failure.ts';
@@ -67,7 +68,7 @@ async function guarded({ run, name, context, plugin, vcpu }: Call): Promise<End>
     const { value: kept, note } = returned(value);
     return { status: 'pass', failures: [], notes: note === undefined ? [] : [note], value: kept };
   } catch (error) {
-    if (isSkipped(error)) return { status: 'skip', failures: [], notes: [], reason: messageOf(error) };
+    if (isSkipped(error)) return { status: 'skip', failures: [], notes: [], reason: reasonOf(error) };
     const isEnded = codeOf(error) === 'ABANDONED' || codeOf(error) === 'POISONED';
     return {
       status: isEnded ? 'abandoned' : 'fail',
@@ -79,6 +80,11 @@ async function guarded({ run, name, context, plugin, vcpu }: Call): Promise<End>
 
 function isSkipped(error: unknown): boolean {
   return isError(error) && !types.isProxy(error) && error instanceof Skipped;
+}
+
+function reasonOf(skipped: unknown): string {
+  const reason = fieldOf(skipped, 'message');
+  return typeof reason === 'string' ? clipped(reason) : messageOf(skipped);
 }
 
 function lateFailure(error: unknown, root: string): Failure {

@@ -15,7 +15,7 @@ export class CaseLog {
     this.#isFirstFull ||= !this.#first.hasRoomFor(line);
     if (!this.#isFirstFull) this.#first.push(line);
     else {
-      while (!this.#last.hasRoomFor(line)) {
+      while (!this.#last.isEmpty && !this.#last.hasRoomFor(line)) {
         this.#last.shift();
         this.#dropped++;
       }
@@ -50,6 +50,10 @@ class Part {
   /** Lines at the front that are gone. */
   #start = 0;
   #characters = 0;
+
+  get isEmpty(): boolean {
+    return this.#start === this.#lines.length;
+  }
 
   hasRoomFor({ length }: string): boolean {
     const count = this.#lines.length - this.#start;
