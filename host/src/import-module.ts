@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
+import { types } from 'node:util';
 
-import { messageOf, stackOf, within } from '@qtest/sdk/support';
+import { messageOf, stackOf, within, codeOf } from '@qtest/sdk/support';
 
 /** Milliseconds that a module may take to load. */
 const LOAD_BOUND = 10_000;
@@ -27,7 +28,7 @@ export async function importModule(url: string, bound = LOAD_BOUND): Promise<Rea
  */
 export async function importErrorText(error: unknown, url: string): Promise<string> {
   const text = stackOf(error);
-  if (!(error instanceof SyntaxError) || text.includes('\n')) return text;
+  if (!isSyntaxError(error) || text.includes('\n')) return text;
   const { spawnSync } = await import('node:child_process');
   const checked = spawnSync(process.execPath, ['--check', fileURLToPath(url)], { encoding: 'utf8', timeout: 10_000 });
   const place = checked.stderr.split(/\n\s+at |\n\nNode\.js /, 1)[0]?.trim();
@@ -38,13 +39,12 @@ export async function importErrorText(error: unknown, url: string): Promise<stri
 
 /** What to do about errors of Node's that do not say it; empty for all others. */
 export function importHint(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  switch (code) {
+  switch (codeOf(error)) {
     case 'ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING':
       return '\nNode does not strip types below node_modules: a published package has to ship JavaScript.';
     case undefined:
-      return error instanceof SyntaxError &&
-        /import statement outside a module|Unexpected token 'export'/.test(error.message)
+      return isSyntaxError(error) &&
+        /import statement outside a module|Unexpected token 'export'/.test(messageOf(error))
         ? `\nIts package.json says "type": "commonjs", as 'npm init' writes it; qtest plugins are ES modules: npm pkg set type=module`
         : '';
     case 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX':
@@ -56,4 +56,9 @@ export function importHint(error: unknown): string {
     default:
       return '';
   }
+}
+
+function isSyntaxError(error: unknown): boolean {
+  // What a module throws may be a proxy, which is not asked.
+  return types.isNativeError(error) && error instanceof SyntaxError;
 }

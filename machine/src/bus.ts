@@ -1,5 +1,5 @@
 import type { AccessSize, Initiator, Shadow, ShadowSpec, Space } from '@qtest/sdk';
-import { messageOf } from '@qtest/sdk/support';
+import { messageOf, isError, nameOf, stackOf } from '@qtest/sdk/support';
 import { type Blueprint, PAGE_BYTES } from './blueprint.ts';
 import { WORD, type Control } from './control.ts';
 import { EVENT, type EventKind, type EventRing } from './events.ts';
@@ -533,14 +533,10 @@ export class Bus {
   }
 
   #faulted(device: number, error: unknown): void {
-    const message = error instanceof Error ? `${error.name}: ${messageOf(error)}` : messageOf(error);
+    const isOne = isError(error);
+    const message = isOne ? `${nameOf(error)}: ${messageOf(error)}` : messageOf(error);
     this.#report(EVENT.GUEST_ERROR, device, `the device threw: ${message}`);
-    this.#fail(
-      device,
-      'threw, which is a bug of the device',
-      message,
-      error instanceof Error ? error.stack : undefined,
-    );
+    this.#fail(device, 'threw, which is a bug of the device', message, isOne ? stackOf(error) : undefined);
   }
 
   /** Notes the first fault: it fails the case, and the machine is not used again. */

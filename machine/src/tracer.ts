@@ -65,6 +65,8 @@ export const REACHED = { RAM: -1, NOBODY: -2, UNKNOWN: -3 } as const;
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
+/** At the end of a line that was cut. */
+const CUT = encoder.encode('…');
 
 /** The value of an access in bulk: of more than four bytes their CRC-32. */
 export function blockValue(bytes: Uint8Array): number {
@@ -192,7 +194,7 @@ export class Tracer {
       const at = this.begin(TRACED.LOG, 0, 0, REACHED.UNKNOWN, 0);
       this.source = before;
       this.end(at, 0);
-      this.#keep(at, encoder.encode(line).subarray(0, MAX_TEXT));
+      this.#keep(at, encodedLine(line));
     });
   }
 
@@ -236,6 +238,16 @@ export class Tracer {
     words[moreOf(at) + TEXT] = from;
     words[at + BYTES] = bytes.length;
   }
+}
+
+/** A line of the log, of which `MAX_TEXT` bytes are kept: of a longer one the beginning, and a mark. */
+function encodedLine(line: string): Uint8Array {
+  const bytes = encoder.encode(line.slice(0, MAX_TEXT));
+  if (bytes.length <= MAX_TEXT && line.length <= MAX_TEXT) return bytes;
+  const target = new Uint8Array(MAX_TEXT);
+  const { written } = encoder.encodeInto(line, target.subarray(0, MAX_TEXT - CUT.length));
+  target.set(CUT, written);
+  return target.subarray(0, written + CUT.length);
 }
 
 /** Where the rest of the event at this place is. */

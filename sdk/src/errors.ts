@@ -14,5 +14,10 @@ export class QtestError extends Error {
 
 /** Whether `value` is an error of the framework, of any copy of this package. */
 export function isQtestError(value: unknown): value is QtestError {
-  return typeof value === 'object' && value !== null && BRAND in value;
+  try {
+    return typeof value === 'object' && value !== null && BRAND in value;
+  } catch {
+    // A proxy that refuses to be looked at.
+    return false;
+  }
 }

@@ -19,7 +19,7 @@ import { caseContext } from '../runner/case-context.ts';
 import { describeFailure } from '../runner/failure.ts';
 import { Leftovers } from '../runner/leftovers.ts';
 import { recorded } from '../trace/recording.ts';
-import type { VcpuOutcome } from '../runner/task.ts';
+import { type VcpuOutcome, failedOutcome } from '../runner/task.ts';
 import type { EmulatedTask, EmulatedThreadData } from './emulated-lane.ts';
 import { EmulatedClock, type EmulatedMachine } from './emulated-machine.ts';
 import type { EmulatedVcpu } from './emulated-vcpu.ts';
@@ -62,7 +62,7 @@ export function emulatedWorker<T extends EmulatedTask, M extends Mapping>(
     try {
       return await runCase(data, await attached, task, (bench) => drive(task, bench));
     } catch (error) {
-      return { status: 'fail', failures: [describeFailure(error, data.plugin.root)], log: [], leftRunning: [] };
+      return failedOutcome(describeFailure(error, data.plugin.root));
     }
   };
 }
@@ -96,7 +96,7 @@ async function runCase(
   );
   const { machine, vcpu, clock, acknowledge, begin } = drive({ blueprint, trace, irqs });
   for (const { address, data: bytes } of task.contents) vcpu.write(address, bytes);
-  const { context, lines } = caseContext({
+  const { context, log } = caseContext({
     vcpu: await coveredEmulated(recorded(vcpu, task.record), task.coverage, data.handle),
     machine,
     clock: new EmulatedClock(clock, vcpu),
@@ -107,10 +107,11 @@ async function runCase(
     sources: data.sources,
   });
   irqs.onEdge = (pin, level) => tracer?.event(TRACED.EDGE, isaBus + pin, level ? 1 : 0);
-  const end = await callCase({
+  return callCase({
     run: findCase(plugin, task.case),
     name: task.case,
     context,
+    log,
     plugin: data.plugin,
     vcpu: {
       begin: () => {
@@ -125,5 +126,4 @@ async function runCase(
     },
     leftovers,
   });
-  return { ...end, log: lines };
 }

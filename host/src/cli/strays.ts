@@ -1,4 +1,4 @@
-import { stackOf } from '@qtest/sdk/support';
+import { stackOf, LIMITS } from '@qtest/sdk/support';
 
 /** Errors that nobody caught, in the host: of a plugin's hook that threw later, from a timer or a promise it let go. */
 export interface Strays {
@@ -6,11 +6,13 @@ export interface Strays {
   release(): void;
 }
 
-/** Keeps such errors from ending the process, and hands them on. */
+/** Keeps such errors from ending the process, and hands the first of them on. */
 export function catchStrays(report: (message: string) => void): Strays {
   let count = 0;
   const onError = (error: unknown): void => {
     count++;
+    if (count === LIMITS.failures + 1) report('more errors in the host that nobody caught are left out');
+    if (count > LIMITS.failures) return;
     report(`an error in the host that nobody caught, as of a hook's timer or promise:\n${stackOf(error)}`);
   };
   process.on('uncaughtException', onError);

@@ -1,8 +1,6 @@
-import { inspect } from 'node:util';
-
 import type { Config, PluginEntry } from '@qtest/sdk';
 
-import { hostError, didYouMean } from '@qtest/sdk/support';
+import { hostError, didYouMean, inspected } from '@qtest/sdk/support';
 import { COVERAGE_FILE_EXPECTED, isCoverageFile, isPercentage } from './coverage.ts';
 import { parseReporter, REPORTER_EXPECTED } from './reporters.ts';
 import { SCHEDULE_EXPECTED, scheduleOf } from './schedule.ts';
@@ -158,5 +156,5 @@ function isInteger(value: unknown, min: number, max: number): boolean {
 
 /** A value on one line, for "but found". */
 function show(value: unknown): string {
-  return inspect(value, { depth: 1, breakLength: Infinity, maxArrayLength: 5, maxStringLength: 60 });
+  return inspected(value, { depth: 1, breakLength: Infinity, maxArrayLength: 5, maxStringLength: 60 });
 }

@@ -38,6 +38,16 @@ test.each([
   [{ name: 'a--b' }, "name: expected lower case letters, digits and single hyphens, but found 'a--b'"],
   [{ name: undefined }, 'name: expected lower case letters, digits and single hyphens, but found undefined'],
   [{ description: 5 }, 'description: expected a string, but found 5'],
+  [{ description: 'x'.repeat(5000) }, 'description: expected at most 4096 characters, but found 5000'],
+  [{ run: { ['x'.repeat(600)]: nothing } }, 'expected at most 500 characters, but found 600'],
+  [
+    { run: { a: { run: nothing, description: 'x'.repeat(5000) } } },
+    "run['a'].description: expected at most 4096 characters, but found 5000",
+  ],
+  [
+    { run: { a: { run: nothing, expect: { qemu: 'x'.repeat(5000) } } } },
+    "run['a'].expect.qemu: expected at most 4096 characters, but found 5000",
+  ],
   [{ api: undefined }, 'api: expected a version range, but found undefined'],
   [{ init: {} }, 'init: expected a function, but found {}'],
   [{ apply: true }, 'apply: expected a function, but found true'],

@@ -1,10 +1,8 @@
-import { inspect } from 'node:util';
-
 import { isDeviceDefinition, type Capability, type CaseSpec, type Plugin } from '@qtest/sdk';
 
 import { BACKENDS } from '../backends/names.ts';
 import { TIMEOUT_EXPECTED, timeoutNanoseconds } from '../config/duration.ts';
-import { didYouMean } from '@qtest/sdk/support';
+import { didYouMean, inspected, clipped, LIMITS } from '@qtest/sdk/support';
 
 const PLUGIN_NAME = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
 const MAX_VCPUS = 8;
@@ -39,12 +37,19 @@ const CAPABILITIES: readonly string[] = Object.keys({
   'multi-vcpu': true,
 } satisfies Record<Capability, true>);
 
+const SHOWN_PROBLEMS = 50;
+
 /**
  * What is wrong with the shape of a plugin: one that is written in JavaScript, or made by another version of the SDK,
  * has had no compiler to say so. Each problem names the key, what was expected and what was found.
  */
 export function pluginProblems(plugin: object): readonly string[] {
-  return [...problemsOf(Object.fromEntries(Object.entries(plugin)))];
+  const problems: string[] = [];
+  for (const problem of problemsOf(Object.fromEntries(Object.entries(plugin)))) {
+    if (problems.length === SHOWN_PROBLEMS) return [...problems, 'and more'];
+    problems.push(problem);
+  }
+  return problems;
 }
 
 function* problemsOf(plugin: Readonly<Record<string, unknown>>): Iterable<string> {
@@ -52,8 +57,9 @@ function* problemsOf(plugin: Readonly<Record<string, unknown>>): Iterable<string
   yield* unknownKeys('', plugin, PLUGIN_KEYS);
   if (typeof name !== 'string' || !PLUGIN_NAME.test(name)) {
     yield wrong('name', 'lower case letters, digits and single hyphens', name);
-  }
+  } else yield* lengthProblem('name', name, LIMITS.caseName);
   if (typeof description !== 'string') yield wrong('description', 'a string', description);
+  else yield* lengthProblem('description', description, LIMITS.description);
   if (typeof api !== 'string') yield wrong('api', 'a version range', api);
   if (!isOptionalFunction(init)) yield wrong('init', 'a function', init);
   if (!isOptionalFunction(apply)) yield wrong('apply', 'a function', apply);
@@ -96,7 +102,8 @@ function* runProblems(run: unknown): Iterable<string> {
 }
 
 function* caseProblems(name: string, given: unknown): Iterable<string> {
-  const path = `run['${name}']`;
+  const path = `run['${clipped(name, LIMITS.caseName)}']`;
+  yield* lengthProblem(path, name, LIMITS.caseName);
   if (!isCaseName(name)) {
     yield `run: expected the name of a case to be words with '/' between them, as 'alarm/hour', but found ${show(name)}`;
   }
@@ -109,9 +116,8 @@ function* caseProblems(name: string, given: unknown): Iterable<string> {
   yield* vcpusProblem(`${path}.vcpus`, vcpus);
   yield* unknownKeys(`${path}.`, given, CASE_KEYS);
   if (typeof run !== 'function') yield wrong(`${path}.run`, 'a function', run);
-  if (description !== undefined && typeof description !== 'string') {
-    yield wrong(`${path}.description`, 'a string', description);
-  }
+  if (typeof description === 'string') yield* lengthProblem(`${path}.description`, description, LIMITS.description);
+  else if (description !== undefined) yield wrong(`${path}.description`, 'a string', description);
   if (requires !== undefined && !(Array.isArray(requires) && requires.every((item) => CAPABILITIES.includes(item)))) {
     yield wrong(`${path}.requires`, `a list of ${CAPABILITIES.join(', ')}`, requires);
   }
@@ -134,6 +140,7 @@ function* expectProblems(path: string, expect: unknown): Iterable<string> {
   for (const [backend, reason] of Object.entries(expect)) {
     if (typeof reason !== 'string' || reason.trim() === '')
       yield wrong(`${path}.${backend}`, 'a sentence that says what is different there', reason);
+    else yield* lengthProblem(`${path}.${backend}`, reason, LIMITS.description);
   }
 }
 
@@ -147,6 +154,10 @@ function* unknownKeys(path: string, object: object, known: readonly string[]): I
 function isCaseName(name: string): boolean {
   const isSegment = (text: string): boolean => text !== '' && text.trim() === text;
   return !name.startsWith('!') && name.split('/').every(isSegment) && !/\p{Cc}/u.test(name);
+}
+
+function* lengthProblem(path: string, { length }: string, most: number): Iterable<string> {
+  if (length > most) yield `${path}: expected at most ${most} characters, but found ${length}`;
 }
 
 function isStandardSchema(value: unknown): boolean {
@@ -170,5 +181,5 @@ function wrong(path: string, expected: string, found: unknown): string {
 }
 
 function show(value: unknown): string {
-  return inspect(value, { depth: 0, breakLength: Infinity, maxArrayLength: 8, maxStringLength: 60 });
+  return inspected(value, { depth: 0, breakLength: Infinity, maxArrayLength: 8, maxStringLength: 60 });
 }

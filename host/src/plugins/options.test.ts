@@ -1,6 +1,7 @@
 import { definePlugin, type StandardResult } from '@qtest/sdk';
 import { expect, test } from 'vitest';
 
+import { messageOf } from '@qtest/sdk/support';
 import { checkOptions } from './options.ts';
 
 const withSchema = (validate: (value: unknown) => StandardResult<unknown> | Promise<StandardResult<unknown>>) =>
@@ -33,6 +34,15 @@ test('what the schema says is told, with the path of its keys', async () => {
     code: 'PLUGIN_OPTIONS',
     message: "options of plugin 'rtc':\n  a.0: too long\n  odd",
   });
+});
+
+test('of much that the schema says the first is told', async () => {
+  const issues = Array.from({ length: 100_000 }, () => ({ message: 'x'.repeat(100), path: ['y'.repeat(100)] }));
+  const error = await checkOptions(
+    withSchema(() => ({ issues })),
+    {},
+  ).catch((thrown: unknown) => thrown);
+  expect(messageOf(error)).toMatch(/^options of plugin 'rtc':\n {2}y+: x+\n[^]*\n {2}and 99980 more$/);
 });
 
 test('a schema that throws or rejects is named', async () => {

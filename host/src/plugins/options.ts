@@ -7,6 +7,9 @@ import { hostError, messageOf, within } from '@qtest/sdk/support';
 /** Milliseconds that a schema may take. */
 const VALIDATION_BOUND = 10_000;
 
+/** Of what a schema finds wrong. */
+const SHOWN_ISSUES = 20;
+
 /**
  * The options of a plugin: validated by its schema when it has one. What comes out is data, for the VCPUs get a copy of
  * it in threads of their own.
@@ -34,11 +37,12 @@ export async function checkOptions(plugin: Plugin, given: Readonly<Record<string
 async function validate(schema: StandardSchema, given: unknown, where: string): Promise<unknown> {
   const result = await run(schema, given, where);
   if (result.issues === undefined) return result.value;
-  const list = result.issues.map(({ message, path = [] }) => {
-    const keys = path.map((part) => String(typeof part === 'object' ? part.key : part));
-    return `\n  ${keys.length === 0 ? '' : `${keys.join('.')}: `}${message}`;
+  const list = result.issues.slice(0, SHOWN_ISSUES).map(({ message, path = [] }) => {
+    const keys = path.map((part) => messageOf(String(typeof part === 'object' ? part.key : part)));
+    return `\n  ${keys.length === 0 ? '' : `${keys.join('.')}: `}${messageOf(message)}`;
   });
-  throw hostError('PLUGIN_OPTIONS', `${where}:${list.join('')}`);
+  const more = result.issues.length - list.length;
+  throw hostError('PLUGIN_OPTIONS', `${where}:${list.join('')}${more > 0 ? `\n  and ${more} more` : ''}`);
 }
 
 async function run(

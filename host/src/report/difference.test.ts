@@ -42,3 +42,20 @@ test('a line against several', () => {
     '+ {}',
   ]);
 });
+
+test('of what is large and has little in common a part, in a bounded time', () => {
+  const side = (name: string): string => Array.from({ length: 200_000 }, (_, n) => `${name} ${n}`).join('\n');
+  const start = performance.now();
+  const lines = difference(side('a'), side('b'), plain);
+  expect(performance.now() - start).toBeLessThan(10_000);
+  expect(lines.slice(0, 4)).toEqual(['- expected', '+ actual', '', '- b 0']);
+  expect(lines).toContain('+ a 0');
+  expect(lines.filter((line) => line.includes('199750 more lines'))).toHaveLength(2);
+});
+
+test('of many changes the first', () => {
+  const side = (name: string): string => Array.from({ length: 800 }, (_, n) => (n % 2 ? n : `${name} ${n}`)).join('\n');
+  const lines = difference(side('a'), side('b'), plain);
+  expect(lines).toHaveLength(1001);
+  expect(lines.at(-1)).toBe('… 203 more lines');
+});

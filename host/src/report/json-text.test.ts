@@ -13,7 +13,12 @@ test('what JSON has no word for', () => {
   });
   expect(
     parsed([new Map<unknown, unknown>([[1, 2n]]), new Set(['x']), new Uint8Array([1, 255]), new BigInt64Array([3n])]),
-  ).toEqual([{ 1: '2' }, ['x'], [1, 255], ['3']]);
+  ).toEqual([
+    { 1: '2' },
+    ['x'],
+    { type: 'Uint8Array', bytes: 2, base64: 'Af8=' },
+    { type: 'BigInt64Array', bytes: 8, base64: 'AwAAAAAAAAA=' },
+  ]);
   expect(
     parsed([
       new Date(0),
@@ -22,7 +27,13 @@ test('what JSON has no word for', () => {
       new Uint8Array([7]).buffer,
       new DataView(new ArrayBuffer(1)),
     ]),
-  ).toEqual(['1970-01-01T00:00:00.000Z', 'Invalid Date', { name: 'TypeError', message: 'boom' }, [7], [0]]);
+  ).toEqual([
+    '1970-01-01T00:00:00.000Z',
+    'Invalid Date',
+    { name: 'TypeError', message: 'boom' },
+    { type: 'ArrayBuffer', bytes: 1, base64: 'Bw==' },
+    { type: 'DataView', bytes: 1, base64: 'AA==' },
+  ]);
 });
 
 test('what contains itself, and what is there twice', () => {

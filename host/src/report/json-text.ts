@@ -1,7 +1,7 @@
 /**
  * A value as JSON, also one that JSON has no word for: a bigint becomes a string of its decimal digits, `NaN` and the
- * infinities their names, a Map an object, a Set and a typed array an array, an error its name and message, and what
- * contains itself `[Circular]` there.
+ * infinities their names, a Map an object, a Set an array, an error its name and message, and what contains itself
+ * `[Circular]` there. Bytes are packed: of a buffer or a typed array its type, its length in bytes, and them in base64.
  * @param indent columns; 0 for one line.
  */
 export function jsonText(value: unknown, indent = 2, encoding: Encoding = READABLE): string {
@@ -35,12 +35,15 @@ function plain(value: unknown, parents: readonly unknown[], encoding: Encoding):
       inside,
       encoding,
     );
-  if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return [...new Uint8Array(value)];
-  if (value instanceof DataView) return [...new Uint8Array(value.buffer, value.byteOffset, value.byteLength)];
-  if (Array.isArray(value) || value instanceof Set || ArrayBuffer.isView(value)) {
-    return Array.from(isIterable(value) ? value : [], (item) => plain(item, inside, encoding));
-  }
+  if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return packed(value, Buffer.from(value));
+  if (ArrayBuffer.isView(value)) return packed(value, Buffer.from(value.buffer, value.byteOffset, value.byteLength));
+  if (Array.isArray(value) || value instanceof Set) return Array.from(value, (item) => plain(item, inside, encoding));
   return fields(Object.entries(value), inside, encoding);
+}
+
+/** `{ "type": "Uint8Array", "bytes": 3, "base64": "AQID" }` */
+function packed(value: object, bytes: Buffer): unknown {
+  return { type: value.constructor.name, bytes: bytes.length, base64: bytes.toString('base64') };
 }
 
 function fields(
@@ -49,8 +52,4 @@ function fields(
   encoding: Encoding,
 ): unknown {
   return Object.fromEntries(entries.map(([key, item]) => [encoding.key(key), plain(item, parents, encoding)]));
-}
-
-function isIterable(value: object): value is object & Iterable<unknown> {
-  return Symbol.iterator in value;
 }

@@ -1,9 +1,12 @@
+import { types } from 'node:util';
 import type { CaseContext, CaseFunction } from '@qtest/sdk';
-import { hostError, codeOf } from '@qtest/sdk/support';
+import { hostError, codeOf, clipped, fieldOf, isError, messageOf } from '@qtest/sdk/support';
 import type { Failure } from '../report/events.ts';
 import { Skipped } from './case-context.ts';
+import type { CaseLog } from './case-log.ts';
 import { describeFailure } from './failure.ts';
 import type { Leftovers } from './leftovers.ts';
+import { returned } from './returned.ts';
 import type { VcpuOutcome } from './task.ts';
 
 /** A case's function, and what surrounds its call. */
@@ -12,6 +15,7 @@ export interface Call {
   readonly run: CaseFunction | undefined;
   readonly name: string;
   readonly context: CaseContext;
+  readonly log: CaseLog;
   readonly plugin: { readonly name: string; readonly root: string };
   readonly vcpu: {
     /** Before the first access. */
@@ -24,14 +28,21 @@ export interface Call {
   readonly leftovers: Leftovers;
 }
 
-type End = Pick<VcpuOutcome, 'status' | 'failures' | 'reason' | 'value'>;
+type End = Pick<VcpuOutcome, 'status' | 'failures' | 'notes' | 'reason' | 'value'>;
 
-/** Calls a case in a VCPU's thread, and waits for what it leaves running. Whatever goes wrong comes back as data. */
-export async function callCase(call: Call): Promise<Omit<VcpuOutcome, 'log' | 'fault'>> {
+/** Calls a case in a VCPU's thread, and waits for what it leaves running. Whatever goes wrong comes back as data, within `LIMITS`. */
+export async function callCase(call: Call): Promise<Omit<VcpuOutcome, 'fault'>> {
+  const { log, leftovers, plugin } = call;
   const end = await guarded(call);
-  const { errors, leftRunning } = await call.leftovers.drain();
-  const late = errors.map((error) => lateFailure(error, call.plugin.root));
-  return { ...end, status: late.length > 0 ? 'fail' : end.status, failures: [...end.failures, ...late], leftRunning };
+  const { errors, more, leftRunning } = await leftovers.drain();
+  const late = errors.map((error) => lateFailure(error, plugin.root));
+  const notes = [
+    ...end.notes,
+    ...log.notes,
+    ...(more === 0 ? [] : [`${more} more errors after the case had returned, or outside its call, are left out`]),
+  ];
+  const status = late.length > 0 ? 'fail' : end.status;
+  return { ...end, status, failures: [...end.failures, ...late], log: log.lines, notes, leftRunning };
 }
 
 async function guarded({ run, name, context, plugin, vcpu }: Call): Promise<End> {
@@ -51,23 +62,27 @@ async function guarded({ run, name, context, plugin, vcpu }: Call): Promise<End>
     } finally {
       vcpu.end();
     }
-    return { status: 'pass', failures: [], ...(value !== undefined && { value: cloned(value) }) };
+    if (value === undefined) return { status: 'pass', failures: [], notes: [] };
+    const { value: kept, note } = returned(value);
+    return { status: 'pass', failures: [], notes: note === undefined ? [] : [note], value: kept };
   } catch (error) {
-    if (error instanceof Skipped) return { status: 'skip', failures: [], reason: error.message };
-    if (codeOf(error) === 'ABANDONED' || codeOf(error) === 'POISONED') return { status: 'abandoned', failures: [] };
-    return { status: 'fail', failures: [describeFailure(error, plugin.root)] };
+    if (isSkipped(error)) return { status: 'skip', failures: [], notes: [], reason: reasonOf(error) };
+    const isEnded = codeOf(error) === 'ABANDONED' || codeOf(error) === 'POISONED';
+    return {
+      status: isEnded ? 'abandoned' : 'fail',
+      failures: [describeFailure(error, plugin.root)],
+      notes: [],
+    };
   }
 }
 
-function cloned(value: unknown): unknown {
-  try {
-    return structuredClone(value);
-  } catch (error) {
-    throw new TypeError(
-      `the case returned what cannot be cloned (${error instanceof Error ? error.message : String(error)}); a case returns nothing, or plain data`,
-      { cause: error },
-    );
-  }
+function isSkipped(error: unknown): boolean {
+  return isError(error) && !types.isProxy(error) && error instanceof Skipped;
+}
+
+function reasonOf(skipped: unknown): string {
+  const reason = fieldOf(skipped, 'message');
+  return typeof reason === 'string' ? clipped(reason) : messageOf(skipped);
 }
 
 function lateFailure(error: unknown, root: string): Failure {

@@ -2,7 +2,8 @@ import type { CaseContext, Clock, Machine, Vcpu } from '@qtest/sdk';
 import type { Tracer } from '@qtest/machine';
 import { isOwnModule } from '../own-files.ts';
 import { makeAssert } from './assert.ts';
-import { callerPrefix } from './log.ts';
+import { CaseLog } from './case-log.ts';
+import { Callers } from './log.ts';
 import { Sources } from './sources.ts';
 
 /** Ends a case as skipped; thrown by `skip()`. */
@@ -26,12 +27,13 @@ interface Given {
   readonly sources: boolean;
 }
 
-/** What a case gets, and the lines that it logs. */
-export function caseContext(given: Given): { context: CaseContext; lines: string[] } {
+/** What a case gets, and what it logs. */
+export function caseContext(given: Given): { context: CaseContext; log: CaseLog } {
   const { root, tracer, sources: tellsSources, ...rest } = given;
   const { vcpu, machine, clock } = given;
   const sources = tracer !== undefined && tellsSources ? new Sources(tracer, root, isOwnModule) : undefined;
-  const lines: string[] = [];
+  const callers = new Callers(root, isOwnModule);
+  const log = new CaseLog();
   const context: CaseContext = {
     ...rest,
     ...(sources !== undefined && {
@@ -41,13 +43,12 @@ export function caseContext(given: Given): { context: CaseContext; lines: string
     }),
     assert,
     log: (message) => {
-      const line = `${callerPrefix(root, isOwnModule)}${message}`;
-      lines.push(line);
+      const line = log.add(`${callers.prefix()}${message}`);
       tracer?.log(line, sources?.here());
     },
     skip: (reason) => {
       throw new Skipped(reason);
     },
   };
-  return { context, lines };
+  return { context, log };
 }

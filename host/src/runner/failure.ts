@@ -1,23 +1,36 @@
+import { normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { inspect } from 'node:util';
 import { isQtestError } from '@qtest/sdk';
+import {
+  inspected,
+  isHuge,
+  clipped,
+  LIMITS,
+  codeOf,
+  messageOf,
+  stackOf,
+  fieldOf,
+  hasField,
+  isError,
+  nameOf,
+} from '@qtest/sdk/support';
 import type { Failure, SourceLocation } from '../report/events.ts';
-import { codeOf, messageOf, stackOf } from '@qtest/sdk/support';
 import { isOwnFile } from '../own-files.ts';
 
-/** What was thrown, as plain data, with the place in the plugin's own files. */
+/** What was thrown, whatever it is, as plain data within `LIMITS`, with the place in the plugin's own files. */
 export function describeFailure(thrown: unknown, root: string): Failure {
-  const causes = causesOf(thrown);
-  const errors = [thrown, ...causes].filter((error) => error instanceof Error);
+  const { causes, more } = causesOf(thrown);
+  const errors = [thrown, ...causes].filter(isError);
   // What the host wraps (an error of init(), of a hook) came from where its cause did.
   const [origin] = isQtestError(thrown) && errors.length > 1 ? errors.slice(1) : errors;
   const stack = origin === undefined ? undefined : stackOf(origin);
   const location = errors.map((error) => locate(stackOf(error), root)).find((found) => found !== undefined);
   const message = messageOf(thrown);
   const told = causes.map(messageOf).filter((cause) => !message.includes(cause));
+  if (more) told.push(`(more than ${LIMITS.causes} causes)`);
   const code = codeOf(thrown);
   return {
-    name: thrown instanceof Error ? thrown.name : 'thrown value',
+    name: nameOf(thrown),
     message,
     ...(code !== undefined && { code }),
     ...(stack !== undefined && { stack }),
@@ -32,15 +45,15 @@ const LINE = 72;
 
 /**
  * A value for a reader: numbers in both bases, for registers are read in hexadecimal; objects and lists on one line, or
- * each element on its own.
+ * each element on its own. Of one that is large, a part.
  */
 export function showValue(value: unknown, byElement = !isShort(value)): string {
-  if (typeof value === 'string') return value;
+  if (typeof value === 'string') return clipped(value, LIMITS.side);
   if (typeof value === 'number' && Number.isSafeInteger(value) && value > 9)
     return `0x${value.toString(16)} (${value})`;
-  if (typeof value === 'bigint' && value > 9n) return `0x${value.toString(16)}n (${value}n)`;
+  if (typeof value === 'bigint' && value > 9n && !isHuge(value)) return `0x${value.toString(16)}n (${value}n)`;
   const layout = byElement ? { compact: false } : { compact: true, breakLength: Infinity };
-  return inspect(value, { ...layout, depth: 6, sorted: true, maxArrayLength: 200, maxStringLength: 4000 });
+  return inspected(value, { ...layout, depth: 6, sorted: true });
 }
 
 function isShort(value: unknown): boolean {
@@ -48,38 +61,56 @@ function isShort(value: unknown): boolean {
 }
 
 function comparisonOf(thrown: unknown): { actual?: string; expected?: string } {
-  if (!(thrown instanceof Error) || !('actual' in thrown && 'expected' in thrown)) return {};
-  if ('operator' in thrown && !/^(?!not).*equal/i.test(String(thrown.operator))) return {};
-  const { actual, expected } = thrown;
+  const isComparison = ['actual', 'expected'].every((name) => hasField(thrown, name));
+  if (!isComparison) return {};
+  const operator = fieldOf(thrown, 'operator');
+  if (hasField(thrown, 'operator') && !(typeof operator === 'string' && /^(?!not).*equal/i.test(operator))) return {};
+  const [actual, expected] = [fieldOf(thrown, 'actual'), fieldOf(thrown, 'expected')];
   // Both in one layout, so that a report's difference is by element.
   const byElement = !(isShort(actual) && isShort(expected));
   return { actual: showValue(actual, byElement), expected: showValue(expected, byElement) };
 }
 
-/** The cause of an error, and its cause. */
-function causesOf(thrown: unknown): unknown[] {
+/** The cause of an error, and its cause; and whether there are more than are told. */
+function causesOf(thrown: unknown): { causes: unknown[]; more: boolean } {
   const causes: unknown[] = [];
-  let cause = thrown instanceof Error ? thrown.cause : undefined;
-  while (cause !== undefined && cause !== null && causes.length < 5) {
+  let cause = fieldOf(thrown, 'cause');
+  while (cause !== undefined && cause !== null) {
+    // One that is its own is no more of them.
+    if (cause === thrown || causes.includes(cause)) break;
+    if (causes.length === LIMITS.causes) return { causes, more: true };
     causes.push(cause);
-    cause = cause instanceof Error ? cause.cause : undefined;
+    cause = fieldOf(cause, 'cause');
   }
-  return causes;
+  return { causes, more: false };
 }
 
 const FRAME = /(?:\(|at (?:async )?)(file:\/\/[^\s)]+|\/[^\s):]+):(\d+):(\d+)\)?$/;
 
-/** The first frame of a stack that lies in the plugin's own files. */
+/** Longest line of a stack that is taken for a frame. */
+const FRAME_LENGTH = 4096;
+
+/** The first frame of a stack that lies in the plugin's own files. The stack may be any text. */
 export function locate(stack: string, root: string): SourceLocation | undefined {
   for (const line of stack.split('\n')) {
+    if (line.length > FRAME_LENGTH) continue;
     const [, where, row, column] = FRAME.exec(line.trim()) ?? [];
-    if (where === undefined) continue;
-    const file = where.startsWith('file:') ? fileURLToPath(where) : where;
+    const file = where === undefined ? undefined : pathOf(where);
     // A plugin may lie in a repository that holds the host as well.
-    if (isOwnFile(file)) continue;
+    if (file === undefined || isOwnFile(file)) continue;
     if (file.startsWith(`${root}/`) && !file.slice(root.length).includes('/node_modules/')) {
       return { file, line: Number(row), column: Number(column) };
     }
   }
   return undefined;
+}
+
+function pathOf(where: string): string | undefined {
+  if (!where.startsWith('file:')) return normalize(where);
+  try {
+    return fileURLToPath(where);
+  } catch {
+    // A URL that names no file of this computer.
+    return undefined;
+  }
 }

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { LIMITS } from '@qtest/sdk/support';
 
 /** How long what a case left running may take to end, ms. */
 const BOUND = 500;
@@ -9,16 +10,21 @@ const BOUND = 500;
  */
 export class Leftovers {
   readonly #errors: unknown[] = [];
+  /** Errors that were not kept. */
+  #more = 0;
   readonly #baseline: ReadonlyMap<string, number>;
 
   constructor() {
-    process.on('uncaughtException', (error) => this.#errors.push(error));
-    process.on('unhandledRejection', (reason) => this.#errors.push(reason));
+    process.on('uncaughtException', (error) => this.#keep(error));
+    process.on('unhandledRejection', (reason) => this.#keep(reason));
     this.#baseline = countByName(process.getActiveResourcesInfo());
   }
 
-  /** Waits, within a bound, for what is still running to end; gives its names if it has not, and every error since the last call. */
-  async drain(): Promise<{ errors: unknown[]; leftRunning: string[] }> {
+  /**
+   * Waits, within a bound, for what is still running to end; gives its names if it has not, and the errors since the last call: the first of
+   * them, and how many more there were.
+   */
+  async drain(): Promise<{ errors: unknown[]; more: number; leftRunning: string[] }> {
     const end = performance.now() + BOUND;
     // One turn of the event loop: a rejection that nobody handles is told of only then.
     await new Promise((resolve) => void setImmediate(resolve));
@@ -27,15 +33,22 @@ export class Leftovers {
       await delay(5);
       leftRunning = this.#active();
     }
-    return { errors: this.#errors.splice(0), leftRunning };
+    const more = this.#more;
+    this.#more = 0;
+    return { errors: this.#errors.splice(0), more, leftRunning };
   }
 
+  #keep(error: unknown): void {
+    if (this.#errors.length < LIMITS.failures) this.#errors.push(error);
+    else this.#more++;
+  }
+
+  /** `Timeout`, `TCPSocketWrap (3)`. */
   #active(): string[] {
-    const extra: string[] = [];
-    for (const [name, count] of countByName(process.getActiveResourcesInfo())) {
-      for (let n = this.#baseline.get(name) ?? 0; n < count; n++) extra.push(name);
-    }
-    return extra;
+    return [...countByName(process.getActiveResourcesInfo())].flatMap(([name, count]) => {
+      const extra = count - (this.#baseline.get(name) ?? 0);
+      return extra <= 0 ? [] : [extra === 1 ? name : `${name} (${extra})`];
+    });
   }
 }
 

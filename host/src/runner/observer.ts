@@ -2,6 +2,7 @@ import type { MachineContext } from '@qtest/sdk';
 import type { Observed } from '../backends/backend.ts';
 import type { HookSet } from '../hooks.ts';
 import { WORD, TAP, LONG, type BoundMachine, EVENT, type MachineEvent } from '@qtest/machine';
+import { LIMITS, messageOf } from '@qtest/sdk/support';
 
 /** How often events are taken out of the ring, and in real time ticks delivered, while a case runs, ms. */
 const DRAIN_EVERY = 20;
@@ -100,13 +101,13 @@ export class Observer {
     if (hook.isUsed()) this.#safely(() => hook.call({ ...context, device, message, now }));
   }
 
-  /** A tap that throws fails the case; the machine goes on. Each error is kept once. */
+  /** A tap that throws fails the case; the machine goes on. Each error is kept once, and of many different ones the first. */
   #safely(call: () => void): void {
     try {
       call();
     } catch (error) {
-      const known = this.#errors.some((other) => String(other) === String(error));
-      if (!known) this.#errors.push(error);
+      const known = this.#errors.some((other) => messageOf(other) === messageOf(error));
+      if (!known && this.#errors.length < LIMITS.failures) this.#errors.push(error);
     }
   }
 }

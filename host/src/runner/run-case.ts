@@ -8,7 +8,8 @@ import { eventText } from '../report/trace-text.ts';
 import { caseTrace } from './case-trace.ts';
 import { describeFailure } from './failure.ts';
 import { LOCK_BOUND } from './lane.ts';
-import type { VcpuOutcome } from './task.ts';
+import { checkedOutcome } from './outcome.ts';
+import { failedOutcome, type VcpuOutcome } from './task.ts';
 
 /** Accesses shown for a case that did not pass. */
 const SHOWN_ACCESSES = 12;
@@ -62,13 +63,13 @@ async function attempt(lane: CaseLane, selected: SelectedCase, options: CaseOpti
   await lane.prepare(selected, options.seed ?? 0);
   let skipped: string | undefined;
   const skip = (reason: string): void => {
-    skipped ??= reason;
+    skipped ??= messageOf(reason);
   };
   await hooks.caseStart.promise({ ...lane.context, case: selected.name, seed: options.seed, skip });
   if (skipped !== undefined) return { status: 'skip', failures: [], log: [], notes: [], accesses: [], reason: skipped };
   for (let index = 0; index < selected.vcpus; index++) {
     const refuse = (reason: string): void => {
-      throw hostError('HOOK', `VCPU ${index} was refused: ${reason}`);
+      throw hostError('HOOK', `VCPU ${index} was refused: ${messageOf(reason)}`);
     };
     await hooks.vcpuStart.promise({ ...lane.context, case: selected.name, index, refuse });
   }
@@ -148,7 +149,7 @@ async function runVcpus(
       ...(options.coverage !== undefined && { coverage: options.coverage.buffer }),
     });
     try {
-      const outcome = checked(await pool.run(task, { signal: abort.signal }));
+      const outcome = checkedOutcome(await pool.run(task, { signal: abort.signal }));
       if (outcome.status === 'fail') failed();
       return outcome;
     } catch (error) {
@@ -163,20 +164,22 @@ async function runVcpus(
   options.signal.removeEventListener('abort', interrupt);
   const last = await kill;
   const silent = options.seed === undefined ? undefined : last;
-  return { outcomes, ended: { kind, silent } };
+  return { outcomes: abandonedOrFailed(outcomes, kill !== undefined), ended: { kind, silent } };
+}
+
+/** The error of a VCPU that is abandoned tells nothing; but a case may throw one like it where nobody has abandoned it, and has failed then. */
+function abandonedOrFailed(outcomes: readonly VcpuOutcome[], killed: boolean): VcpuOutcome[] {
+  const isEnded = killed || outcomes.some(({ status }) => status === 'fail' || status === 'skip');
+  return outcomes.map((outcome) => {
+    if (outcome.status !== 'abandoned') return outcome;
+    return isEnded ? { ...outcome, failures: [] } : { ...outcome, status: 'fail' };
+  });
 }
 
 const isAbort = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError';
 
-/** A case's code can make piscina resolve with anything (`throw null`); only our own envelope counts. */
-function checked(outcome: unknown): VcpuOutcome {
-  if (typeof outcome === 'object' && outcome !== null && 'status' in outcome && 'leftRunning' in outcome)
-    return outcome as VcpuOutcome;
-  throw new Error("the VCPU's thread gave no result");
-}
-
 function died(error: unknown, killed: boolean): VcpuOutcome {
-  if (killed) return { status: 'abandoned', failures: [], log: [], leftRunning: [] };
+  if (killed) return { status: 'abandoned', failures: [], log: [], notes: [], leftRunning: [] };
   const code = codeOf(error);
   const message =
     code === 'ERR_WORKER_OUT_OF_MEMORY'
@@ -184,7 +187,7 @@ function died(error: unknown, killed: boolean): VcpuOutcome {
       : /exited with code/.test(messageOf(error))
         ? `the case ended its thread: ${messageOf(error)} (process.exit()?); a case ends by returning or throwing`
         : `the VCPU's thread died: ${messageOf(error)}`;
-  return { status: 'fail', failures: [{ name: 'Crash', code: 'CRASH', message }], log: [], leftRunning: [] };
+  return failedOutcome({ name: 'Crash', code: 'CRASH', message });
 }
 
 async function judge(
@@ -262,6 +265,8 @@ function notesOf(outcomes: readonly VcpuOutcome[], observed: Observed, passed: b
   const left = outcomes.flatMap(({ leftRunning }) => leftRunning);
   if (left.length > 0)
     notes.push(`left running: ${left.join(', ')}; its thread has been ended. End what a case starts before it returns`);
+  for (const [vcpu, outcome] of outcomes.entries())
+    notes.push(...outcome.notes.map((note) => (outcomes.length === 1 ? note : `VCPU ${vcpu}: ${note}`)));
   if (observed.lost > 0)
     notes.push(`${observed.lost} events were lost: the ring was full before the host could read it`);
   if (!passed)
@@ -301,7 +306,7 @@ async function announceEnd(
 ): Promise<Verdict> {
   let gate: string | undefined;
   const fail = (reason: string): void => {
-    gate ??= reason;
+    gate ??= messageOf(reason);
   };
   const failures = [...verdict.failures];
   try {

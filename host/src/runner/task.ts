@@ -30,9 +30,12 @@ export interface VcpuTask {
 
 /** How it ended, as plain data: errors lose their class and fields on the way between threads. */
 export interface VcpuOutcome {
+  /** `abandoned`: the host ended it, and its failure is only that. */
   readonly status: 'pass' | 'fail' | 'skip' | 'abandoned';
   readonly failures: readonly Failure[];
   readonly log: readonly string[];
+  /** What a reader should know of: what was left out. */
+  readonly notes: readonly string[];
   /** Why it skipped itself. */
   readonly reason?: string;
   readonly value?: unknown;
@@ -40,4 +43,9 @@ export interface VcpuOutcome {
   readonly leftRunning: readonly string[];
   /** A device that threw on this thread. */
   readonly fault?: Failure;
+}
+
+/** That of a VCPU whose thread has nothing else to tell. */
+export function failedOutcome(failure: Failure): VcpuOutcome {
+  return { status: 'fail', failures: [failure], log: [], notes: [], leftRunning: [] };
 }

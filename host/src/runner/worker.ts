@@ -22,7 +22,7 @@ import { caseContext } from './case-context.ts';
 import { describeFailure, locate } from './failure.ts';
 import { Leftovers } from './leftovers.ts';
 import { recorded } from '../trace/recording.ts';
-import type { VcpuOutcome, VcpuTask, VcpuThreadData } from './task.ts';
+import { type VcpuOutcome, type VcpuTask, type VcpuThreadData, failedOutcome } from './task.ts';
 
 /**
  * A VCPU's thread: a piscina worker that serves the machine it was started for. What goes wrong in a case comes back as data;
@@ -59,7 +59,7 @@ export default async function runVcpu(task: VcpuTask): Promise<VcpuOutcome> {
   try {
     ready = await attached;
   } catch (error) {
-    return { status: 'fail', failures: [describeFailure(error, data.plugin.root)], log: [], leftRunning: [] };
+    return failedOutcome(describeFailure(error, data.plugin.root));
   }
   return runCase(ready, task);
 }
@@ -73,7 +73,7 @@ async function runCase({ machine, registry, plugin, leftovers }: Attached, task:
     stallLimit: data.stallLimit,
     announceTick: () => void Atomics.notify(machine.control.words, WORD.TICKS),
   });
-  const { context, lines } = caseContext({
+  const { context, log } = caseContext({
     vcpu: covered(recorded(vcpu, task.record), task.coverage, { machine, registry }),
     machine: new NativeMachine(machine, vcpu),
     clock: new NativeClock(machine.time.kind, vcpu),
@@ -84,9 +84,9 @@ async function runCase({ machine, registry, plugin, leftovers }: Attached, task:
     sources: data.sources,
   });
   machine.bus.fault = undefined;
-  const end = await callCase({ run, name: task.case, context, plugin: data.plugin, vcpu, leftovers });
+  const end = await callCase({ run, name: task.case, context, log, plugin: data.plugin, vcpu, leftovers });
   const { fault } = machine.bus;
-  return { ...end, log: lines, ...(fault !== undefined && { fault: faultFailure(fault) }) };
+  return { ...end, ...(fault !== undefined && { fault: faultFailure(fault) }) };
 }
 
 function faultFailure({ device, did, message, stack }: Fault): Failure {

@@ -1,10 +1,12 @@
 /**
- * What the packages on the host's side share: the table of errors, what was thrown as text, suggestions, bounds, seeded chance.
+ * What the packages on the host's side share: the table of errors, what was thrown as text, limits of reports, suggestions, bounds, seeded chance.
  * @module @qtest/sdk/support
  */
 export { ERRORS, hostError, type ErrorCode } from './errors.ts';
+export { inspected, isHuge, unboxed } from './inspected.ts';
+export { clipped, clippedInside, flat, LIMITS } from './limits.ts';
 export { didYouMean, nearest } from './nearest.ts';
 export { Random } from './random.ts';
 export { guardStandardStreams } from './standard-streams.ts';
-export { codeOf, messageOf, stackOf } from './thrown.ts';
+export { codeOf, fieldOf, hasField, isError, messageOf, nameOf, stackOf } from './thrown.ts';
 export { within } from './within.ts';

@@ -117,6 +117,22 @@ function logLine(line: string): HTMLElement {
 
 function valueText(value: unknown): HTMLElement {
   // A plot is seen above.
-  const text = JSON.stringify(value, (key, item: unknown) => (key === 'plot' ? undefined : item), 2);
+  const text = JSON.stringify(value, (key, item: unknown) => (key === 'plot' ? undefined : bytesText(item)), 2);
   return el('pre', { class: 'value', tabindex: 0 }, text);
+}
+
+/** Bytes of a buffer that are shown. */
+const SHOWN_BYTES = 64;
+
+/** Packed bytes as `Uint8Array, 3 bytes: 01 02 03`; anything else as it is. */
+function bytesText(item: unknown): unknown {
+  if (typeof item !== 'object' || item === null || !('type' in item && 'bytes' in item && 'base64' in item))
+    return item;
+  const { type, bytes, base64 } = item;
+  if (typeof type !== 'string' || typeof bytes !== 'number' || typeof base64 !== 'string') return item;
+  // Four characters are three bytes.
+  const binary = atob(base64.slice(0, 4 * Math.ceil(SHOWN_BYTES / 3)));
+  const first = Array.from({ length: Math.min(binary.length, SHOWN_BYTES) }, (_, n) => binary.charCodeAt(n));
+  const hex = first.map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
+  return `${type}, ${bytes} bytes: ${hex}${bytes > SHOWN_BYTES ? ' …' : ''}`;
 }

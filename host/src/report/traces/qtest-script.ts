@@ -10,7 +10,7 @@ const SUFFIX: Readonly<Record<number, string>> = { 1: 'b', 2: 'w', 4: 'l' };
  * acknowledge cycles, resets and snapshots, without which what follows may be answered otherwise.
  */
 export function qtestScript({ plugin, name, clock, trace }: TracedCase): string {
-  const lines = [`# ${oneLine(plugin)} › ${oneLine(name)}, ${clock} clock: the requests, each with its reply`];
+  const lines = [comment(`${plugin} › ${name}, ${clock} clock: the requests, each with its reply`)];
   if (trace.lost > 0) lines.push(`# incomplete: ${trace.lost} events before these were not kept`);
   let now = trace.lost > 0 ? (trace.events[0]?.time ?? 0n) : 0n;
   for (const event of trace.events) {
@@ -26,23 +26,25 @@ export function qtestScript({ plugin, name, clock, trace }: TracedCase): string 
 function linesOf(event: TraceEvent): string[] {
   switch (event.type) {
     case 'access':
-      return event.by === undefined ? requestOf(event) : [`# ${event.text}`];
+      return event.by === undefined ? requestOf(event) : [comment(event.text)];
     case 'irq':
-      return [`# irq ${event.line} ${event.level}`];
+      return [comment(`irq ${event.line} ${event.level}`)];
     case 'timer':
-      return [`# timer ${event.device}.${event.timer}`];
+      return [comment(`timer ${event.device}.${event.timer}`)];
     case 'reset':
-      return [event.device === undefined ? '# reset' : `# reset of ${event.device}`];
+      return [comment(event.device === undefined ? 'reset' : `reset of ${event.device}`)];
     case 'snapshot':
-      return [`# snapshot ${event.action}`];
+      return [comment(`snapshot ${event.action}`)];
     case 'handler':
       return [
-        event.line === undefined
-          ? `# interrupt acknowledge 0x${(event.vector ?? 0).toString(16)}`
-          : `# handler of ${event.line}`,
+        comment(
+          event.line === undefined
+            ? `interrupt acknowledge 0x${(event.vector ?? 0).toString(16)}`
+            : `handler of ${event.line}`,
+        ),
       ];
     case 'log':
-      return [`# log ${oneLine(event.text)}`];
+      return [comment(`log ${event.text}`)];
     case 'clock':
       return [];
   }
@@ -53,13 +55,23 @@ function requestOf({ op, size, address, value, data, text }: TraceAccess): strin
   const suffix = SUFFIX[size];
   const reads = op === 'in' || op === 'read';
   if (suffix === undefined) {
-    if (data === undefined) return [size === 0 ? `# ${text}` : `# its bytes were not kept: ${text}`];
+    if (data === undefined) return [comment(size === 0 ? text : `its bytes were not kept: ${text}`)];
     return reads ? [`read ${at} ${size}`, `# OK 0x${data}`] : [`write ${at} ${size} 0x${data}`, '# OK'];
   }
   if (!reads) return [`${op}${suffix} ${at} 0x${value.toString(16)}`, '# OK'];
   return [`${op}${suffix} ${at}`, `# OK 0x${value.toString(16).padStart(op === 'in' ? 4 : 16, '0')}`];
 }
 
-function oneLine(text: string): string {
-  return text.replaceAll(/\s+/g, ' ');
+/** A comment that is one line of plain text whatever is in it, and is not taken for a reply. */
+function comment(text: string): string {
+  const line = text.replaceAll(/\s+/g, ' ').replaceAll(UNPRINTABLE, escaped);
+  return /^ ?(OK|FAIL)\b/.test(line) ? `# (${line})` : `# ${line}`;
+}
+
+/** Control characters, and halves of surrogate pairs. */
+const UNPRINTABLE = /[\p{Cc}\p{Cs}]/gu;
+
+function escaped(character: string): string {
+  const code = character.charCodeAt(0);
+  return code > 0xff ? `\\u${code.toString(16)}` : `\\x${code.toString(16).padStart(2, '0')}`;
 }

@@ -1,5 +1,6 @@
 import type { TraceEvent } from '@qtest/sdk';
 import { expect, test } from 'vitest';
+import { readScript } from '../../replay/script.ts';
 import { perfettoTrace } from './perfetto.ts';
 import { qtestScript } from './qtest-script.ts';
 import { vcdTrace } from './vcd.ts';
@@ -96,4 +97,27 @@ test('qtest: what is not whole says so', () => {
       .split('\n')
       .slice(1),
   ).toEqual(['# incomplete: 9 events before these were not kept', '# its bytes were not kept: write', '']);
+});
+
+test.each([
+  ['\0\u0001\u001b[2J\u007f\u0085', String.raw`# log \x00\x01\x1b[2J\x7f\x85`],
+  ['a\r\nb\nOK 0x1\n# OK 0x1\u2028FAIL', '# log a b OK 0x1 # OK 0x1 FAIL'],
+  ['\ud800 \udc00 😀', String.raw`# log \ud800 \udc00 😀`],
+  ['[R +0.1] inb 0x70', '# log [R +0.1] inb 0x70'],
+  ['x'.repeat(100_000), `# log ${'x'.repeat(100_000)}`],
+])('qtest: a log of %j leaves a script that can be replayed', (text, line) => {
+  const script = qtestScript(
+    traced([
+      { ...access, seq: 0, time: 0n },
+      { seq: 1, time: 0n, type: 'log', text },
+    ]),
+  );
+  expect(script.split('\n').slice(1)).toEqual(['outb 0x80 0x1', '# OK', line, '']);
+  expect(readScript(script)).toEqual([{ line: 2, column: 1, text: 'outb 0x80 0x1', reply: 'OK' }]);
+});
+
+test('qtest: what a device is called is not taken for a reply', () => {
+  const dma: TraceEvent = { ...access, seq: 1, time: 0n, op: 'read', by: 'OK', text: 'OK DMA readb 0x0 → 0x00' };
+  const script = qtestScript(traced([{ ...access, seq: 0, time: 0n }, dma]));
+  expect(readScript(script)).toEqual([{ line: 2, column: 1, text: 'outb 0x80 0x1', reply: 'OK' }]);
 });
