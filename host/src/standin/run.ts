@@ -6,6 +6,7 @@ import { Monitor } from '../qmp/monitor.ts';
 import { Session } from '../server/session.ts';
 import type { Chardev } from './chardev.ts';
 import type { Command } from './command-line.ts';
+import { say } from './say.ts';
 
 /** Milliseconds that monitors have to take what has been sent to them, when the process ends. */
 const LAST_WORDS = 1000;
@@ -27,7 +28,7 @@ export interface Running {
 /** Builds the machine. @param tell takes a line for the client of the qtest protocol. */
 export function run(command: Command, chardevs: ReadonlyMap<string, Chardev>, tell: (line: string) => void): Running {
   const emulator = new Emulator(command.settings);
-  for (const warning of emulator.warnings) process.stderr.write(`qtest-system-x86_64: ${warning}\n`);
+  for (const warning of emulator.warnings) say(warning);
   const session = new Session(emulator.machine, emulator.paths, tell);
   const streams = new Set<Duplex>();
   const opened = (stream: Duplex): void => {
@@ -50,7 +51,9 @@ export function run(command: Command, chardevs: ReadonlyMap<string, Chardev>, te
   };
   const listed = (): { label: string; filename: string; open: boolean }[] =>
     Array.from(chardevs.values(), ({ id, filename, isOpen }) => ({ label: id, filename, open: isOpen }));
-  if (command.qtest === undefined && command.monitors.length === 0) setInterval(() => {}, FOREVER);
+  const clients = [command.qtest, ...command.monitors.map(({ chardev }) => chardev)];
+  const isMute = (id: string | undefined): boolean => id === undefined || chardevs.get(id)?.isMute === true;
+  if (clients.every(isMute)) setInterval(() => {}, FOREVER);
   return {
     session,
     look,
