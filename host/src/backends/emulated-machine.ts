@@ -7,6 +7,7 @@ import { outputLine } from '../vcpu/irq-lines.ts';
 import type { EmulatedVcpu } from './emulated-vcpu.ts';
 import { EmulatedIrqLine, pinOf, type Irqs } from './irqs.ts';
 import type { Mapping } from './offers.ts';
+import { own } from '../own.ts';
 
 export interface EmulatedMachineOptions {
   readonly blueprint: Blueprint;
@@ -77,7 +78,7 @@ export class EmulatedMachine implements Machine {
   }
 
   #checkMissing(id: string): void {
-    const reason = this.#options.mapping.missing[id];
+    const reason = own(this.#options.mapping.missing, id);
     if (reason !== undefined) throw new Skipped(reason);
   }
 }

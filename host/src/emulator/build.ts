@@ -8,6 +8,7 @@ import { messageOf } from '../thrown.ts';
 import { QEMU_DEVICES, type QemuDevice } from './device-types.ts';
 import { ownValue } from './property-values.ts';
 import { UserError, type DeviceOption, type Settings } from './settings.ts';
+import { own } from '../own.ts';
 
 /** A device that the user has added. */
 export interface Added {
@@ -186,7 +187,7 @@ class Assembly {
     for (const { own, default: value } of Object.values(device.properties))
       if (own !== undefined && value !== undefined) values[own] = value;
     for (const [key, value] of given) {
-      const property = device.properties[key];
+      const property = own(device.properties, key);
       if (property === undefined) throw new UserError(`Property '${device.name}.${key}' not found`);
       const checked = ownValue(key, property, value);
       if (property.own !== undefined) values[property.own] = checked;
