@@ -21,6 +21,8 @@ const { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
 
 /** Bytes read at once. */
 const CHUNK = 65_536;
+/** Bytes that are read without waiting before others come. */
+const MAX_AVAILABLE = 2 ** 20;
 /** Longest line that is waited for: a bulk read of 1 MiB has 1.4 MB. */
 const MAX_LINE = 2 ** 24;
 
@@ -72,11 +74,11 @@ export function closeChannel({ write, read, poll }: Channel): void {
   for (const descriptor of [write, read, poll]) closeSync(descriptor);
 }
 
-/** What can be read without waiting; undefined at the end of file. */
+/** What can be read without waiting, or its first part; undefined at the end of file. */
 export function readAvailable(descriptor: number): string | undefined {
   const chunk = Buffer.allocUnsafe(CHUNK);
   let text = '';
-  for (;;) {
+  while (text.length < MAX_AVAILABLE) {
     let length: number;
     try {
       length = readSync(descriptor, chunk);
@@ -87,6 +89,7 @@ export function readAvailable(descriptor: number): string | undefined {
     if (length === 0) return text === '' ? undefined : text;
     text += chunk.toString('latin1', 0, length);
   }
+  return text;
 }
 
 /** Lines over a channel. Once it has failed, every further call fails in the same way. */
@@ -127,9 +130,7 @@ export class Lines {
           `QEMU has closed its ${this.#name} pipe in its answer to '${shorten(request)}'${this.#text === '' ? '' : `, after '${shorten(this.#text)}'`}`,
         );
       }
-      this.#add(this.#chunk.toString('latin1', 0, length));
-      if (this.#text.length > MAX_LINE)
-        throw this.fail(`QEMU answers '${shorten(request)}' with a line that does not end: '${shorten(this.#text)}'`);
+      this.#add(this.#chunk.toString('latin1', 0, length), request);
     }
   }
 
@@ -140,7 +141,7 @@ export class Lines {
     if (line !== undefined) return line;
     const more = readAvailable(this.#channel.poll);
     if (more === undefined) throw this.fail(`QEMU has closed its ${this.#name} pipe`);
-    this.#add(more);
+    this.#add(more, 'nothing');
     return this.#take();
   }
 
@@ -151,9 +152,11 @@ export class Lines {
   }
 
   /** A long line is looked through once. */
-  #add(text: string): void {
+  #add(text: string, request: string): void {
     this.#text += text;
     this.#hasLine ||= text.includes('\n');
+    if (!this.#hasLine && this.#text.length > MAX_LINE)
+      throw this.fail(`QEMU answers '${shorten(request)}' with a line that does not end: '${shorten(this.#text)}'`);
   }
 
   #take(): string | undefined {
