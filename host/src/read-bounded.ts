@@ -14,12 +14,12 @@ export function readBounded(path: string, limit: number): Buffer {
   try {
     const stats = fstatSync(fd);
     if (!stats.isFile())
-      throw new Error(`expected a regular file, but it is ${stats.isDirectory() ? 'a folder' : 'a device or a FIFO'}`);
+      throw new Error(`it is ${stats.isDirectory() ? 'a folder' : 'a device or a FIFO'}, and not a regular file`);
     const chunks: Buffer[] = [];
     let total = 0;
     // To its end, and not by its size: it may grow, and those of /proc have none.
     for (;;) {
-      if (total > limit || stats.size > limit) throw new Error(`expected at most ${limit} bytes, but it has more`);
+      if (total > limit || stats.size > limit) throw new Error(`it has more than ${limit} bytes`);
       const chunk = Buffer.allocUnsafe(CHUNK);
       const length = readSync(fd, chunk);
       if (length === 0) return Buffer.concat(chunks, total);

@@ -136,7 +136,7 @@ function readFlash(id: string, path: string): Uint8Array {
   try {
     image = readBounded(path, MAX_FLASH);
   } catch (error) {
-    throw new UserError(`can't get size of block device ${id}: ${messageOf(error)}`);
+    throw new UserError(`can't get size of block device ${id}: '${path}': ${messageOf(error)}`);
   }
   if (image.length === 0 || image.length % FLASH_SECTOR !== 0)
     throw new UserError(
