@@ -6,8 +6,6 @@ import { codeOf, messageOf } from '../thrown.ts';
 /** Longest path of a unix socket: Linux's `sun_path`, less its end. Node cuts a longer one off. */
 export const MAX_UNIX_PATH = 107;
 
-let count = 0;
-
 /**
  * Has a server listen on a unix socket. A socket that nobody listens to any more is replaced; whatever else is at the path stays there.
  *
@@ -17,7 +15,7 @@ let count = 0;
  * @throws an error with the reason alone.
  */
 export async function listenOnUnix(server: Server, path: string): Promise<() => void> {
-  const own = join(dirname(path), `.${process.pid.toString(36)}${(count++).toString(36)}`);
+  const own = join(dirname(path), `.${Math.random().toString(36).slice(2, 8)}`);
   if (Buffer.byteLength(path) > MAX_UNIX_PATH || Buffer.byteLength(own) > MAX_UNIX_PATH)
     throw new Error(`the path of a unix socket, and of another beside it, has at most ${MAX_UNIX_PATH} bytes`);
   try {

@@ -12,7 +12,7 @@ import { say } from './say.ts';
 const LAST_WORDS = 1000;
 /** Keeps the process alive where no client does. */
 const FOREVER = 2 ** 30;
-/** Bytes for a serial line that wait for the device to take them, from which on no more are read. */
+/** Bytes for a serial line, or from it, that wait to be taken, from which on no more are read. */
 const MAX_WAITING = 2 ** 16;
 
 /** An emulator behind its character devices. */
@@ -92,14 +92,17 @@ class SerialLine {
       if (this.#waiting.reduce((sum, { length }) => sum + length, 0) > MAX_WAITING) stream.pause();
       this.pump();
     });
+    stream.on('drain', () => this.pump());
     stream.once('close', () => (this.#stream = undefined));
     this.pump();
   }
 
   /** Moves what there is, both ways. A line that nobody is at the other end of loses what is sent. */
   pump(): void {
-    const sent = this.#line?.read() ?? new Uint8Array(0);
-    if (sent.length > 0 && this.#stream !== undefined) this.#stream.write(sent);
+    // A client that does not read is as a line that is slow.
+    const isFull = (this.#stream?.writableLength ?? 0) > MAX_WAITING;
+    const sent = isFull ? undefined : this.#line?.read();
+    if (sent !== undefined && sent.length > 0) this.#stream?.write(sent);
     for (let chunk; (chunk = this.#waiting[0]) !== undefined;) {
       const taken = this.#line?.write(chunk) ?? chunk.length;
       if (taken < chunk.length) {

@@ -172,6 +172,10 @@ export class Lines {
 
 /** A line as an error shows it: the start of it, and what is not printed as an escape. */
 export function shorten(text: string): string {
-  const start = text.length > 80 ? `${text.slice(0, 80)}…` : text;
-  return start.replace(/[^ -~…]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return text.length > 80 ? `${printable(text.slice(0, 80), /[^ -~]/g)}…` : printable(text, /[^ -~]/g);
+}
+
+/** What another process has said, for a terminal: control characters are escaped. */
+export function printable(text: string, escaped: RegExp = /[^\P{Cc}\t]/gu): string {
+  return text.replace(escaped, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
