@@ -84,7 +84,7 @@ describe.each(['/dev/zero', 'fifo', 'folder', 'sparse'])('as a file, %s', (file)
   it.each([
     [['-bios', file], 'could not load PC BIOS'],
     [['-fw_cfg', `name=opt/a,file=${file}`], "can't load"],
-    [['-drive', `if=pflash,format=raw,file=${file}`], file],
+    [['-drive', `if=pflash,format=raw,file=${file}`], 'pflash'],
     [['-readconfig', file], 'Could not open'],
   ])('is refused: %j', async (args, message) => expect(await refusal(...args)).toContain(message));
 });

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { readBounded } from '../read-bounded.ts';
 import { BlockNodes } from './block-nodes.ts';
 import { parseSwitch } from './property-values.ts';
@@ -134,7 +135,8 @@ function nameOf(kind: string, media: string, bus: number, unit: number): string 
 function readFlash(id: string, path: string): Uint8Array {
   let image: Uint8Array;
   try {
-    image = readBounded(path, MAX_FLASH);
+    // A device has no size, as QEMU says it.
+    image = statSync(path).isFile() ? readBounded(path, MAX_FLASH) : new Uint8Array(0);
   } catch (error) {
     throw new UserError(`can't get size of block device ${id}: '${path}': ${messageOf(error)}`);
   }
