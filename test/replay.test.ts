@@ -95,7 +95,11 @@ test.each([
     'absent.qtest',
     'absent.qtest cannot be read: there is no such file; expected a script, as ',
   ],
-  ['a folder', 'node_modules', 'node_modules cannot be read: it is a folder; expected a script, as '],
+  [
+    'a folder',
+    'node_modules',
+    'node_modules cannot be read: it is a folder, and not a regular file; expected a script, as ',
+  ],
   ['what is no text', 'binary.qtest', 'binary.qtest is no text; expected a script, as '],
 ])('what cannot be a script: %s', async (_what, file, message) => {
   recorded.write({ 'binary.qtest': '\u007fELF\0\0' });

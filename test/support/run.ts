@@ -22,6 +22,7 @@ export interface RunOptions {
 
 /** A process, with those that it starts in a group of their own. */
 export interface Running {
+  readonly pid: number | undefined;
   /** Settles when it has ended and its output is complete. */
   readonly ended: Promise<Ended>;
   /** Sends a signal to the whole group, as a terminal's Ctrl-C does. */
@@ -69,6 +70,7 @@ export function start(command: string, args: readonly string[], options: RunOpti
     throw new Error(`'${[command, ...args].join(' ')}' did not end within ${timeout} ms:\n${stdout}\n${stderr}`);
   };
   return {
+    pid: group,
     ended: settle(),
     signal: (name) => void signalGroup(group, name),
     isAlive: () => signalGroup(group, 0),

@@ -9,7 +9,7 @@ import {
   type Snapshot,
   nanoseconds,
 } from '@qtest/sdk';
-import { hostError } from '@qtest/sdk/support';
+import { hostError, own } from '@qtest/sdk/support';
 import { type Blueprint, outputLine } from '@qtest/machine';
 import { Skipped } from '../runner/case-context.ts';
 import type { EmulatedVcpu } from './emulated-vcpu.ts';
@@ -85,7 +85,7 @@ export class EmulatedMachine implements Machine {
   }
 
   #checkMissing(id: string): void {
-    const reason = this.#options.mapping.missing[id];
+    const reason = own(this.#options.mapping.missing, id);
     if (reason !== undefined) throw new Skipped(reason);
   }
 }

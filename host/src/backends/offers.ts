@@ -32,24 +32,24 @@ export function mapDevices(
   offerOf: (device: DeviceBlueprint, index: number) => Offer,
 ): Mapping {
   const devices: DeviceInfo[] = [];
-  const missing: Record<string, string> = {};
+  const missing = new Map<string, string>();
   const holes: Hole[] = [];
   for (const [index, device] of wanted.entries()) {
     const { id, type, properties, bus } = device;
     const parent = wanted[bus];
     const offer: Offer =
-      parent !== undefined && missing[parent.id] !== undefined
+      parent !== undefined && missing.has(parent.id)
         ? { lacks: `it is on '${parent.id}', which ${emulator} does not have either` }
         : offerOf(device, index);
     if ('lacks' in offer) {
       const reason = `${emulator} cannot offer '${id}' (${type}): ${offer.lacks}`;
-      missing[id] = reason;
+      missing.set(id, reason);
       holes.push(...rangesOf(device, registry).map((range) => ({ ...range, reason })));
       continue;
     }
     devices.push({ id, type, properties: { ...properties, ...offer.properties } });
   }
-  return { devices, missing, holes };
+  return { devices, missing: Object.fromEntries(missing), holes };
 }
 
 /** Why a device that is on an emulator's board, at one place, is not where it is wanted; undefined when it is. */

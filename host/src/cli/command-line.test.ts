@@ -1,7 +1,9 @@
+import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { qtest, type Ended } from '../../testing/qtest.ts';
 import { scratch, type Scratch } from '../../../test/support/scratch.ts';
+import { runCommandLine } from './command-line.ts';
 
 let folder: Scratch;
 beforeEach(() => {
@@ -30,6 +32,17 @@ test('list', () => {
   });
   expect(command('-t', 'alarm', 'list').stdout).toContain('1 case in 1 plugin');
   expect(command('list', '-t', 'alarm').stdout).toContain('1 case in 1 plugin');
+});
+
+test('a NUL, which no command line of a process has, in whatever argument', async () => {
+  for (const args of [['--plugin', './a\0.ts'], ['-t', 'a\0'], ['init', 'a\0'], ['--reporter', 'json=a\0'], ['a\0']]) {
+    const stderr = new PassThrough();
+    const code = await runCommandLine(args, { cwd: folder.path, stdout: new PassThrough(), stderr });
+    expect(code).toBe(2);
+    expect(String(stderr.read())).toMatch(
+      /^qtest: "[^"\0]*a\\u0000[^"\0]*": no name, path or pattern has a NUL character\n$/,
+    );
+  }
 });
 
 test("--plugin '?' lists the plugins, as QEMU did", () => {

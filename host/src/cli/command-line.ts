@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander';
 
 import { claimsStdout } from '../config/reporters.ts';
+import { hostError } from '@qtest/sdk/support';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
 import { createProgram, type CommandName } from './program.ts';
@@ -42,6 +43,9 @@ export async function runCommandLine(args: readonly string[], io: Io): Promise<n
     code = await action(options, isForDocument(options) ? (await import('./claim-stdout.ts')).claimStdout(io) : io);
   });
   try {
+    const odd = args.find((word) => word.includes('\0'));
+    if (odd !== undefined)
+      throw hostError('USAGE', `${JSON.stringify(odd)}: no name, path or pattern has a NUL character`);
     await program.parseAsync(args, { from: 'user' });
     return code;
   } catch (error) {

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
-import { hostError, codeOf, messageOf } from '@qtest/sdk/support';
+import { hostError, codeOf, messageOf, readBounded } from '@qtest/sdk/support';
 import { count } from '../report/format.ts';
 import { styleFor } from '../report/style.ts';
 import { replay as replayScript, type Replay } from '../replay/replay.ts';
@@ -42,7 +41,7 @@ export async function replay(options: CliOptions, io: Io): Promise<number> {
 function read(file: string, { cwd }: Pick<Io, 'cwd'>): readonly Request[] {
   let text: string;
   try {
-    text = readFileSync(resolve(cwd, file), 'utf8');
+    text = readBounded(resolve(cwd, file), MAX_SCRIPT).toString('utf8');
   } catch (error) {
     const why = WHY_NOT_READ[codeOf(error) ?? ''] ?? messageOf(error);
     throw hostError('USAGE', `${file} cannot be read: ${why}; expected ${SCRIPT}`, { cause: error });
@@ -54,11 +53,12 @@ function read(file: string, { cwd }: Pick<Io, 'cwd'>): readonly Request[] {
   throw hostError('USAGE', `${file}: there is no request in it; expected lines such as 'inb 0x71', or a log of QEMU's`);
 }
 
+/** Bytes of a script. */
+const MAX_SCRIPT = 2 ** 28;
 const SCRIPT = "a script, as --trace-export qtest writes it, or a log of QEMU's (-qtest-log) or of 'qtest serve'";
 
 const WHY_NOT_READ: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
-  EISDIR: 'it is a folder',
   EACCES: 'permission denied',
 };
 

@@ -1,7 +1,7 @@
 import type { AnyDeviceDefinition, Property } from '@qtest/sdk';
 
 import { settingsOf } from '../config/settings.ts';
-import { hostError, messageOf } from '@qtest/sdk/support';
+import { hostError, messageOf, own } from '@qtest/sdk/support';
 import { applyPlugin, createHooks } from '../hooks.ts';
 import { type Registry, type Builder, type Catalog, createMachine, registryOf } from '@qtest/machine';
 import { loadPlugins } from '../plugins/load.ts';
@@ -28,11 +28,11 @@ export async function serve(options: CliOptions, io: Io): Promise<number> {
   const { qtest = 'stdio', qtestLog, allowRemote = false } = options;
   const address = parseAddress(qtest, { remote: allowRemote });
   const { machine, paths, name } = await servedMachine(options, io);
-  const server = new Server(machine, paths, qtestLog === undefined ? undefined : logTo(qtestLog));
-  const listener = await server.listen(address);
+  const server = new Server(machine, paths, qtestLog === undefined ? undefined : logTo(qtestLog, io));
   const signal = Promise.withResolvers<number>();
   process.once('SIGINT', () => signal.resolve(INTERRUPTED));
-  process.once('SIGTERM', () => signal.resolve(0));
+  for (const name of ['SIGTERM', 'SIGHUP'] as const) process.once(name, () => signal.resolve(0));
+  const listener = await server.listen(address);
   if (address.kind !== 'stdio') io.stderr.write(`qtest: the machine ${name} is at ${addressText(listener.address)}\n`);
   const code = await Promise.race([signal.promise, listener.ended.then(() => 0)]);
   listener.close();
@@ -40,9 +40,11 @@ export async function serve(options: CliOptions, io: Io): Promise<number> {
   return code;
 }
 
-function logTo(file: string): RequestLog {
+function logTo(file: string, { stderr }: Io): RequestLog {
+  const onLost = (why: string): void =>
+    void stderr.write(`qtest: --qtest-log ${file}: ${why}. It ends here; the machine is served on\n`);
   try {
-    return openLog(file);
+    return openLog(file, onLost);
   } catch (error) {
     throw hostError('USAGE', `--qtest-log ${file}: ${messageOf(error)}`);
   }
@@ -123,21 +125,21 @@ async function machineFor(options: CliOptions, io: Io): Promise<Built> {
 function addDevice(builder: Builder, known: Catalog, text: string): void {
   const [type = '', ...words] = text.split(',');
   const definition = known.get(type)?.definition;
-  const given: Record<string, unknown> = {};
+  const given = new Map<string, unknown>();
   for (const entry of words) {
     const equals = entry.indexOf('=');
     if (equals <= 0) throw hostError('USAGE', `--device '${text}': '${entry}' is no property=value`);
     const key = entry.slice(0, equals);
     const value = entry.slice(equals + 1);
-    given[key] = key === 'bus' ? builder.get(value) : propertyValue(definition, key, value);
+    given.set(key, key === 'bus' ? builder.get(value) : propertyValue(definition, key, value));
   }
-  builder.add(type, given);
+  builder.add(type, Object.fromEntries(given));
 }
 
 /** A property as its kind reads it; what it cannot be stays text, for the builder to refuse. */
 function propertyValue(definition: AnyDeviceDefinition | undefined, key: string, text: string): unknown {
   const schema: Readonly<Record<string, Property>> = definition?.schema.properties ?? {};
-  const kind = schema[key]?.kind;
+  const kind = own(schema, key)?.kind;
   if (kind === 'number' && text.trim() !== '' && !Number.isNaN(Number(text))) return Number(text);
   if (kind === 'boolean' && /^(?:true|false|on|off)$/.test(text)) return text === 'true' || text === 'on';
   return text;

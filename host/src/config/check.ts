@@ -111,6 +111,8 @@ function* problemsOf(config: Readonly<Record<string, unknown>>): Iterable<string
       yield `${key}: expected ${rule.expected}, but found ${show(found)}`;
     }
   }
+  for (const [path, text] of textsOf(config))
+    if (text.includes('\0')) yield `${path}: expected a text without a NUL character, but found ${show(text)}`;
   const { plugins, reporters } = config;
   if (Array.isArray(plugins)) {
     for (const [index, entry] of plugins.entries()) yield* entryProblems(`plugins[${index}]`, entry);
@@ -119,6 +121,18 @@ function* problemsOf(config: Readonly<Record<string, unknown>>): Iterable<string
     for (const [index, entry] of reporters.entries()) {
       const parsed = typeof entry === 'string' ? parseReporter(entry) : undefined;
       if (typeof parsed === 'string') yield `reporters[${index}]: ${parsed}`;
+    }
+  }
+}
+
+/** Every text of a config but the options of plugins, which are the plugins' own, and where it is. */
+function* textsOf(config: Readonly<Record<string, unknown>>): Iterable<readonly [path: string, text: string]> {
+  for (const [key, value] of Object.entries(config)) {
+    if (typeof value === 'string') yield [key, value];
+    if (!Array.isArray(value)) continue;
+    for (const [index, item] of value.entries()) {
+      const text: unknown = Array.isArray(item) ? item[0] : item;
+      if (typeof text === 'string') yield [`${key}[${index}]`, text];
     }
   }
 }

@@ -57,6 +57,14 @@ test.each([
   ['FAIL Unknown command', /^QEMU refuses 'inb 0x71': FAIL Unknown command$/],
   ['0x26', /^QEMU answers 'inb 0x71' with '0x26', which is not the qtest protocol$/],
   ['OK 0xzz', /^QEMU answers 'inb 0x71' with 'OK 0xzz', which is not the qtest protocol$/],
+  ['OK -5', /with 'OK -5', which is not the qtest protocol$/],
+  ['OK 5', /with 'OK 5', which is not the qtest protocol$/],
+  ['OK', /with 'OK', which is not the qtest protocol$/],
+  ['OK 0x', /with 'OK 0x', which is not the qtest protocol$/],
+  ['OK 0x100', /with 'OK 0x100', which is not the qtest protocol$/],
+  ['OK 0x00000000000000001', /which is not the qtest protocol$/],
+  ['IRQ raise 32', /with 'IRQ raise 32', which is not the qtest protocol$/],
+  ['FAIL \x1b[2J', /FAIL \\x1b\[2J$/],
   ['x'.repeat(300), /^QEMU answers 'inb 0x71' with 'x{80}…', which is not the qtest protocol$/],
 ])('refuses %s', async (answer, message) => {
   const qemu = peer();

@@ -192,7 +192,7 @@ export class Pipeline {
     for (let at = this.#begun; at < end; at++) {
       if (chunk[at] !== NEWLINE) continue;
       const stop = chunk[at - 1] === RETURN && at > line ? at - 1 : at;
-      const value = valueOf(chunk, line, stop);
+      const value = valueOf(chunk, line, stop, sequence.kinds[got] ?? RESET);
       if (value >= 0 && got < to) {
         answers[got] = value;
         this.#unanswered -= this.#lengths[got] ?? 0;
@@ -246,25 +246,35 @@ function writeHex(out: Uint8Array, from: number, value: number): number {
   return at;
 }
 
-/** `OK`, `OK 0x0000000000000026`: the low 32 bits of the value; −1 for anything else. */
-function valueOf(chunk: Uint8Array, from: number, to: number): number {
+/** The value of an answer to an access of a kind: `OK 0x0000000000000026`, or 0 for `OK` alone where there is none; −1 for what is no answer to it. */
+function valueOf(chunk: Buffer, from: number, to: number, kind: number): number {
   if (chunk[from] !== UPPER_O || chunk[from + 1] !== UPPER_K) return -1;
-  if (to === from + 2) return 0;
-  if (chunk[from + 2] !== SPACE) return -1;
-  // What comes of a step is decimal, and of no account.
-  if (chunk[from + 3] !== ZERO || chunk[from + 4] !== LOWER_X) return 0;
+  const op = kind & 0xf;
+  if (op !== OP.IN && op !== OP.READ) {
+    const rest = to === from + 2 ? '' : chunk.toString('latin1', from + 2, to);
+    return isAnswer(kind, rest) ? 0 : -1;
+  }
+  const digits = from + 5;
+  if (chunk[from + 2] !== SPACE || chunk[from + 3] !== ZERO || chunk[from + 4] !== LOWER_X) return -1;
+  if (to <= digits || to > digits + 16) return -1;
   let value = 0;
-  for (let at = from + 5; at < to; at++) {
+  for (let at = digits; at < to; at++) {
     const byte = chunk[at] ?? 0;
     const digit = byte >= LOWER_A ? byte - (LOWER_A - 10) : byte - ZERO;
     if (digit < 0 || digit > 15) return -1;
-    value = (value << 4) | digit;
+    value = value * 16 + digit;
   }
-  return value >>> 0;
+  return value < 2 ** (8 * (kind >> 4)) ? value : -1;
+}
+
+/** Whether what follows `OK` is an answer: the time after a step, `little` to what is asked after a reset, else nothing. */
+function isAnswer(kind: number, rest: string): boolean {
+  if (kind === STEP) return /^ \d{1,19}$/.test(rest);
+  return rest === '' || (kind === RESET && rest === ' little');
 }
 
 function notProtocol(line: string, request: string): Error {
   return line.startsWith('FAIL')
-    ? new Error(`QEMU refuses '${request}': ${line}`)
+    ? new Error(`QEMU refuses '${request}': ${shorten(line)}`)
     : new Error(`QEMU answers '${request}' with '${shorten(line)}', which is not the qtest protocol`);
 }

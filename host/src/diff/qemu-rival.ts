@@ -19,6 +19,9 @@ const LATE = 150;
 const LOOKS = 100;
 const LOOK_EVERY = 5;
 
+/** Characters of what the monitor tells that are kept. */
+const KEPT = 2 ** 16;
+
 interface Started {
   readonly running: QemuProcess;
   /** No later than QEMU's clock began, ns of the host's monotonic clock. */
@@ -131,7 +134,7 @@ class Monitor {
     for (const deadline = performance.now() + BOUND; !this.#text.includes('"RESET"');) {
       const more = readAvailable(this.#channel.poll);
       if (more === undefined) throw new Error('QEMU has closed its QMP pipe');
-      this.#text += more;
+      this.#text = (this.#text + more).slice(-KEPT);
       if (performance.now() >= deadline) throw new Error(`${NO_ANSWER} 'system_reset' within ${BOUND / 1000} s`);
       if (more === '') await setImmediate();
     }

@@ -115,5 +115,10 @@ function readManifest(file: string, spec: string): Manifest {
 }
 
 function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  } catch {
+    // No file has a name that is too long, or has a NUL in it.
+    return false;
+  }
 }

@@ -72,9 +72,11 @@ describe('a name', () => {
   test('that stands for nothing lists what was tried and how to install it', () => {
     expect(() => resolve('rtc')).toThrow(
       `plugin 'rtc' was not found. Tried these packages, from ${folder.path}:\n  qtest-rtc\n  @qtest/qtest-rtc\n  rtc\n` +
-        `Install it (npm install --save-dev qtest-rtc), or give a path to it ('./my-plugin.ts').`,
+        `Install the package that you mean, by its full name, or give a path to it ('./my-plugin.ts'). ` +
+        `A guess, if it is one of this project's: npm install --save-dev @qtest/qtest-rtc`,
     );
-    expect(() => resolve('@org/rtc')).toThrow('npm install --save-dev @org/rtc');
+    for (const other of ['@org/rtc', 'x/y', 'rtc;id', '@qtest/;id'])
+      expect(() => resolve(other)).not.toThrow(/npm install[^\n]*(?:@org|x\/y|;)/);
     for (const odd of ['@org', '', 'a b', '.hidden', 'fs', 'node:fs']) {
       expect(() => resolve(odd)).toThrow(expect.objectContaining({ code: 'PLUGIN_NOT_FOUND' }));
     }

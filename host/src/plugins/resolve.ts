@@ -1,9 +1,9 @@
-import { readdirSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync, statSync, type Stats } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { basename, dirname, extname, isAbsolute, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-import { hostError, nearest } from '@qtest/sdk/support';
+import { hostError, nearest, messageOf } from '@qtest/sdk/support';
 import { findPackage, packageEntry } from './packages.ts';
 
 /** A package that a plugin's name may stand for, and what is imported from it: `.`, or a path below it (`./extra`). */
@@ -56,19 +56,34 @@ function resolveName(spec: string, from: string): string {
   const tried = `plugin '${spec}' was not found. Tried these packages, from ${from}:\n${packageNames(spec)
     .map((name) => `  ${name}`)
     .join('\n')}\n`;
-  if (statSync(resolve(from, spec), { throwIfNoEntry: false }) !== undefined) {
+  if (existsSync(resolve(from, spec))) {
     throw hostError('PLUGIN_NOT_FOUND', `${tried}There is a file of that name: to run it, write './${spec}'.`);
   }
-  const [{ name } = { name: spec }] = candidates;
   throw hostError(
     'PLUGIN_NOT_FOUND',
-    `${tried}Install it (npm install --save-dev ${name}), or give a path to it ('./my-plugin.ts').`,
+    `${tried}Install the package that you mean, by its full name, or give a path to it ('./my-plugin.ts').` +
+      guess(candidates.map(({ name }) => name)),
   );
+}
+
+/**
+ * What may be installed. A name of this project's own scope alone: under any other, whoever was there first has published what he likes,
+ * and nobody has looked at it.
+ */
+function guess(names: readonly string[]): string {
+  const known = names.find((name) => /^@qtest\/[a-z\d][a-z\d._-]*$/.test(name));
+  return known === undefined ? '' : ` A guess, if it is one of this project's: npm install --save-dev ${known}`;
 }
 
 function resolvePath(spec: string, from: string): string {
   const path = resolve(from, spec);
-  const stats = statSync(path, { throwIfNoEntry: false });
+  let stats: Stats | undefined;
+  try {
+    stats = statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    // ENAMETOOLONG, ELOOP, EACCES, or a NUL.
+    throw hostError('PLUGIN_NOT_FOUND', `plugin '${spec}' was not found: ${messageOf(error)}`);
+  }
   if (stats === undefined) throw noSuchFile(spec, path);
   return stats.isDirectory() ? packageEntry(path, '.', spec) : pathToFileURL(realpathSync(path)).href;
 }

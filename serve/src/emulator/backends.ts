@@ -1,11 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { statSync } from 'node:fs';
+import { readBounded, messageOf } from '@qtest/sdk/support';
 import { BlockNodes } from './block-nodes.ts';
 import { parseSwitch } from './property-values.ts';
 import { UserError, type BackendOption } from './settings.ts';
 import { UserObjects } from './user-objects.ts';
-import { isObject, JsonError, parseJson, type Json, type JsonObject } from '../qmp/json.ts';
-import { messageOf } from '@qtest/sdk/support';
-import { checkId, parseKeyValues } from './key-values.ts';
+import { type Json, type JsonObject } from '../qmp/json.ts';
+import { checkId, parseKeyValues, isJson, parseFlat, parseJsonOption } from './key-values.ts';
 
 /** What devices would have at their back, by the command line: drives, block nodes, networks and objects. */
 
@@ -64,18 +64,18 @@ export class Backends {
   }
 
   #blockdev(value: string): void {
-    this.block.add(/^\s*\{/.test(value) ? jsonOf(value) : nested(parseKeyValues(value, 'driver')));
+    this.block.add(isJson(value) ? parseJsonOption(value) : nested(parseKeyValues(value, 'driver')));
   }
 
   #object(value: string): void {
-    const given = /^\s*\{/.test(value) ? jsonOf(value) : nested(parseKeyValues(value, 'qom-type'));
+    const given = isJson(value) ? parseJsonOption(value) : nested(parseKeyValues(value, 'qom-type'));
     const { id } = given;
     if (typeof id === 'string' && this.objects.all.has(id)) throw new UserError(`Duplicate ID '${id}' for object`);
     this.objects.add(given);
   }
 
   #netdev(value: string): void {
-    const pairs = parseKeyValues(value, 'type');
+    const pairs = parseFlat(value, 'type');
     const type = pairs.get('type') ?? '';
     if (!NETWORKS.includes(type)) throw new UserError(`Parameter 'type' does not accept value '${type}'`);
     const id = pairs.get('id');
@@ -134,9 +134,10 @@ function nameOf(kind: string, media: string, bus: number, unit: number): string 
 function readFlash(id: string, path: string): Uint8Array {
   let image: Uint8Array;
   try {
-    image = readFileSync(path);
+    // A device has no size, as QEMU says it.
+    image = statSync(path).isFile() ? readBounded(path, MAX_FLASH) : new Uint8Array(0);
   } catch (error) {
-    throw new UserError(`can't get size of block device ${id}: ${messageOf(error)}`);
+    throw new UserError(`can't get size of block device ${id}: '${path}': ${messageOf(error)}`);
   }
   if (image.length === 0 || image.length % FLASH_SECTOR !== 0)
     throw new UserError(
@@ -148,19 +149,19 @@ function readFlash(id: string, path: string): Uint8Array {
 
 /** Dotted keys as the objects that they stand for: `file.driver=null-co`. */
 function nested(pairs: ReadonlyMap<string, string>): JsonObject {
-  const top: Record<string, Json> = {};
+  const top = new Map<string, Json>();
   const below = new Map<string, Map<string, string>>();
   for (const [key, value] of pairs) {
     const dot = key.indexOf('.');
     if (dot < 0) {
-      top[key] = SIZES.includes(key) ? sizeOf(key, value) : key === 'id' ? value : (parseSwitch(value) ?? value);
+      top.set(key, SIZES.includes(key) ? sizeOf(key, value) : key === 'id' ? value : (parseSwitch(value) ?? value));
       continue;
     }
     const inner = below.get(key.slice(0, dot)) ?? new Map<string, string>();
     below.set(key.slice(0, dot), inner.set(key.slice(dot + 1), value));
   }
-  for (const [key, inner] of below) top[key] = nested(inner);
-  return top;
+  for (const [key, inner] of below) top.set(key, nested(inner));
+  return Object.fromEntries(top);
 }
 
 /** Bytes, with a unit or without. */
@@ -168,15 +169,4 @@ function sizeOf(key: string, text: string): number {
   const [, digits, unit = ''] = /^(\d+)([KMGTPE]?)$/i.exec(text) ?? [];
   if (digits === undefined) throw new UserError(`Parameter '${key}' expects a size value`);
   return Number(digits) * 1024 ** Math.max(0, ' KMGTPE'.indexOf(unit.toUpperCase()));
-}
-
-function jsonOf(text: string): JsonObject {
-  try {
-    const parsed = parseJson(text);
-    if (isObject(parsed)) return parsed;
-  } catch (error) {
-    if (!(error instanceof JsonError)) throw error;
-    throw new UserError(error.message);
-  }
-  throw new UserError('JSON parse error, expecting value');
 }

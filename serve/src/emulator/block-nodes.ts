@@ -1,6 +1,7 @@
-import { constants, openSync, readFileSync, statSync } from 'node:fs';
+import { constants, openSync, statSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { isObject, type Json, type JsonObject } from '../qmp/json.ts';
+import { readBounded, codeOf, messageOf } from '@qtest/sdk/support';
 import { UserError } from './settings.ts';
 
 /**
@@ -48,6 +49,8 @@ const NULL_SIZE = 2 ** 30;
 const NAME = /^[A-Za-z][\w.-]*$/;
 const MAX_NAME = 31;
 const SECTOR = 512;
+/** Bytes of what configures a node. */
+const MAX_CONFIG = 2 ** 20;
 
 export class BlockNodes {
   readonly #nodes = new Map<string, BlockNode>();
@@ -72,8 +75,9 @@ export class BlockNodes {
     let text: string;
     try {
       text = await readConfig(config);
-    } catch {
-      throw new UserError(`Could not open '${config}': No such file or directory`);
+    } catch (error) {
+      const why = codeOf(error) === 'ENOENT' ? 'No such file or directory' : messageOf(error);
+      throw new UserError(`Could not open '${config}': ${why}`);
     }
     for (const [n, line] of text.split('\n').entries())
       if (!/^\s*(?:#.*|\[[\w-]+(?: "[^"]*")?\]|[\w-]+\s*=\s*"[^"]*")?\s*$/.test(line))
@@ -274,9 +278,12 @@ function describe(name: string, { driver, filename, size, readOnly }: BlockNode)
 
 /** A FIFO is at its end when somebody has written to it and gone; the process can end before. */
 async function readConfig(path: string): Promise<string> {
-  if (!statSync(path).isFIFO()) return readFileSync(path, 'latin1');
+  if (!statSync(path).isFIFO()) return Buffer.from(readBounded(path, MAX_CONFIG)).toString('latin1');
   let text = '';
   const stream = new Socket({ fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK) });
-  for await (const chunk of stream.setEncoding('latin1')) text += String(chunk);
+  for await (const chunk of stream.setEncoding('latin1')) {
+    text += String(chunk);
+    if (text.length > MAX_CONFIG) throw new Error(`it has more than ${MAX_CONFIG} bytes`);
+  }
   return text;
 }

@@ -2,7 +2,7 @@ import type { DeviceRef, PropertyValue } from '@qtest/sdk';
 import { fwCfg, ioapic } from '@qtest/parts/pc';
 import { type BoundMachine, Builder, createMachine, registryOf } from '@qtest/machine';
 import { CATALOG } from './catalog.ts';
-import { messageOf } from '@qtest/sdk/support';
+import { messageOf, own } from '@qtest/sdk/support';
 import { QEMU_DEVICES, type QemuDevice } from './device-types.ts';
 import { ownValue } from './property-values.ts';
 import { UserError, type DeviceOption, type Settings } from './settings.ts';
@@ -182,7 +182,7 @@ class Assembly {
     for (const { own, default: value } of Object.values(device.properties))
       if (own !== undefined && value !== undefined) values[own] = value;
     for (const [key, value] of given) {
-      const property = device.properties[key];
+      const property = own(device.properties, key);
       if (property === undefined) throw new UserError(`Property '${device.name}.${key}' not found`);
       const checked = ownValue(key, property, value);
       if (property.own !== undefined) values[property.own] = checked;

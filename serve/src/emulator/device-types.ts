@@ -113,27 +113,29 @@ export const QEMU_DEVICES: ReadonlyMap<string, QemuDevice> = new Map(
 );
 
 /** Abstract types that the others descend from. */
-export const ABSTRACT_TYPES: Readonly<Record<string, string | undefined>> = {
-  object: undefined,
-  device: 'object',
-  'pci-device': 'device',
-  'base-pci-bridge': 'pci-device',
-  'isa-device': 'device',
-  'sys-bus-device': 'device',
-  machine: 'object',
-  container: 'object',
-  'memory-backend': 'object',
-  'rng-backend': 'object',
-  bus: 'object',
-  PCI: 'bus',
-  ISA: 'bus',
-};
+export const ABSTRACT_TYPES: ReadonlyMap<string, string | undefined> = new Map(
+  Object.entries({
+    object: undefined,
+    device: 'object',
+    'pci-device': 'device',
+    'base-pci-bridge': 'pci-device',
+    'isa-device': 'device',
+    'sys-bus-device': 'device',
+    machine: 'object',
+    container: 'object',
+    'memory-backend': 'object',
+    'rng-backend': 'object',
+    bus: 'object',
+    PCI: 'bus',
+    ISA: 'bus',
+  }),
+);
 
 /** Whether a type descends from another, or is it. */
 export function descendsFrom(name: string, ancestor: string): boolean {
   for (let type: string | undefined = name; type !== undefined;) {
     if (type === ancestor) return true;
-    type = QEMU_DEVICES.get(type)?.parent ?? ABSTRACT_TYPES[type];
+    type = QEMU_DEVICES.get(type)?.parent ?? ABSTRACT_TYPES.get(type);
   }
   return false;
 }

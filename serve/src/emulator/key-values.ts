@@ -1,3 +1,4 @@
+import { isObject, JsonError, parseJson, type JsonObject } from '../qmp/json.ts';
 import { UserError } from './settings.ts';
 
 const ID = /^[A-Za-z][\w.-]*$/;
@@ -12,6 +13,38 @@ export function parseKeyValues(text: string, implied?: string): Map<string, stri
     else if (word !== '') pairs.set(...shortForm(word));
   }
   return pairs;
+}
+
+/** Whether an option is given as JSON, where QEMU takes that as well. */
+export function isJson(text: string): boolean {
+  return /^\s*\{/.test(text);
+}
+
+/** An option that is given as JSON. @throws UserError in QEMU's words. */
+export function parseJsonOption(text: string): JsonObject {
+  try {
+    const parsed = parseJson(text);
+    if (isObject(parsed)) return parsed;
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    throw new UserError(error.message);
+  }
+  throw new UserError('JSON parse error, expecting value');
+}
+
+/** `key=value,…`, or a flat JSON object, as keys and values. */
+export function parseFlat(text: string, implied: string): Map<string, string> {
+  return isJson(text) ? flattened(parseJsonOption(text)) : parseKeyValues(text, implied);
+}
+
+/** The members of a JSON object as a command line would have them. */
+export function flattened(object: JsonObject): Map<string, string> {
+  return new Map(
+    Object.entries(object).map(([key, value]) => {
+      if (typeof value === 'object') throw new UserError(`Invalid parameter type for '${key}', expected: string`);
+      return [key, typeof value === 'boolean' ? (value ? 'on' : 'off') : value.toString()];
+    }),
+  );
 }
 
 /** Words between single commas; a doubled one is a comma. */

@@ -176,7 +176,7 @@ function pathTo(from: Node, wanted: Node, path: string): string | undefined {
 /** Every type, with what it descends from; `implements` and `abstract` choose among them. */
 export function listTypes(cpuType: string, ancestor: string | undefined, abstract: boolean): Json {
   const types: { name: string; abstract?: boolean; parent?: string }[] = [
-    ...Object.entries(ABSTRACT_TYPES).map(([name, parent]) => ({
+    ...Array.from(ABSTRACT_TYPES, ([name, parent]) => ({
       name,
       abstract: true,
       ...(parent !== undefined && { parent }),
@@ -195,7 +195,7 @@ export function listTypes(cpuType: string, ancestor: string | undefined, abstrac
 export function listDeviceProperties(typename: string): Json {
   const device = QEMU_DEVICES.get(typename);
   if (device === undefined) {
-    if (!(typename in ABSTRACT_TYPES)) throw new UserError(`Device '${typename}' not found`, 'DeviceNotFound');
+    if (!ABSTRACT_TYPES.has(typename)) throw new UserError(`Device '${typename}' not found`, 'DeviceNotFound');
     throw new UserError(
       descendsFrom(typename, 'device')
         ? `Parameter 'typename' expects a non-abstract device type`
@@ -212,7 +212,7 @@ export function listDeviceProperties(typename: string): Json {
 
 export function listTypeProperties(typename: string): Json {
   const device = QEMU_DEVICES.get(typename);
-  if (device === undefined && !(typename in ABSTRACT_TYPES))
+  if (device === undefined && !ABSTRACT_TYPES.has(typename))
     throw new UserError(`Class '${typename}' not found`, 'DeviceNotFound');
   return [
     ...(descendsFrom(typename, 'device') ? DEVICE_PROPERTIES : DEVICE_PROPERTIES.slice(0, 1)),

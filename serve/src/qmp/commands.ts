@@ -7,12 +7,14 @@ import {
   listTypes,
   setProperty,
 } from '../emulator/objects.ts';
+import { flattened } from '../emulator/key-values.ts';
 import { className, pciFunctions, type PciFunction } from '../emulator/pci-view.ts';
 import { MACHINES, PANIC_ACTIONS, UserError, WATCHDOG_ACTIONS, type DeviceOption } from '../emulator/settings.ts';
 import { runHuman } from './hmp.ts';
 import type { Json, JsonObject } from './json.ts';
 import { describeSchema, ENUMS, type Signature } from './schema.ts';
 import { isSince, PACKAGE } from './version.ts';
+import { own } from '@qtest/sdk/support';
 
 /** What a command can do beside what the emulator does. */
 export interface CommandContext {
@@ -221,7 +223,7 @@ const EXPECTED: Readonly<Record<string, string>> = { str: 'string', int: 'intege
 export function checkArguments({ args, open = false }: Signature, given: JsonObject): void {
   for (const [key, type] of Object.entries(args)) {
     const name = key.replace('?', '');
-    const value = given[name];
+    const value = own(given, name);
     if (value === undefined) {
       if (key === name) throw new UserError(`Parameter '${name}' is missing`);
       continue;
@@ -234,7 +236,7 @@ export function checkArguments({ args, open = false }: Signature, given: JsonObj
     }
   }
   for (const name of Object.keys(given)) {
-    if (!open && args[name] === undefined && args[`${name}?`] === undefined)
+    if (!open && !Object.hasOwn(args, name) && !Object.hasOwn(args, `${name}?`))
       throw new UserError(`Parameter '${name}' is unexpected`);
   }
 }
@@ -324,12 +326,8 @@ function pciBuses(emulator: Emulator): Json {
 
 /** The arguments of `device_add` as a command line would have them. */
 function deviceOption(args: JsonObject): DeviceOption {
-  const options = new Map<string, string>();
-  for (const [key, value] of Object.entries(args)) {
-    if (key === 'driver' || key === 'id') continue;
-    if (typeof value === 'object') throw new UserError(`Invalid parameter type for '${key}', expected: string`);
-    options.set(key, typeof value === 'boolean' ? (value ? 'on' : 'off') : value.toString());
-  }
+  const { driver: _driver, id: _id, ...others } = args;
+  const options = flattened(others);
   const id = args['id'] === undefined ? undefined : text(args, 'id');
   if (id !== undefined && !/^[A-Za-z][\w.-]*$/.test(id)) throw new UserError("Parameter 'id' expects an identifier");
   return { driver: text(args, 'driver'), id, options, text: '' };

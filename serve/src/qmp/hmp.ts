@@ -6,6 +6,7 @@ import { UserError } from '../emulator/settings.ts';
 import { CATALOG } from '../emulator/catalog.ts';
 import { qemuType } from '../server/paths.ts';
 import { versionText } from './version.ts';
+import { own } from '@qtest/sdk/support';
 
 /** The monitor for humans: a command line in, text out. It has what there is something to show of. */
 
@@ -58,7 +59,12 @@ const COMMANDS: Readonly<Record<string, HumanCommand>> = {
   system_reset: { help: 'reset the system', run: (emulator) => emulator.systemReset() },
 };
 
-const ALIASES: Readonly<Record<string, string>> = { c: 'cont', q: 'quit', s: 'stop', '?': 'help' };
+const ALIASES: ReadonlyMap<string, string> = new Map([
+  ['c', 'cont'],
+  ['q', 'quit'],
+  ['s', 'stop'],
+  ['?', 'help'],
+]);
 
 /** Runs a command line; gives what it prints, with the monitor's line ends. */
 export function runHuman(emulator: Emulator, line: string): string {
@@ -68,8 +74,8 @@ export function runHuman(emulator: Emulator, line: string): string {
   const isInfo = name === 'info';
   if ((isInfo && topic === undefined) || (name === 'help' && topic === 'info')) return printed(showInfoHelp());
   const table = isInfo ? INFO : COMMANDS;
-  const key = isInfo ? (topic ?? '') : (ALIASES[name] ?? name);
-  const command = Object.hasOwn(table, key) ? table[key] : undefined;
+  const key = isInfo ? (topic ?? '') : (ALIASES.get(name) ?? name);
+  const command = own(table, key);
   if (command === undefined) return printed(`unknown command: '${isInfo ? `info ${key}` : name}'`);
   try {
     return printed(command.run(emulator, words.slice(1).join(' ')) ?? '');

@@ -5,6 +5,8 @@ import { runHuman } from './hmp.ts';
 import { versionText } from './version.ts';
 
 const MAX_LINE = 4096;
+/** Bytes that wait for a client to read them, from which on no further command is run. */
+const MAX_PENDING = 2 ** 20;
 const PROMPT = '(qemu) ';
 
 /** The monitor for humans on a stream: a prompt, a command line, what it prints. */
@@ -15,12 +17,22 @@ export class HumanMonitor {
     stream.write(
       `QEMU ${versionText(emulator.settings.version)} monitor - type 'help' for more information\r\n${PROMPT}`,
     );
-    stream.on('data', (chunk: Buffer) => {
-      reader.push(chunk);
-      for (let line; (line = reader.next()) !== null;) {
+    const work = (): void => {
+      while (stream.writableLength < MAX_PENDING) {
+        const line = reader.next();
+        if (line === null) {
+          stream.resume();
+          return;
+        }
         stream.write(`${line === undefined ? '' : runHuman(emulator, line)}${PROMPT}`);
         after();
       }
+      stream.pause();
+    };
+    stream.on('data', (chunk: Buffer) => {
+      reader.push(chunk);
+      work();
     });
+    stream.on('drain', work);
   }
 }

@@ -1,4 +1,5 @@
 import { hostError } from '@qtest/sdk/support';
+import { MAX_UNIX_PATH } from './sockets.ts';
 
 /** Where the protocol is spoken. */
 export type Address =
@@ -8,9 +9,6 @@ export type Address =
   | { readonly kind: 'pipe'; readonly path: string };
 
 export const ADDRESS_EXPECTED = 'unix:PATH, tcp:127.0.0.1:PORT, stdio or pipe:PATH';
-
-/** Longest path of a unix socket: Linux's `sun_path`, less its end. Node cuts a longer one off. */
-const MAX_UNIX_PATH = 107;
 
 /**
  * Takes an address apart.

@@ -1,9 +1,9 @@
-import { unlinkSync } from 'node:fs';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import { hostError, codeOf, messageOf } from '@qtest/sdk/support';
+import { hostError, messageOf } from '@qtest/sdk/support';
 import { addressText, type Address } from './address.ts';
 import { openFifos } from './fifos.ts';
+import { listenAt, listenOnUnix } from './sockets.ts';
 
 /** Where clients come from. */
 export interface Listener {
@@ -55,30 +55,39 @@ async function listenOn(
   onClient: OnClient,
   refusal: string,
 ): Promise<Listener> {
-  if (address.kind === 'unix') await removeStale(address.path);
   const server = createServer((socket) => {
     socket.setNoDelay(true);
     // A client that vanishes is no error here: its 'close' follows.
     socket.on('error', () => socket.destroy());
-    offer(socket, onClient, refusal, TURNS);
+    offer(socket, onClient, refusal);
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) =>
-      reject(hostError('USAGE', `cannot listen on ${addressText(address)}: ${messageOf(error)}`)),
-    );
-    server.listen(
-      address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port },
-      resolve,
-    );
-  });
-  return { address: withPort(address, server), ended: new Promise(() => {}), close: () => void server.close() };
+  let remove = (): void => {};
+  try {
+    if (address.kind === 'unix') remove = await listenOnUnix(server, address.path);
+    else await listenAt(server, address);
+  } catch (error) {
+    throw hostError('USAGE', `cannot listen on ${addressText(address)}: ${messageOf(error)}`);
+  }
+  // A client that cannot be taken, for want of descriptors, say, ends nobody else's session.
+  server.on('error', () => {});
+  const close = (): void => {
+    remove();
+    server.close();
+  };
+  return { address: withPort(address, server), ended: new Promise(() => {}), close };
 }
 
-/** The client before this one may have gone, and its end be still to be seen. */
-function offer(socket: Socket, onClient: OnClient, refusal: string, turns: number): void {
+/** Has a client taken, or refused. The one before it may have gone, and its end be still to be seen. */
+export function offer(socket: Socket, onClient: OnClient, refusal: string, turns = TURNS): void {
   if (onClient(socket)) return;
   if (turns > 0) setImmediate(() => offer(socket, onClient, refusal, turns - 1));
-  else socket.end(refusal);
+  else refuse(socket, refusal);
+}
+
+/** One that is refused and does not close would keep its descriptor; what it says is of no interest. */
+function refuse(socket: Socket, refusal: string): void {
+  socket.resume();
+  socket.end(refusal, () => socket.destroy());
 }
 
 function withPort(address: Address, server: Server): Address {
@@ -86,18 +95,4 @@ function withPort(address: Address, server: Server): Address {
   return address.kind === 'tcp' && bound !== null && typeof bound === 'object'
     ? { ...address, port: bound.port }
     : address;
-}
-
-/** A socket's file that nobody listens to any more is in the way. */
-async function removeStale(path: string): Promise<void> {
-  const code = await new Promise<string | undefined>((resolve) => {
-    const socket = connect({ path });
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(undefined);
-    });
-    socket.once('error', (error) => resolve(codeOf(error)));
-  });
-  if (code === undefined) throw hostError('USAGE', `cannot listen on unix:${path}: somebody does already`);
-  if (code === 'ECONNREFUSED') unlinkSync(path);
 }

@@ -1,4 +1,5 @@
 import type { Blueprint } from '@qtest/machine';
+import { own } from '@qtest/sdk/support';
 
 /** How QEMU calls our device types; those that are not here have the same name in both. */
 const QEMU_TYPES: Readonly<Record<string, string>> = {
@@ -14,7 +15,7 @@ const QEMU_TYPES: Readonly<Record<string, string>> = {
 
 /** The name of a device type as QEMU has it. */
 export function qemuType(type: string): string {
-  return QEMU_TYPES[type] ?? type;
+  return own(QEMU_TYPES, type) ?? type;
 }
 
 /** An object of the tree: a device of the machine, or what holds others. */

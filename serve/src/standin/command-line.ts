@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { parseSwitch } from '../emulator/property-values.ts';
 import {
   MACHINES,
@@ -13,9 +13,9 @@ import {
   type Settings,
 } from '../emulator/settings.ts';
 import { DEFAULT_VERSION, isSince, LATER_VERSION, type QemuVersion } from '../qmp/version.ts';
-import { messageOf } from '@qtest/sdk/support';
+import { messageOf, readBounded, codeOf } from '@qtest/sdk/support';
 import type { ChardevSpec } from './chardev.ts';
-import { checkId, checkKeys, parseKeyValues } from '../emulator/key-values.ts';
+import { checkId, checkKeys, parseFlat, parseKeyValues } from '../emulator/key-values.ts';
 import { readConfigFile } from './config-file.ts';
 import { isOption, OPTIONS, type OptionName } from './option-table.ts';
 
@@ -43,6 +43,9 @@ const DEFAULT_RAM = 128 * 2 ** 20;
 const PAGE = 4096;
 /** What a 32-bit machine's RAM ends at here. */
 const MAX_RAM = 3 * 2 ** 30;
+/** What a firmware can have below 4 GiB, and what an item of its configuration can have here. */
+const MAX_BIOS = 16 * 2 ** 20;
+const MAX_FW_CFG = 16 * 2 ** 20;
 const CPU_MODEL = /^[A-Za-z\d][\w.-]*$/;
 const UUID = /^[\da-fA-F]{8}-(?:[\da-fA-F]{4}-){3}[\da-fA-F]{12}$/;
 const BOOT_KEYS = ['order', 'once', 'menu', 'splash', 'splash-time', 'reboot-timeout', 'strict'];
@@ -95,7 +98,7 @@ class Parser {
   #uuid: string | undefined;
   #boot = new Map<string, string>();
   #floppyCheck = true;
-  readonly #fwCfgFiles: Record<string, Uint8Array> = {};
+  readonly #fwCfgFiles = new Map<string, Uint8Array>();
   #bios: Uint8Array | undefined;
   #firmware: string | undefined;
   readonly #kernel: Record<'kernel' | 'initrd' | 'append', string | undefined> = {
@@ -173,7 +176,7 @@ class Parser {
       bootMenu: switchOf('boot.menu', this.#boot.get('menu') ?? 'off'),
       bootFiles: this.#bootFiles(),
       floppyCheck: this.#floppyCheck,
-      fwCfgFiles: this.#fwCfgFiles,
+      fwCfgFiles: Object.fromEntries(this.#fwCfgFiles),
       bios: this.#bios,
       firmware: this.#firmware,
       kernel: this.#kernel,
@@ -222,7 +225,7 @@ class Parser {
     nodefaults: () => void (this.#hasDefaults = false),
     nographic: () => void (this.#graphics = false),
     display: (value) => {
-      const [type = ''] = value.split(',');
+      const type = parseFlat(value, 'type').get('type') ?? '';
       if (type !== 'none') throw new UserError(`Parameter 'type' does not accept value '${type}'`);
     },
     audio: (value) => {
@@ -233,7 +236,7 @@ class Parser {
       this.#hasAudio = true;
     },
     audiodev: (value) => {
-      const pairs = parseKeyValues(value, 'driver');
+      const pairs = parseFlat(value, 'driver');
       const driver = pairs.get('driver') ?? '';
       if (driver !== 'none') throw new UserError(`Parameter 'driver' does not accept value '${driver}'`);
       checkId(pairs.get('id'));
@@ -425,7 +428,7 @@ class Parser {
   }
 
   #takeDevice(value: string, text: string): Request | undefined {
-    const pairs = /^\s*\{/.test(value) ? jsonPairs(value) : parseKeyValues(value, 'driver');
+    const pairs = parseFlat(value, 'driver');
     const driver = pairs.get('driver') ?? '';
     if (driver === 'help' || driver === '?') return { kind: 'show', what: 'devices' };
     if (pairs.has('help') || pairs.has('?')) return { kind: 'properties', driver };
@@ -503,11 +506,11 @@ class Parser {
     if (!name.startsWith('opt/'))
       this.#warnings.push(`${text}: warning: externally provided fw_cfg item names should be prefixed with "opt/"`);
     if (string !== undefined) {
-      this.#fwCfgFiles[name] = new TextEncoder().encode(string);
+      this.#fwCfgFiles.set(name, new TextEncoder().encode(string));
       return;
     }
     try {
-      this.#fwCfgFiles[name] = readFileSync(file ?? '');
+      this.#fwCfgFiles.set(name, readBounded(file ?? '', MAX_FW_CFG));
     } catch (error) {
       throw new UserError(`can't load ${file}: ${messageOf(error)}`);
     }
@@ -581,31 +584,16 @@ function keyValuesStrict(text: string, implied: string): Map<string, string> {
   return parseKeyValues(text, implied);
 }
 
-/** A flat JSON object as keys and values. */
-function jsonPairs(text: string): Map<string, string> {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch (error) {
-    throw new UserError(`JSON parse error, ${messageOf(error)}`);
-  }
-  return new Map(
-    Object.entries(typeof parsed === 'object' && parsed !== null ? parsed : {}).map(([key, value]) => [
-      key,
-      value === true ? 'on' : value === false ? 'off' : String(value),
-    ]),
-  );
-}
-
 function isFile(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === false;
 }
 
 function readBios(path: string): Uint8Array {
   try {
-    return readFileSync(path);
-  } catch {
-    throw new Unprefixed(`could not load PC BIOS '${path}'`);
+    return readBounded(path, MAX_BIOS);
+  } catch (error) {
+    const why = codeOf(error) === 'ENOENT' ? '' : `: ${messageOf(error)}`;
+    throw new Unprefixed(`could not load PC BIOS '${path}'${why}`);
   }
 }
 

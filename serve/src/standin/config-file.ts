@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { Unprefixed, UserError } from '../emulator/settings.ts';
+import { readBounded, codeOf, messageOf } from '@qtest/sdk/support';
 import { isOption, type OptionName } from './option-table.ts';
 
 /** An option that a file has in place of the command line. */
@@ -11,7 +11,14 @@ interface ConfigOption {
 }
 
 /** Groups whose option has another name; the others have the option's own. */
-const NAMES: Readonly<Record<string, string>> = { memory: 'm', 'smp-opts': 'smp', 'boot-opts': 'boot' };
+const NAMES: ReadonlyMap<string, string> = new Map([
+  ['memory', 'm'],
+  ['smp-opts', 'smp'],
+  ['boot-opts', 'boot'],
+]);
+
+/** Bytes of a file. */
+const MAX_FILE = 2 ** 20;
 
 /**
  * What `-readconfig` reads: `[device "id"]`, and a line `key = "value"` for each of its keys.
@@ -20,9 +27,10 @@ const NAMES: Readonly<Record<string, string>> = { memory: 'm', 'smp-opts': 'smp'
 export function readConfigFile(path: string): ConfigOption[] {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
-  } catch {
-    throw new UserError(`Could not open '${path}': No such file or directory`);
+    text = Buffer.from(readBounded(path, MAX_FILE)).toString('utf8');
+  } catch (error) {
+    const why = codeOf(error) === 'ENOENT' ? 'No such file or directory' : messageOf(error);
+    throw new UserError(`Could not open '${path}': ${why}`);
   }
   const options: { option: OptionName; value: string; line: number }[] = [];
   for (const [n, line] of text.split('\n').entries()) {
@@ -32,8 +40,8 @@ export function readConfigFile(path: string): ConfigOption[] {
     if (/^\s*(?:#.*)?$/.test(line)) continue;
     const [, group, id] = /^\[([^\]"]{1,63}?)(?: "([^"]{1,63})")?\]/.exec(line) ?? [];
     if (group !== undefined) {
-      const option = NAMES[group] ?? group;
-      if (!isOption(option)) return fail(`There is no option group '${group}'`);
+      const option = NAMES.get(group) ?? group;
+      if (!isOption(option) || option === 'readconfig') return fail(`There is no option group '${group}'`);
       options.push({ option, value: id === undefined ? '' : `id=${id}`, line: n + 1 });
       continue;
     }

@@ -1,20 +1,19 @@
-import { writeSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import { UserError } from '../emulator/settings.ts';
 import { Connection, type RequestLog } from '../server/connection.ts';
 import { openLog, STDERR } from '../server/request-log.ts';
+import { messageOf } from '@qtest/sdk/support';
 import { DEFAULT_VERSION, parseVersion, type QemuVersion } from '../qmp/version.ts';
 import { ConnectError, makeChardev, type Chardev } from './chardev.ts';
 import { parseCommandLine, type Command } from './command-line.ts';
 import { LazySession } from './lazy-session.ts';
 import type { Running } from './run.ts';
+import { say } from './say.ts';
 
 /**
  * `qtest-system-x86_64`: takes QEMU's command line, and is what QEMU's own test library starts in its place. What is here is all that the
  * first reply needs; devices and monitors are loaded behind it, so that a client that begins with many processes does not wait for them.
  */
-
-const PROGRAM = 'qtest-system-x86_64';
 
 /** Milliseconds for which clients may come before the machine is built for none. */
 const PATIENCE = 10;
@@ -23,11 +22,6 @@ const PATIENCE = 10;
 function fail(message: string): never {
   say(message);
   process.exit(1);
-}
-
-/** Written at once: `process.exit()` does not wait for a stream. */
-function say(message: string): void {
-  writeSync(2, `${PROGRAM}: ${message}\n`);
 }
 
 process.on('uncaughtException', (error) => {
@@ -104,5 +98,10 @@ function serialChardevs({ settings }: Command): readonly string[] {
 }
 
 function logOf({ qtest, qtestLog = STDERR }: Command): RequestLog | undefined {
-  return qtest === undefined || qtestLog === 'none' || qtestLog === '/dev/null' ? undefined : openLog(qtestLog);
+  if (qtest === undefined || qtestLog === 'none' || qtestLog === '/dev/null') return undefined;
+  try {
+    return openLog(qtestLog, (why) => say(`-qtest-log ${qtestLog}: ${why}. It ends here; the machine goes on`));
+  } catch (error) {
+    throw new UserError(`-qtest-log ${qtestLog}: ${messageOf(error)}`);
+  }
 }

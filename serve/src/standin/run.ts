@@ -6,12 +6,13 @@ import { Monitor } from '../qmp/monitor.ts';
 import { Session } from '../server/session.ts';
 import type { Chardev } from './chardev.ts';
 import type { Command } from './command-line.ts';
+import { say } from './say.ts';
 
 /** Milliseconds that monitors have to take what has been sent to them, when the process ends. */
 const LAST_WORDS = 1000;
 /** Keeps the process alive where no client does. */
 const FOREVER = 2 ** 30;
-/** Bytes for a serial line that wait for the device to take them, from which on no more are read. */
+/** Bytes for a serial line, or from it, that wait to be taken, from which on no more are read. */
 const MAX_WAITING = 2 ** 16;
 
 /** An emulator behind its character devices. */
@@ -27,7 +28,7 @@ export interface Running {
 /** Builds the machine. @param tell takes a line for the client of the qtest protocol. */
 export function run(command: Command, chardevs: ReadonlyMap<string, Chardev>, tell: (line: string) => void): Running {
   const emulator = new Emulator(command.settings);
-  for (const warning of emulator.warnings) process.stderr.write(`qtest-system-x86_64: ${warning}\n`);
+  for (const warning of emulator.warnings) say(warning);
   const session = new Session(emulator.machine, emulator.paths, tell);
   const streams = new Set<Duplex>();
   const opened = (stream: Duplex): void => {
@@ -50,7 +51,9 @@ export function run(command: Command, chardevs: ReadonlyMap<string, Chardev>, te
   };
   const listed = (): { label: string; filename: string; open: boolean }[] =>
     Array.from(chardevs.values(), ({ id, filename, isOpen }) => ({ label: id, filename, open: isOpen }));
-  if (command.qtest === undefined && command.monitors.length === 0) setInterval(() => {}, FOREVER);
+  const clients = [command.qtest, ...command.monitors.map(({ chardev }) => chardev)];
+  const isMute = (id: string | undefined): boolean => id === undefined || chardevs.get(id)?.isMute === true;
+  if (clients.every(isMute)) setInterval(() => {}, FOREVER);
   return {
     session,
     look,
@@ -89,14 +92,17 @@ class SerialLine {
       if (this.#waiting.reduce((sum, { length }) => sum + length, 0) > MAX_WAITING) stream.pause();
       this.pump();
     });
+    stream.on('drain', () => this.pump());
     stream.once('close', () => (this.#stream = undefined));
     this.pump();
   }
 
   /** Moves what there is, both ways. A line that nobody is at the other end of loses what is sent. */
   pump(): void {
-    const sent = this.#line?.read() ?? new Uint8Array(0);
-    if (sent.length > 0 && this.#stream !== undefined) this.#stream.write(sent);
+    // A client that does not read is as a line that is slow.
+    const isFull = (this.#stream?.writableLength ?? 0) > MAX_WAITING;
+    const sent = isFull ? undefined : this.#line?.read();
+    if (sent !== undefined && sent.length > 0) this.#stream?.write(sent);
     for (let chunk; (chunk = this.#waiting[0]) !== undefined;) {
       const taken = this.#line?.write(chunk) ?? chunk.length;
       if (taken < chunk.length) {

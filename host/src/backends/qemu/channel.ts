@@ -20,6 +20,8 @@ const { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
 
 /** Bytes read at once. */
 const CHUNK = 65_536;
+/** Bytes that are read without waiting before others come. */
+const MAX_AVAILABLE = 2 ** 20;
 /** Longest line that is waited for: a bulk read of 1 MiB has 1.4 MB. */
 const MAX_LINE = 2 ** 24;
 
@@ -71,11 +73,11 @@ export function closeChannel({ write, read, poll }: Channel): void {
   for (const descriptor of [write, read, poll]) closeSync(descriptor);
 }
 
-/** What can be read without waiting; undefined at the end of file. */
+/** What can be read without waiting, or its first part; undefined at the end of file. */
 export function readAvailable(descriptor: number): string | undefined {
   const chunk = Buffer.allocUnsafe(CHUNK);
   let text = '';
-  for (;;) {
+  while (text.length < MAX_AVAILABLE) {
     let length: number;
     try {
       length = readSync(descriptor, chunk);
@@ -86,6 +88,7 @@ export function readAvailable(descriptor: number): string | undefined {
     if (length === 0) return text === '' ? undefined : text;
     text += chunk.toString('latin1', 0, length);
   }
+  return text;
 }
 
 /** Lines over a channel. Once it has failed, every further call fails in the same way. */
@@ -126,9 +129,7 @@ export class Lines {
           `QEMU has closed its ${this.#name} pipe in its answer to '${shorten(request)}'${this.#text === '' ? '' : `, after '${shorten(this.#text)}'`}`,
         );
       }
-      this.#add(this.#chunk.toString('latin1', 0, length));
-      if (this.#text.length > MAX_LINE)
-        throw this.fail(`QEMU answers '${shorten(request)}' with a line that does not end: '${shorten(this.#text)}'`);
+      this.#add(this.#chunk.toString('latin1', 0, length), request);
     }
   }
 
@@ -139,7 +140,7 @@ export class Lines {
     if (line !== undefined) return line;
     const more = readAvailable(this.#channel.poll);
     if (more === undefined) throw this.fail(`QEMU has closed its ${this.#name} pipe`);
-    this.#add(more);
+    this.#add(more, 'nothing');
     return this.#take();
   }
 
@@ -150,9 +151,11 @@ export class Lines {
   }
 
   /** A long line is looked through once. */
-  #add(text: string): void {
+  #add(text: string, request: string): void {
     this.#text += text;
     this.#hasLine ||= text.includes('\n');
+    if (!this.#hasLine && this.#text.length > MAX_LINE)
+      throw this.fail(`QEMU answers '${shorten(request)}' with a line that does not end: '${shorten(this.#text)}'`);
   }
 
   #take(): string | undefined {
@@ -168,6 +171,10 @@ export class Lines {
 
 /** A line as an error shows it: the start of it, and what is not printed as an escape. */
 export function shorten(text: string): string {
-  const start = text.length > 80 ? `${text.slice(0, 80)}…` : text;
-  return start.replace(/[^ -~…]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return text.length > 80 ? `${printable(text.slice(0, 80), /[^ -~]/g)}…` : printable(text, /[^ -~]/g);
+}
+
+/** What another process has said, for a terminal: control characters are escaped. */
+export function printable(text: string, escaped: RegExp = /[^\P{Cc}\t]/gu): string {
+  return text.replace(escaped, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }

@@ -9,6 +9,7 @@ import {
   type Mapping,
   type Properties,
 } from '../offers.ts';
+import { own } from '@qtest/sdk/support';
 
 /**
  * Maps a machine to QEMU's command line, device by device. The machine is always `pc`: on `isapc` there is no I/O APIC, whose pins are
@@ -147,7 +148,7 @@ function offerOf(device: DeviceBlueprint, { blueprint, taken, serials }: Mapped)
     serials.set(com, device.id);
     return { properties: { irqGate: 'none' } };
   }
-  const offer = OFFERS[type]?.(properties) ?? { lacks: 'it knows no such device' };
+  const offer = own(OFFERS, type)?.(properties) ?? { lacks: 'it knows no such device' };
   if ('lacks' in offer) return offer;
   if (parent?.busName === 'pci' && offer.args !== undefined)
     return { ...offer, args: onBus(offer.args, device, parent) };

@@ -1,6 +1,7 @@
 import type { QtestError } from '@qtest/sdk';
 import { hostError } from '@qtest/sdk/support';
 import { shellQuote } from '../../report/format.ts';
+import { printable } from './channel.ts';
 import { Guarded, SHELL } from './guard.ts';
 
 /** A QEMU, as it tells of itself. */
@@ -23,6 +24,8 @@ const BOUND = 10_000;
 
 const NO_MACHINE = ['-machine', 'none', '-nodefaults', '-no-user-config', '-display', 'none'];
 
+/** Characters of an answer. */
+const MAX_TOLD = 2 ** 16;
 /** Of what is no answer, so many characters are shown. */
 const SHOWN = 400;
 
@@ -55,7 +58,7 @@ export async function detectQemu(
     throw listed.error(
       `${name} -accel help: expected the accelerator tcg or qtest among them, but it wrote ${quoted(listed.text)}`,
     );
-  return { command, version, build, accelerators };
+  return { command, version, build: build === undefined ? undefined : printable(build), accelerators };
 }
 
 /**
@@ -66,7 +69,7 @@ async function hasQtest(command: string, bound: number): Promise<boolean> {
   let text = '';
   const asked = new Guarded(command, ['-accel', 'qtest', ...NO_MACHINE, '-qmp', 'stdio'], {
     output(more) {
-      text += more;
+      text = (text + more).slice(0, MAX_TOLD);
       if (text.includes('"QMP"')) asked.kill();
     },
   });
@@ -87,7 +90,7 @@ interface Told {
 
 async function ask(command: string, args: readonly string[], bound: number): Promise<Told> {
   let text = '';
-  const asked = new Guarded(command, args, { output: (more) => (text += more) });
+  const asked = new Guarded(command, args, { output: (more) => (text = (text + more).slice(0, MAX_TOLD)) });
   const error = (message: string): QtestError => hostError('BACKEND', asked.explain(message));
   const name = shellQuote(command);
   const isLate = !(await asked.endsWithin(bound));
@@ -100,7 +103,7 @@ async function ask(command: string, args: readonly string[], bound: number): Pro
 }
 
 function quoted(text: string): string {
-  const trimmed = text.trim();
+  const trimmed = printable(text.trim(), /[^\P{Cc}\n]/gu);
   if (trimmed === '') return 'nothing';
   return `'${trimmed.length > SHOWN ? `${trimmed.slice(0, SHOWN)}…` : trimmed}'`;
 }

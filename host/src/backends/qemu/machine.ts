@@ -37,7 +37,7 @@ export function qemuMachine({ blueprint, mapping, qtest, qmp, irqs, chardevs }: 
       // The command is answered before its effect.
       qmp.waitEvent('RESET');
       // The lines that fell by it are told of before the next answer.
-      qtest.ask('endianness');
+      qtest.ask('endianness', 'little');
     },
   });
 }

@@ -1,22 +1,30 @@
 import { hostError } from '@qtest/sdk/support';
 import { shorten, type Lines } from './channel.ts';
 
+/** Inputs of QEMU's I/O APIC, which are those that it tells of. */
+const PINS = 24;
+
 /** What the qtest protocol is answered with (QEMU, system/qtest.c), or told in between. */
 export type Message =
-  | { readonly kind: 'ok'; readonly words: readonly string[] }
+  | { readonly kind: 'ok'; readonly text: string }
   | { readonly kind: 'fail'; readonly reason: string }
   | { readonly kind: 'irq'; readonly pin: number; readonly level: boolean };
 
 /** A line of QEMU's; undefined when it is none of the protocol's. */
 export function parseMessage(line: string): Message | undefined {
-  const [head, ...words] = line.split(' ');
-  if (head === 'OK') return { kind: 'ok', words };
-  if (head === 'FAIL' || head === 'ERR') return { kind: 'fail', reason: words.join(' ') };
-  const [, change, pin] = /^IRQ (raise|lower) (\d+)$/.exec(line) ?? [];
-  return change === undefined ? undefined : { kind: 'irq', pin: Number(pin), level: change === 'raise' };
+  const [, head, text = ''] = /^(OK|FAIL|ERR)(?: (.*))?$/s.exec(line) ?? [];
+  if (head === 'OK') return { kind: 'ok', text };
+  if (head !== undefined) return { kind: 'fail', reason: text };
+  const [, change, pin] = /^IRQ (raise|lower) (\d{1,3})$/.exec(line) ?? [];
+  return change === undefined || Number(pin) >= PINS
+    ? undefined
+    : { kind: 'irq', pin: Number(pin), level: change === 'raise' };
 }
 
-/** Requests of the qtest protocol, one at a time; IRQs are told of as they come. */
+/**
+ * Requests of the qtest protocol, one at a time; IRQs are told of as they come. What another process answers is checked: what is no
+ * answer to the request is an error, as is everything after it.
+ */
 export class Qtest {
   readonly #lines: Lines;
   readonly #onIrq: (pin: number, level: boolean) => void;
@@ -30,19 +38,50 @@ export class Qtest {
   }
 
   /**
-   * Makes a request and gives the words after `OK`.
-   * @throws QEMU when it is refused, when what comes is no answer, and when QEMU has gone.
+   * Makes a request whose answer is `OK`, and what is expected behind it.
+   * @throws QEMU when it is refused, when what comes is no answer to it, and when QEMU has gone.
    */
-  ask(request: string): readonly string[] {
-    const message = this.#exchange(request);
-    if (message.kind === 'ok') return message.words;
-    throw hostError('QEMU', `QEMU refuses '${shorten(request)}': ${message.reason}`);
+  ask(request: string, expected = ''): void {
+    const answer = this.#answer(request);
+    if (answer !== expected) throw this.#wrong(request, answer, expected === '' ? 'a bare OK' : `OK ${expected}`);
   }
 
-  /** Makes a request that may be refused; gives its words, or undefined. */
-  tryAsk(request: string): readonly string[] | undefined {
+  /** Makes an access; gives its value, which has `size` bytes. */
+  value(request: string, size: number): number {
+    const answer = this.#answer(request);
+    const value = /^0x[\da-f]{1,16}$/.test(answer) ? Number(answer) : Number.NaN;
+    if (value < 2 ** (8 * size)) return value;
+    throw this.#wrong(request, answer, `a value of ${8 * size} bits, 0x…`);
+  }
+
+  /** Reads a block. */
+  bytes(request: string, length: number): Uint8Array {
+    const answer = this.#answer(request);
+    // Buffer leaves out what is no base64.
+    const isBase64 = answer.length === 4 * Math.ceil(length / 3) && /^[A-Za-z\d+/]*={0,2}$/.test(answer);
+    const bytes = Buffer.from(isBase64 ? answer : '', 'base64');
+    if (bytes.length === length) return bytes;
+    throw this.#wrong(request, answer, `${length} bytes in base64`);
+  }
+
+  /** Moves the time to an instant from `from` to `to`; gives it, or undefined when that is refused. */
+  time(request: string, from: bigint, to: bigint): bigint | undefined {
     const message = this.#exchange(request);
-    return message.kind === 'ok' ? message.words : undefined;
+    if (message.kind === 'fail') return undefined;
+    const now = /^\d{1,19}$/.test(message.text) ? BigInt(message.text) : -1n;
+    if (now >= from && now <= to) return now;
+    throw this.#wrong(request, message.text, `a time from ${from} to ${to} ns`);
+  }
+
+  #answer(request: string): string {
+    const message = this.#exchange(request);
+    if (message.kind === 'ok') return message.text;
+    throw hostError('QEMU', `QEMU refuses '${shorten(request)}': ${shorten(message.reason)}`);
+  }
+
+  #wrong(request: string, answer: string, expected: string): Error {
+    const line = answer === '' ? 'OK' : `OK ${answer}`;
+    return this.#lines.fail(`QEMU answers '${shorten(request)}' with '${shorten(line)}': expected ${expected}`);
   }
 
   #exchange(request: string): Exclude<Message, { kind: 'irq' }> {
@@ -57,14 +96,6 @@ export class Qtest {
       this.#asking('');
       return message;
     }
-  }
-
-  /** A number that is the answer. */
-  number(request: string): number {
-    const [word = ''] = this.ask(request);
-    const value = Number(word);
-    if (word !== '' && Number.isInteger(value)) return value;
-    throw this.#lines.fail(`QEMU answers '${shorten(request)}' with '${shorten(`OK ${word}`)}', and not with a number`);
   }
 
   /** Takes in the IRQs that have come meanwhile. */

@@ -1,16 +1,13 @@
 import { hostError } from '@qtest/sdk/support';
 import { shorten, type Lines } from './channel.ts';
 
-/** An event of QEMU's, as `RESET`. */
-export interface QmpEvent {
-  readonly event: string;
-  readonly data: unknown;
-}
+/** Events that nobody has waited for yet. */
+const MAX_EVENTS = 1000;
 
 /** The machine protocol of QEMU's monitor (docs/interop/qmp-spec), one command at a time. */
 export class Qmp {
   readonly #lines: Lines;
-  readonly #events: QmpEvent[] = [];
+  readonly #events: string[] = [];
   #greeted = false;
 
   constructor(lines: Lines) {
@@ -32,28 +29,32 @@ export class Qmp {
       const message = this.#receive(command);
       if ('event' in message) this.#keep(message);
       else if ('return' in message) return message['return'];
-      else throw hostError('QEMU', `QEMU refuses '${command}': ${JSON.stringify(message['error'] ?? message)}`);
+      else
+        throw hostError('QEMU', `QEMU refuses '${command}': ${shorten(JSON.stringify(message['error'] ?? message))}`);
     }
   }
 
   /** Waits for an event, and forgets those before it. */
-  waitEvent(name: string): QmpEvent {
+  waitEvent(name: string): void {
     for (;;) {
       const event = this.#events.shift();
-      if (event?.event === name) return event;
+      if (event === name) return;
       if (event === undefined) this.#keep(this.#receive(`event ${name}`));
     }
   }
 
   #keep(message: Readonly<Record<string, unknown>>): void {
-    this.#events.push({ event: String(message['event']), data: message['data'] });
+    const { event } = message;
+    if (typeof event !== 'string') throw this.#lines.fail('QEMU tells of an event without a name');
+    if (this.#events.length >= MAX_EVENTS) throw this.#lines.fail(`QEMU tells of more than ${MAX_EVENTS} events`);
+    this.#events.push(event);
   }
 
   #receive(request: string): Readonly<Record<string, unknown>> {
     const line = this.#lines.receive(request);
     try {
       const message: unknown = JSON.parse(line);
-      if (typeof message === 'object' && message !== null) return { ...message };
+      if (typeof message === 'object' && message !== null && !Array.isArray(message)) return { ...message };
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error;
     }

@@ -1,5 +1,6 @@
 import type { ClockKind } from '@qtest/sdk';
 import { hostError } from '@qtest/sdk/support';
+import { LAST_INSTANT } from '@qtest/machine';
 import { EmulatedVcpu, type EmulatedBus, type EmulatedTime, type EmulatedVcpuOptions } from '../emulated-vcpu.ts';
 import type { Irqs } from '../irqs.ts';
 import { RealTime } from '../real-time.ts';
@@ -40,15 +41,14 @@ export function qemuVcpu({ qtest, clock, ...options }: QemuVcpuOptions): Emulate
 
 function qemuBus(qtest: Qtest, look: () => void): EmulatedBus {
   return {
-    in: (port, size) => qtest.number(`in${SUFFIX[size]} ${port}`),
-    out: (port, value, size) => void qtest.ask(`out${SUFFIX[size]} ${port} ${value}`),
-    read: (address, size) => qtest.number(`read${SUFFIX[size]} ${address}`),
-    write: (address, value, size) => void qtest.ask(`write${SUFFIX[size]} ${address} ${value}`),
+    in: (port, size) => qtest.value(`in${SUFFIX[size]} ${port}`, size),
+    out: (port, value, size) => qtest.ask(`out${SUFFIX[size]} ${port} ${value}`),
+    read: (address, size) => qtest.value(`read${SUFFIX[size]} ${address}`, size),
+    write: (address, value, size) => qtest.ask(`write${SUFFIX[size]} ${address} ${value}`),
     readBlock: (address, target) => {
       for (let done = 0; done < target.length; done += BULK) {
         const length = Math.min(BULK, target.length - done);
-        const [text = ''] = qtest.ask(`b64read ${address + done} ${length}`);
-        target.set(Buffer.from(text, 'base64').subarray(0, length), done);
+        target.set(qtest.bytes(`b64read ${address + done} ${length}`, length), done);
       }
     },
     writeBlock: (address, data) => {
@@ -58,7 +58,7 @@ function qemuBus(qtest: Qtest, look: () => void): EmulatedBus {
         qtest.ask(`b64write ${address + done} ${part.length} ${text}`);
       }
     },
-    fill: (address, size, value) => void qtest.ask(`memset ${address} ${size} ${value}`),
+    fill: (address, size, value) => qtest.ask(`memset ${address} ${size} ${value}`),
     look,
   };
 }
@@ -87,7 +87,9 @@ class QemuTime implements EmulatedTime {
     while (this.#now < end) {
       const left = end - this.#now;
       const by = this.#irqs.watched && left > WATCHED_STEP ? WATCHED_STEP : left;
-      this.#now = BigInt(this.#qtest.number(`clock_step ${by}`));
+      const now = this.#qtest.time(`clock_step ${by}`, this.#now + 1n, this.#now + by);
+      if (now === undefined) throw hostError('QEMU', `QEMU refuses 'clock_step ${by}'`);
+      this.#now = now;
       this.#irqs.take();
     }
   }
@@ -101,9 +103,9 @@ class QemuTime implements EmulatedTime {
 
   /** To the next deadline. */
   #advance(): void {
-    const [now] = this.#qtest.tryAsk('clock_step') ?? [];
+    const now = this.#qtest.time('clock_step', this.#now, LAST_INSTANT);
     if (now === undefined)
       throw hostError('DEADLOCK', 'the time cannot go on to the next deadline: no timer of QEMU is armed');
-    this.#now = BigInt(now);
+    this.#now = now;
   }
 }

@@ -59,7 +59,7 @@ function serveForATurn(emulator: Emulator): void {
   const end = performance.now() + TURN_EVERY;
   for (let now = performance.now(); now < end; now = performance.now()) {
     const due = emulator.poll();
-    const request = mailbox.receive(Math.min(end - now, Math.max(due, 0)));
+    const request = mailbox.receive(due > 0 ? Math.min(end - now, due) : 0);
     if (request === undefined) continue;
     try {
       // What has become due while it slept comes before the access.

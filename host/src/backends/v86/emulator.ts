@@ -203,8 +203,11 @@ export class Emulator {
   }
 
   readBlock(address: number, target: Uint8Array): void {
-    if (this.#isRam(address, target.length)) target.set(this.#cpu.read_blob(address, target.length));
-    else for (let i = 0; i < target.length; i++) target[i] = this.read(address + i, 1);
+    if (this.#isRam(address, target.length)) {
+      const blob = this.#cpu.read_blob(address, target.length);
+      if (blob.length !== target.length) throw new Error(`${blob.length} bytes are read, and not ${target.length}`);
+      target.set(blob);
+    } else for (let i = 0; i < target.length; i++) target[i] = this.read(address + i, 1);
   }
 
   writeBlock(address: number, data: Uint8Array): void {
@@ -227,7 +230,9 @@ export class Emulator {
     this.#cpu.handle_irqs();
     flags[0] = (flags[0] ?? 0) & ~IF;
     mem8.set(guests, 0);
-    return instruction_pointer[0];
+    const [vector = -1] = instruction_pointer;
+    if (vector < -1 || vector > 0xff) throw new Error(`the interrupt vector is ${vector}, which is none`);
+    return vector;
   }
 
   /** v86's own reset, as of its button. */

@@ -6,6 +6,7 @@ import type { Irqs } from '../irqs.ts';
 import { BLOCK, REQUEST, type Mailbox } from './mailbox.ts';
 import type { V86Mapping } from './mapping.ts';
 import { looking } from './vcpu.ts';
+import { own } from '@qtest/sdk/support';
 
 /** Why a case that takes snapshots cannot run. */
 export const NO_SNAPSHOT = "v86's snapshots keep the wall clock's time of its devices, which goes on";
@@ -27,7 +28,7 @@ export function v86Machine({ blueprint, mapping, mailbox, irqs }: Given): Emulat
     look,
     emulator: 'v86',
     noSnapshot: NO_SNAPSHOT,
-    chardev: (device) => chardevOf(device, mapping.serials[device.id], mailbox),
+    chardev: (device) => chardevOf(device, own(mapping.serials, device.id), mailbox),
     reset: (kind) => {
       if (kind === 'cold') throw new Skipped('v86 has no power-on reset but a new emulator');
       mailbox.ask({ kind: REQUEST.RESET });

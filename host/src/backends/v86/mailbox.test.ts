@@ -47,6 +47,13 @@ describe('a mailbox', () => {
     expect(() => mailbox.ask({ kind: REQUEST.IN })).toThrow('the thread of v86 has ended');
   });
 
+  it.each([-1, 16, 32, 1e9, 0.5, Number.NaN])('has no IRQ %d', (irq) => {
+    const mailbox = new Mailbox(Mailbox.buffer());
+    const before = mailbox.words.slice();
+    expect(() => mailbox.drive(irq, true)).toThrow(`it drives IRQ ${irq}, which is none`);
+    expect(mailbox.words).toEqual(before);
+  });
+
   it('counts rises of levels', () => {
     const mailbox = new Mailbox(Mailbox.buffer());
     for (const level of [true, true, false, true]) mailbox.drive(8, level);

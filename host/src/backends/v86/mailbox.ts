@@ -114,6 +114,7 @@ export class Mailbox {
   /** The emulator's side: an IRQ has a level. */
   drive(irq: number, level: boolean): void {
     const { words } = this;
+    if (!(irq >= 0 && irq < IRQS && Number.isInteger(irq))) throw new Error(`it drives IRQ ${irq}, which is none`);
     if (this.level(irq) === level) return;
     Atomics.store(words, WORD.LEVELS + irq, level ? 1 : 0);
     if (level) Atomics.add(words, WORD.RISES + irq, 1);

@@ -10,6 +10,7 @@ import {
   type Offer,
   type Properties,
 } from '../offers.ts';
+import { own } from '@qtest/sdk/support';
 
 /** What the emulator's machine is given. */
 export interface V86Settings {
@@ -67,18 +68,18 @@ const NO_END = 2 ** 53;
 
 export function mapMachine(blueprint: Blueprint, registry: Registry): V86Mapping {
   const taken = new Set<string>();
-  const serials: Record<string, number> = {};
+  const serials = new Map<string, number>();
   const serial: V86Settings['serial'][number][] = [];
   const offerOf = (device: DeviceBlueprint): Offer => {
     const { id, type, properties } = device;
     if (type === 'ns16550a') {
       const com = serialPort(device, blueprint);
-      if (com === undefined || Object.values(serials).includes(com)) return { lacks: NO_SERIAL_PORT };
-      serials[id] = com;
+      if (com === undefined || [...serials.values()].includes(com)) return { lacks: NO_SERIAL_PORT };
+      serials.set(id, com);
       serial.push({ port: com, inputs: Number(properties['tiedInputs'] ?? 0) });
       return { properties: { irqGate: 'none' } };
     }
-    const offer = OFFERS[type]?.(properties) ?? { lacks: 'it has no such device' };
+    const offer = own(OFFERS, type)?.(properties) ?? { lacks: 'it has no such device' };
     if ('lacks' in offer) return offer;
     if (taken.has(type)) return { lacks: 'it has one of them' };
     taken.add(type);
@@ -92,7 +93,7 @@ export function mapMachine(blueprint: Blueprint, registry: Registry): V86Mapping
     ...mapping,
     holes: [...mapping.holes, ...holes],
     settings: { ram, serial, epoch },
-    serials,
+    serials: Object.fromEntries(serials),
   };
 }
 

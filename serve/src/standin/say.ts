@@ -1,0 +1,12 @@
+import { writeSync } from 'node:fs';
+
+const PROGRAM = 'qtest-system-x86_64';
+
+/** Written at once: `process.exit()` does not wait for a stream. What nobody takes is lost, and ends nothing. */
+export function say(message: string): void {
+  try {
+    writeSync(2, `${PROGRAM}: ${message}\n`);
+  } catch {
+    // There is nowhere else to tell of it.
+  }
+}
