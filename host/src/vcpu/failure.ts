@@ -1,8 +1,10 @@
+import { normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { isQtestError } from '@qtest/sdk';
 import type { Failure, SourceLocation } from '../report/events.ts';
 import { codeOf, messageOf, stackOf } from '../thrown.ts';
+import { pathOf, sourceLines } from './source-lines.ts';
 
 /** What was thrown, as plain data, with the place in the plugin's own files. */
 export function describeFailure(thrown: unknown, root: string): Failure {
@@ -12,6 +14,7 @@ export function describeFailure(thrown: unknown, root: string): Failure {
   const [origin] = isQtestError(thrown) && errors.length > 1 ? errors.slice(1) : errors;
   const stack = origin === undefined ? undefined : stackOf(origin);
   const location = errors.map((error) => locate(stackOf(error), root)).find((found) => found !== undefined);
+  const excerpt = location && sourceLines(location, root);
   const message = messageOf(thrown);
   const told = causes.map(messageOf).filter((cause) => !message.includes(cause));
   const code = codeOf(thrown);
@@ -21,6 +24,7 @@ export function describeFailure(thrown: unknown, root: string): Failure {
     ...(code !== undefined && { code }),
     ...(stack !== undefined && { stack }),
     ...(location !== undefined && { location }),
+    ...(excerpt !== undefined && { excerpt }),
     ...comparisonOf(thrown),
     ...(told.length > 0 && { causes: told }),
   };
@@ -75,7 +79,8 @@ export function locate(stack: string, root: string): SourceLocation | undefined 
   for (const line of stack.split('\n')) {
     const [, where, row, column] = FRAME.exec(line.trim()) ?? [];
     if (where === undefined) continue;
-    const file = where.startsWith('file:') ? fileURLToPath(where) : where;
+    // A stack that the plugin has made may have `..` in it.
+    const file = normalize(pathOf(where));
     // A plugin may lie in a repository that holds the host as well.
     if (file.startsWith(HOST)) continue;
     if (file.startsWith(`${root}/`) && !file.slice(root.length).includes('/node_modules/')) {

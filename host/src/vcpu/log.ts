@@ -1,6 +1,7 @@
 import { relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { getCallSites } from 'node:util';
+
+import { pathOf } from './source-lines.ts';
 
 /** Frames looked at for the caller. */
 const DEPTH = 16;
@@ -15,7 +16,7 @@ export function callerPrefix(root: string, own: (url: string) => boolean): strin
   );
   const [caller] = frames;
   if (caller === undefined) return '';
-  const file = caller.scriptName.startsWith('file:') ? fileURLToPath(caller.scriptName) : caller.scriptName;
+  const file = pathOf(caller.scriptName);
   const named = frames.find(({ functionName }) => functionName !== '')?.functionName ?? 'module';
   return `${file.startsWith(`${root}/`) ? relative(root, file) : file}:${named}():L${caller.lineNumber}: `;
 }
