@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
 import { isQtestError, type BackendName } from '@qtest/sdk';
@@ -10,7 +10,8 @@ import { settingsOf, type Settings } from '../config/settings.ts';
 import { hostError } from '../errors.ts';
 import type { HookSet } from '../hooks.ts';
 import type { CaseResult, Reporter, SelectedCase } from '../report/events.ts';
-import { styleFor } from '../report/style.ts';
+import { readRegular } from '../read-regular.ts';
+import { print, styleFor } from '../report/style.ts';
 import { messageOf } from '../thrown.ts';
 import { backendNamed, tappedHooks } from './backends.ts';
 import { catchInterrupts, INTERRUPTED } from './interrupt.ts';
@@ -69,9 +70,12 @@ export async function compat(options: CliOptions, io: Io): Promise<number> {
   }
 }
 
+/** Bytes of a README. */
+const MAX_README = 2 ** 24;
+
 async function readReadme(file: string): Promise<string> {
   try {
-    const readme = await readFile(file, 'utf8');
+    const readme = readRegular(file, MAX_README).toString();
     // Before the cases run, rather than after.
     (await import('../compat/markdown.ts')).insertMatrix(readme, '');
     return readme;
@@ -94,11 +98,12 @@ async function report(
     io.stdout.write(`${jsonText(document)}\n`);
     return;
   }
-  for (const warning of warnings) io.stderr.write(`qtest: warning: ${warning}\n`);
+  for (const warning of warnings) print(io.stderr, `qtest: warning: ${warning}\n`);
   if (options.markdown === true) {
     const { markdownOf } = await import('../compat/markdown.ts');
     for (const plugin of new Set(rows.map((row) => row.plugin)))
-      io.stdout.write(
+      print(
+        io.stdout,
         `${markdownOf(
           rows.filter((row) => row.plugin === plugin),
           columns,

@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 import { hostError } from '../errors.ts';
+import { readRegular } from '../read-regular.ts';
 import { count } from '../report/format.ts';
-import { styleFor } from '../report/style.ts';
+import { print, styleFor } from '../report/style.ts';
 import { replay as replayScript, type Replay } from '../replay/replay.ts';
 import { readScript, type Request } from '../replay/script.ts';
 import { Session } from '../server/session.ts';
@@ -35,15 +35,18 @@ export async function replay(options: CliOptions, io: Io): Promise<number> {
     const { jsonText } = await import('../report/json-text.ts');
     io.stdout.write(`${jsonText(report)}\n`);
   } else {
-    io.stdout.write(textOf(report, styleFor(io.stdout)));
+    print(io.stdout, textOf(report, styleFor(io.stdout)));
   }
   return report.difference === undefined ? 0 : 1;
 }
 
+/** Bytes of a script: some millions of requests. */
+const MAX_SCRIPT = 2 ** 28;
+
 function read(file: string, { cwd }: Pick<Io, 'cwd'>): readonly Request[] {
   let text: string;
   try {
-    text = readFileSync(resolve(cwd, file), 'utf8');
+    text = readRegular(resolve(cwd, file), MAX_SCRIPT).toString();
   } catch (error) {
     const why = WHY_NOT_READ[codeOf(error) ?? ''] ?? messageOf(error);
     throw hostError('USAGE', `${file} cannot be read: ${why}; expected ${SCRIPT}`, { cause: error });

@@ -20,6 +20,7 @@ import { INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
 import { pluginRequests, readConfig } from './prepare.ts';
+import { print } from '../report/style.ts';
 
 /** `qtest serve`: a machine for other clients of the qtest protocol, until a signal or the end of standard input. */
 export async function serve(options: CliOptions, io: Io): Promise<number> {
@@ -31,7 +32,7 @@ export async function serve(options: CliOptions, io: Io): Promise<number> {
   const signal = Promise.withResolvers<number>();
   process.once('SIGINT', () => signal.resolve(INTERRUPTED));
   process.once('SIGTERM', () => signal.resolve(0));
-  if (address.kind !== 'stdio') io.stderr.write(`qtest: the machine ${name} is at ${addressText(listener.address)}\n`);
+  if (address.kind !== 'stdio') print(io.stderr, `qtest: the machine ${name} is at ${addressText(listener.address)}\n`);
   const code = await Promise.race([signal.promise, listener.ended.then(() => 0)]);
   listener.close();
   server.close();

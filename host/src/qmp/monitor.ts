@@ -6,6 +6,7 @@ import { isObject, JsonError, writeJson, type Json, type JsonObject } from './js
 import { MessageReader } from './message-reader.ts';
 import { messageOf, stackOf } from '../thrown.ts';
 import { PACKAGE } from './version.ts';
+import { print } from '../report/style.ts';
 
 /** Bytes of replies and events that wait for a client, from which on it is not read from; and from which on events are dropped. */
 const MAX_PENDING = 2 ** 20;
@@ -158,7 +159,7 @@ export class Monitor {
 /** What is no mistake of the client's is one of ours: it is told, and ends nobody's session. */
 function told(error: unknown): JsonObject {
   if (error instanceof UserError) return failure(error.kind, error.message);
-  process.stderr.write(`internal error: ${stackOf(error)}\n`);
+  print(process.stderr, `internal error: ${stackOf(error)}\n`);
   return failure('GenericError', messageOf(error));
 }
 

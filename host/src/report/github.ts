@@ -9,6 +9,7 @@ import type { CaseResult, ReportContext, Reporter } from './events.ts';
 import { formatDuration } from './format.ts';
 import { flakyText, isBad, isFlaky, MARKS, STATUSES } from './marks.ts';
 import { briefly, failureText, firstPlace } from './plain.ts';
+import { markdownText, onOneLine, printable, withoutCommands } from './printable.ts';
 
 /** Variables of GitHub Actions that the reporter reads. */
 export type GithubEnvironment = Readonly<Partial<Record<'GITHUB_STEP_SUMMARY' | 'GITHUB_WORKSPACE', string>>>;
@@ -67,7 +68,7 @@ export class GithubReporter implements Reporter {
   #fail(result: CaseResult): void {
     const text = failureText(result, this.#context);
     this.#errors.push(command('error', this.#place(result), text));
-    const heading = `<summary>${html(titleOf(result))}: ${html(briefly(result))}</summary>`;
+    const heading = `<summary>${html(onOneLine(`${titleOf(result)}: ${briefly(result)}`))}</summary>`;
     this.#details.push(`<details>${heading}`, '', `<pre>${html(text)}</pre>`, '</details>', '');
   }
 
@@ -99,7 +100,7 @@ function list(heading: string, items: readonly string[]): string[] {
 }
 
 function listed(result: CaseResult, text: string): string {
-  return `- ${html(titleOf(result))}: ${html(text)}`;
+  return `- ${markdownText(`${titleOf(result)}: ${text}`)}`;
 }
 
 function titleOf({ plugin, name }: CaseResult): string {
@@ -113,7 +114,7 @@ function command(name: string, properties: Readonly<Record<string, string | numb
 }
 
 function data(text: string): string {
-  return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
+  return withoutCommands(printable(text)).replaceAll('%', '%25').replaceAll('\n', '%0A');
 }
 
 function property(text: string): string {
@@ -121,5 +122,5 @@ function property(text: string): string {
 }
 
 function html(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  return printable(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

@@ -1,5 +1,6 @@
 import { openSync, writeSync } from 'node:fs';
 import type { RequestLog } from './connection.ts';
+import { onOneLine } from '../report/printable.ts';
 
 /** Bytes of a line that a log keeps. */
 const MAX_LOGGED = 512;
@@ -13,7 +14,7 @@ export function openLog(file: string): RequestLog {
   const fd = file === STDERR || file === '/dev/stderr' ? 2 : openSync(file, 'w');
   const start = performance.now();
   const write = (kind: 'R' | 'S', line: string): void => {
-    const text = line.length > MAX_LOGGED ? `${line.slice(0, MAX_LOGGED)}...` : line.trimEnd();
+    const text = onOneLine(line.length > MAX_LOGGED ? `${line.slice(0, MAX_LOGGED)}...` : line.trimEnd());
     writeSync(fd, `[${kind} +${((performance.now() - start) / 1000).toFixed(6)}] ${text}\n`, undefined, 'latin1');
   };
   return { request: (line) => write('R', line), reply: (line) => write('S', line) };

@@ -8,6 +8,7 @@ import { ConnectError, makeChardev, type Chardev } from './chardev.ts';
 import { parseCommandLine, type Command } from './command-line.ts';
 import { LazySession } from './lazy-session.ts';
 import type { Running } from './run.ts';
+import { printable } from '../report/printable.ts';
 
 /**
  * `qtest-system-x86_64`: takes QEMU's command line, and is what QEMU's own test library starts in its place. What is here is all that the
@@ -27,7 +28,7 @@ function fail(message: string): never {
 
 /** Written at once: `process.exit()` does not wait for a stream. */
 function say(message: string): void {
-  writeSync(2, `${PROGRAM}: ${message}\n`);
+  writeSync(2, printable(`${PROGRAM}: ${message}\n`));
 }
 
 process.on('uncaughtException', (error) => {

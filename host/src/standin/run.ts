@@ -6,6 +6,7 @@ import { Monitor } from '../qmp/monitor.ts';
 import { Session } from '../server/session.ts';
 import type { Chardev } from './chardev.ts';
 import type { Command } from './command-line.ts';
+import { print } from '../report/style.ts';
 
 /** Milliseconds that monitors have to take what has been sent to them, when the process ends. */
 const LAST_WORDS = 1000;
@@ -27,7 +28,7 @@ export interface Running {
 /** Builds the machine. @param tell takes a line for the client of the qtest protocol. */
 export function run(command: Command, chardevs: ReadonlyMap<string, Chardev>, tell: (line: string) => void): Running {
   const emulator = new Emulator(command.settings);
-  for (const warning of emulator.warnings) process.stderr.write(`qtest-system-x86_64: ${warning}\n`);
+  for (const warning of emulator.warnings) print(process.stderr, `qtest-system-x86_64: ${warning}\n`);
   const session = new Session(emulator.machine, emulator.paths, tell);
   const streams = new Set<Duplex>();
   const opened = (stream: Duplex): void => {

@@ -1,6 +1,7 @@
 import type { TraceAccess, TraceEvent } from '@qtest/sdk';
 
 import type { TracedCase } from './traced-case.ts';
+import { onOneLine } from '../printable.ts';
 
 const SUFFIX: Readonly<Record<number, string>> = { 1: 'b', 2: 'w', 4: 'l' };
 
@@ -26,20 +27,20 @@ export function qtestScript({ plugin, name, clock, trace }: TracedCase): string 
 function linesOf(event: TraceEvent): string[] {
   switch (event.type) {
     case 'access':
-      return event.by === undefined ? requestOf(event) : [`# ${event.text}`];
+      return event.by === undefined ? requestOf(event) : [`# ${oneLine(event.text)}`];
     case 'irq':
-      return [`# irq ${event.line} ${event.level}`];
+      return [`# irq ${oneLine(event.line)} ${event.level}`];
     case 'timer':
-      return [`# timer ${event.device}.${event.timer}`];
+      return [`# timer ${oneLine(`${event.device}.${event.timer}`)}`];
     case 'reset':
-      return [event.device === undefined ? '# reset' : `# reset of ${event.device}`];
+      return [event.device === undefined ? '# reset' : `# reset of ${oneLine(event.device)}`];
     case 'snapshot':
       return [`# snapshot ${event.action}`];
     case 'handler':
       return [
         event.line === undefined
           ? `# interrupt acknowledge 0x${(event.vector ?? 0).toString(16)}`
-          : `# handler of ${event.line}`,
+          : `# handler of ${oneLine(event.line)}`,
       ];
     case 'log':
       return [`# log ${oneLine(event.text)}`];
@@ -53,7 +54,7 @@ function requestOf({ op, size, address, value, data, text }: TraceAccess): strin
   const suffix = SUFFIX[size];
   const reads = op === 'in' || op === 'read';
   if (suffix === undefined) {
-    if (data === undefined) return [size === 0 ? `# ${text}` : `# its bytes were not kept: ${text}`];
+    if (data === undefined) return [`# ${size === 0 ? '' : 'its bytes were not kept: '}${oneLine(text)}`];
     return reads ? [`read ${at} ${size}`, `# OK 0x${data}`] : [`write ${at} ${size} 0x${data}`, '# OK'];
   }
   if (!reads) return [`${op}${suffix} ${at} 0x${value.toString(16)}`, '# OK'];
@@ -61,5 +62,5 @@ function requestOf({ op, size, address, value, data, text }: TraceAccess): strin
 }
 
 function oneLine(text: string): string {
-  return text.replaceAll(/\s+/g, ' ');
+  return onOneLine(text.replaceAll(/\s+/g, ' '));
 }
