@@ -42,3 +42,12 @@ test('a line against several', () => {
     '+ {}',
   ]);
 });
+
+test('of texts that have nothing in common, the beginnings', () => {
+  const [one, other] = ['a', 'b'].map((letter) => Array.from({ length: 50_000 }, (_, n) => `${letter}${n}`).join('\n'));
+  const begun = performance.now();
+  const lines = difference(one ?? '', other ?? '', plain);
+  expect(performance.now() - begun).toBeLessThan(5000);
+  expect(lines).toHaveLength(3 + 2 * 21);
+  expect(lines.slice(21, 25)).toEqual(['- b18', '- b19', '- … 49980 lines more', '+ a0']);
+});
