@@ -100,7 +100,9 @@ function list(heading: string, items: readonly string[]): string[] {
 }
 
 function listed(result: CaseResult, text: string): string {
-  return `- ${markdownText(`${titleOf(result)}: ${text}`)}`;
+  // Entities are HTML's and Markdown's both.
+  const shown = markdownText(`${titleOf(result)}: ${text}`).replaceAll(/\\([<>&])/g, '$1');
+  return `- ${html(shown)}`;
 }
 
 function titleOf({ plugin, name }: CaseResult): string {

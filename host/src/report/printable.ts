@@ -58,9 +58,5 @@ function hexOf(character: string): string {
 
 /** Text in which Markdown, and the HTML in it, sees nothing of its own; on one line. */
 export function markdownText(text: string): string {
-  return onOneLine(text)
-    .replaceAll(/[\\`*_~|[\]!]|^[-+=#]/g, String.raw`\$&`)
-    .replaceAll(/[&<>]/g, (found) => ENTITIES[found] ?? found);
+  return onOneLine(text).replaceAll(/[\\`*_~|[\]!<>&]|^[-+=#]/g, String.raw`\$&`);
 }
-
-const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
