@@ -1,5 +1,5 @@
 import type { ClockKind } from './hardware.ts';
-import type { CaseTrace, DeviceCoverage, SourceLocation, TypeCoverage } from './trace.ts';
+import type { CaseTrace, DeviceCoverage, SourceExcerpt, SourceLocation, TypeCoverage } from './trace.ts';
 
 /** A case as the command selects it. */
 export interface SelectedCase {
@@ -21,6 +21,8 @@ export interface Failure {
   readonly stack?: string;
   /** First frame in the plugin's own files. */
   readonly location?: SourceLocation;
+  /** The source around it. */
+  readonly excerpt?: SourceExcerpt;
   /** Both sides of a failed comparison, as text of one or more lines. */
   readonly actual?: string;
   readonly expected?: string;

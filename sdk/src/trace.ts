@@ -5,6 +5,13 @@ export interface SourceLocation {
   readonly column: number;
 }
 
+/** Lines of a source, as they were when it ran. */
+export interface SourceExcerpt {
+  /** The number of the first. */
+  readonly first: number;
+  readonly lines: readonly string[];
+}
+
 /** What every event of a trace has. */
 interface TraceEventBase {
   /** Its number in the case, from 0: the order in which things happened, across VCPUs. What was lost leaves a gap. */

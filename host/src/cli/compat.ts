@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
 import { isQtestError, type BackendName } from '@qtest/sdk';
@@ -7,12 +6,12 @@ import type { Backend, CaseLane } from '../backends/backend.ts';
 import { BACKENDS } from '../backends/names.ts';
 import { cellOf, differing, isUnexpected, keyOf, type Cell, type Difference, type Row } from '../compat/matrix.ts';
 import { settingsOf, type Settings } from '../config/settings.ts';
-import { hostError, messageOf } from '@qtest/sdk/support';
+import { hostError, messageOf, readBounded } from '@qtest/sdk/support';
 import { writeWhole } from '../files/partial-file.ts';
 import { whyNotWritten } from '../files/why-not-written.ts';
 import type { HookSet } from '../hooks.ts';
 import type { CaseResult, Reporter, SelectedCase } from '../report/events.ts';
-import { styleFor } from '../report/style.ts';
+import { styleFor, print } from '../report/style.ts';
 import { backendNamed, tappedHooks } from './backends.ts';
 import { catchInterrupts, INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';
@@ -70,9 +69,12 @@ export async function compat(options: CliOptions, io: Io): Promise<number> {
   }
 }
 
+/** Bytes of a README. */
+const MAX_README = 2 ** 24;
+
 async function readReadme(file: string): Promise<string> {
   try {
-    const readme = await readFile(file, 'utf8');
+    const readme = readBounded(file, MAX_README).toString();
     // Before the cases run, rather than after.
     (await import('../compat/markdown.ts')).insertMatrix(readme, '');
     return readme;
@@ -104,11 +106,12 @@ async function report(
     io.stdout.write(`${jsonText(document)}\n`);
     return;
   }
-  for (const warning of warnings) io.stderr.write(`qtest: warning: ${warning}\n`);
+  for (const warning of warnings) print(io.stderr, `qtest: warning: ${warning}\n`);
   if (options.markdown === true) {
     const { markdownOf } = await import('../compat/markdown.ts');
     for (const plugin of new Set(rows.map((row) => row.plugin)))
-      io.stdout.write(
+      print(
+        io.stdout,
         `${markdownOf(
           rows.filter((row) => row.plugin === plugin),
           columns,

@@ -11,6 +11,8 @@ import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
 import { pluginRequests, prepare, readConfig, specFrom } from './prepare.ts';
 import { createProgram } from './program.ts';
+import { onOneLine } from '@qtest/sdk/support';
+import { print } from '../report/style.ts';
 
 /** What may come next, and what it is. */
 type Candidate = readonly [word: string, description: string];
@@ -23,8 +25,8 @@ export async function complete({ words = [] }: CliOptions, io: Io): Promise<numb
   const candidates = await candidatesOf(typed, io);
   const lines = candidates
     .filter(([word]) => word.startsWith(typed.current))
-    .map(([word, description]) => `${typed.prefix}${word}\t${description}\n`);
-  stdout.write(lines.join(''));
+    .map(([word, description]) => `${typed.prefix}${onOneLine(word)}\t${onOneLine(description)}\n`);
+  print(stdout, lines.join(''));
   return 0;
 }
 

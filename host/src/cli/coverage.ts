@@ -10,9 +10,10 @@ import { coverageLines, gapLines, percentText, totalOf } from '../coverage/text.
 import { hostError } from '@qtest/sdk/support';
 import { writeWhole } from '../files/partial-file.ts';
 import { whyNotWritten } from '../files/why-not-written.ts';
-import { isCoverage } from '../report/blob-lines.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
+import { print } from '../report/style.ts';
+import { jsonText } from '../report/json-text.ts';
 
 /** What `qtest --coverage` writes to its file. Version 1 gains keys and loses none. */
 export interface CoverageFile {
@@ -52,12 +53,12 @@ export function coverageFor(
   return {
     total: new CoverageTotal(),
     check: (types) => {
-      output.write(`${coverageLines(types).join('\n')}\n`);
+      print(output, `${coverageLines(types).join('\n')}\n`);
       const problems = [
         ...(file === undefined ? [] : writeCoverage(file, types, io)),
         ...minimumProblems(minima, types),
       ];
-      for (const problem of problems) io.stderr.write(`qtest: ${problem}\n`);
+      for (const problem of problems) print(io.stderr, `qtest: ${problem}\n`);
       return problems.length === 0;
     },
   };
@@ -66,7 +67,7 @@ export function coverageFor(
 function writeCoverage(file: string, coverage: readonly TypeCoverage[], { cwd }: Io): string[] {
   const content: CoverageFile = { version: 1, coverage };
   try {
-    writeWhole(file, `${JSON.stringify(content, undefined, 2)}\n`);
+    writeWhole(file, `${jsonText(content)}\n`);
     return [];
   } catch (error) {
     return [`the coverage ${relative(cwd, file)} can't be written: ${whyNotWritten(error)}`];
@@ -88,10 +89,4 @@ function minimumProblems(minima: readonly Minimum[], types: readonly TypeCoverag
     const what = `coverage of ${type ?? 'all devices'} is ${percentText(reached)}, less than ${percent} %`;
     return [[what, ...gaps].join('\n')];
   });
-}
-
-/** Whether a file is one of those, or a report of a run with coverage. */
-export function isCoverageFile(content: unknown): content is CoverageFile {
-  if (typeof content !== 'object' || content === null || !('version' in content && 'coverage' in content)) return false;
-  return content.version === 1 && isCoverage(content.coverage);
 }

@@ -10,7 +10,8 @@ import { hostError } from '@qtest/sdk/support';
 import { catalogOf } from '../plugins/devices.ts';
 import { loadPlugins } from '../plugins/load.ts';
 import { count, indented, shellQuote } from '../report/format.ts';
-import { styleFor } from '../report/style.ts';
+import { jsonText } from '../report/json-text.ts';
+import { print, styleFor } from '../report/style.ts';
 import { qemuCommand, v86Places } from './backends.ts';
 import { catchInterrupts, INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';
@@ -77,8 +78,8 @@ export async function diff(options: CliOptions, io: Io): Promise<number> {
   try {
     const hunted = await stand.hunt(interrupt.signal);
     const report = await reportOf(stand, hunted, options);
-    if (options.json === true) io.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
-    else io.stdout.write(await textOf(report, hunted.found, stand, options, io));
+    if (options.json === true) io.stdout.write(`${jsonText(report)}\n`);
+    else print(io.stdout, await textOf(report, hunted.found, stand, options, io));
     if (hunted.found !== undefined) return 1;
     return interrupt.signal.aborted ? INTERRUPTED : 0;
   } finally {

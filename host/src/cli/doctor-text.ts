@@ -1,4 +1,5 @@
 import { count, indented } from '../report/format.ts';
+import { onOneLine } from '@qtest/sdk/support';
 import type { Style } from '../report/style.ts';
 import type { Findings, FoundPlugin } from './doctor-findings.ts';
 
@@ -30,7 +31,7 @@ export function findingsText(findings: Findings, style: Style): string {
   const lines = sections.flatMap(([title, found]) =>
     found.map(({ mark, text }, index) => {
       const heading = style('bold', (index === 0 ? title : '').padEnd(WIDTH));
-      return `${heading}  ${style(COLOURS[mark], mark)} ${text}`;
+      return `${heading}  ${style(COLOURS[mark], mark)} ${onOneLine(text)}`;
     }),
   );
   const told = problems.flatMap(({ severity, message }) => [

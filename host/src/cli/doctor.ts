@@ -14,7 +14,8 @@ import { catalogOf } from '../plugins/devices.ts';
 import { resolvePlugin } from '../plugins/resolve.ts';
 import { sdkCopies } from '../plugins/sdk-copies.ts';
 import type { LoadedPlugin, PluginRequest } from '../plugins/types.ts';
-import { styleFor } from '../report/style.ts';
+import { jsonText } from '../report/json-text.ts';
+import { print, styleFor } from '../report/style.ts';
 import { qemuCommand } from './backends.ts';
 import type { Findings, FoundPlugin, Problem } from './doctor-findings.ts';
 import { findingsText } from './doctor-text.ts';
@@ -29,9 +30,8 @@ import { hostManifest } from './version.ts';
  */
 export async function doctor(options: CliOptions, io: Io): Promise<number> {
   const findings = await examine(options, io);
-  io.stdout.write(
-    options.json === true ? `${JSON.stringify(findings, undefined, 2)}\n` : findingsText(findings, styleFor(io.stdout)),
-  );
+  if (options.json === true) io.stdout.write(`${jsonText(findings)}\n`);
+  else print(io.stdout, findingsText(findings, styleFor(io.stdout)));
   const severities = findings.problems.map(({ severity }) => severity);
   return severities.includes('error') ? 2 : severities.includes('warning') ? 1 : 0;
 }

@@ -3,7 +3,8 @@ import { relative, resolve } from 'node:path';
 import { createPackage } from '../init/create.ts';
 import { packageNames } from '../init/names.ts';
 import { shellQuote } from '../report/format.ts';
-import { styleFor } from '../report/style.ts';
+import { jsonText } from '../report/json-text.ts';
+import { print, styleFor } from '../report/style.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
 import { hostManifest } from './version.ts';
@@ -16,12 +17,13 @@ export async function init({ init: wanted, json }: CliOptions, { cwd, stdout }: 
   const { sdk, node } = hostManifest();
   const files = createPackage({ ...names, folder, device, sdkRange: sdk, nodeRange: node });
   if (json === true) {
-    stdout.write(`${JSON.stringify({ version: 1, package: names.packageName, folder, files }, undefined, 2)}\n`);
+    stdout.write(`${jsonText({ version: 1, package: names.packageName, folder, files })}\n`);
     return 0;
   }
   const style = styleFor(stdout);
   const below = relative(cwd, folder);
-  stdout.write(
+  print(
+    stdout,
     [
       `${style('bold', names.packageName)} in ${folder}`,
       ...files.map((file) => `  ${file}`),

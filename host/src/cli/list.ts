@@ -4,7 +4,9 @@ import { formatNanoseconds } from '@qtest/sdk';
 
 import type { LoadedPlugin, PluginCase } from '../plugins/types.ts';
 import { count } from '../report/format.ts';
-import { styleFor, type Style } from '../report/style.ts';
+import { jsonText } from '../report/json-text.ts';
+import { onOneLine } from '@qtest/sdk/support';
+import { print, styleFor, type Style } from '../report/style.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
 import { prepare } from './prepare.ts';
@@ -36,9 +38,8 @@ export async function list(options: CliOptions, io: Io): Promise<number> {
   const listed = plugins
     .map((plugin) => ({ plugin, cases: plugin.cases.filter(({ name }) => selected.has(`${plugin.name}/${name}`)) }))
     .filter((entry) => entry.cases.length > 0);
-  io.stdout.write(
-    options.json === true ? `${JSON.stringify(caseList(listed), undefined, 2)}\n` : text(listed, styleFor(io.stdout)),
-  );
+  if (options.json === true) io.stdout.write(`${jsonText(caseList(listed))}\n`);
+  else print(io.stdout, text(listed, styleFor(io.stdout)));
   return 0;
 }
 
@@ -65,8 +66,8 @@ function text(listed: readonly Listed[], style: Style): string {
   const lines = listed.flatMap(({ plugin, cases }) => {
     const width = Math.max(...cases.map(({ name }) => name.length));
     return [
-      `${style('bold', plugin.name)}  ${style('dim', plugin.description)}`.trimEnd(),
-      ...cases.map((found) => `  ${found.name.padEnd(width)}  ${style('dim', remarks(found))}`.trimEnd()),
+      `${style('bold', plugin.name)}  ${style('dim', onOneLine(plugin.description))}`.trimEnd(),
+      ...cases.map((found) => `  ${found.name.padEnd(width)}  ${style('dim', onOneLine(remarks(found)))}`.trimEnd()),
       '',
     ];
   });

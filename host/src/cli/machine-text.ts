@@ -1,4 +1,5 @@
 import { count } from '../report/format.ts';
+import { onOneLine } from '@qtest/sdk/support';
 import type { Style } from '../report/style.ts';
 import type { DeviceView, LineView, MachineView, RegionView } from './machine-view.ts';
 
@@ -22,7 +23,10 @@ export function machineText(view: MachineView, style: Style): string {
       ]),
     ),
     ...section(style('bold', 'regions'), columns(regions.map(regionCells))),
-    ...section(style('bold', 'IRQ lines'), rows(lines.filter(isSource(lines)).map((line) => chain(line, lines)))),
+    ...section(
+      style('bold', 'IRQ lines'),
+      rows(lines.filter(isSource(lines)).map((line) => onOneLine(chain(line, lines)))),
+    ),
     '',
   ].join('\n');
 }
@@ -44,8 +48,8 @@ function deviceLines(devices: readonly DeviceView[], style: Style): string[] {
   const width = Math.max(0, ...heads.map((head) => head.length));
   return devices.flatMap(({ description, properties }, index) => {
     const given = Object.entries(properties).map(([key, value]) => `${key}=${propertyText(value)}`);
-    const head = `${(heads[index] ?? '').padEnd(width)}  ${style('dim', description)}`;
-    return given.length === 0 ? [head] : [head, `    ${given.join(' ')}`];
+    const head = `${(heads[index] ?? '').padEnd(width)}  ${style('dim', onOneLine(description))}`;
+    return given.length === 0 ? [head] : [head, `    ${onOneLine(given.join(' '))}`];
   });
 }
 
@@ -99,7 +103,8 @@ function section(heading: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : ['', heading, ...lines.map((line) => `  ${line}`.trimEnd())];
 }
 
-function columns(rows: readonly (readonly string[])[]): string[] {
+function columns(cells: readonly (readonly string[])[]): string[] {
+  const rows = cells.map((row) => row.map(onOneLine));
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows.map((row) =>
     row

@@ -1,6 +1,7 @@
 import { settingsOf } from '../config/settings.ts';
 import { applyPlugin, createHooks } from '../hooks.ts';
-import { styleFor } from '../report/style.ts';
+import { jsonText } from '../report/json-text.ts';
+import { print, styleFor } from '../report/style.ts';
 import type { Io } from './io.ts';
 import { machineText } from './machine-text.ts';
 import { viewMachine, type MachineView } from './machine-view.ts';
@@ -17,12 +18,12 @@ export interface MachineList {
 export async function machine(options: CliOptions, io: Io): Promise<number> {
   const views =
     options.machine === undefined ? await machinesOfPlugins(options, io) : [await ownMachine(options.machine, options)];
+  if (options.json === true) {
+    io.stdout.write(`${jsonText({ version: 1, machines: views } satisfies MachineList)}\n`);
+    return 0;
+  }
   const style = styleFor(io.stdout);
-  io.stdout.write(
-    options.json === true
-      ? `${JSON.stringify({ version: 1, machines: views } satisfies MachineList, undefined, 2)}\n`
-      : views.map((view) => machineText(view, style)).join('\n'),
-  );
+  print(io.stdout, views.map((view) => machineText(view, style)).join('\n'));
   return 0;
 }
 

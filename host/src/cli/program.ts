@@ -15,6 +15,7 @@ import {
   type Shell,
 } from './options.ts';
 import { hostManifest } from './version.ts';
+import { print } from '../report/style.ts';
 
 export type CommandName =
   | 'run'
@@ -76,8 +77,8 @@ export function createProgram(
     .addHelpText('afterAll', EXAMPLES)
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
-      writeOut: (text) => void stdout.write(text),
-      writeErr: (text) => void stderr.write(text),
+      writeOut: (text) => print(stdout, text),
+      writeErr: (text) => print(stderr, text),
       outputError: (text, write) => write(`qtest: ${text.replace(/^error: /, '')}`),
     })
     .showHelpAfterError("('qtest --help' tells what there is)")

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 
 import { hostError, codeOf, messageOf, readBounded } from '@qtest/sdk/support';
 import { count } from '../report/format.ts';
-import { styleFor } from '../report/style.ts';
+import { print, styleFor } from '../report/style.ts';
 import { replay as replayScript, type Replay } from '../replay/replay.ts';
 import { readScript, type Request } from '../replay/script.ts';
 import { Session } from '@qtest/serve';
@@ -33,10 +33,13 @@ export async function replay(options: CliOptions, io: Io): Promise<number> {
     const { jsonText } = await import('../report/json-text.ts');
     io.stdout.write(`${jsonText(report)}\n`);
   } else {
-    io.stdout.write(textOf(report, styleFor(io.stdout)));
+    print(io.stdout, textOf(report, styleFor(io.stdout)));
   }
   return report.difference === undefined ? 0 : 1;
 }
+
+/** Bytes of a script: some millions of requests. */
+const MAX_SCRIPT = 2 ** 28;
 
 function read(file: string, { cwd }: Pick<Io, 'cwd'>): readonly Request[] {
   let text: string;
@@ -53,8 +56,6 @@ function read(file: string, { cwd }: Pick<Io, 'cwd'>): readonly Request[] {
   throw hostError('USAGE', `${file}: there is no request in it; expected lines such as 'inb 0x71', or a log of QEMU's`);
 }
 
-/** Bytes of a script. */
-const MAX_SCRIPT = 2 ** 28;
 const SCRIPT = "a script, as --trace-export qtest writes it, or a log of QEMU's (-qtest-log) or of 'qtest serve'";
 
 const WHY_NOT_READ: Readonly<Record<string, string>> = {

@@ -1,4 +1,4 @@
-import { dirname, resolve } from 'node:path';
+import { dirname } from 'node:path';
 
 import type { Config, ReportEvent, RunSummary } from '@qtest/sdk';
 
@@ -9,7 +9,6 @@ import type { HookSet } from '../hooks.ts';
 import { EventReporter } from '../report/broadcast.ts';
 import type { ReportContext, Reporter } from '../report/events.ts';
 import { titleOf } from '../report/format.ts';
-import type { TraceFiles } from '../report/traces/files.ts';
 import { messageOf } from '@qtest/sdk/support';
 import type { RunCases, RunOptions } from '../runner/run-options.ts';
 import { backendNamed, tappedHooks } from './backends.ts';
@@ -24,6 +23,8 @@ import { rerunCommand } from './rerun.ts';
 import { sdkCopies } from '../plugins/sdk-copies.ts';
 import { selectCases, type Selection } from '../plugins/select.ts';
 import { catchStrays } from './strays.ts';
+import { tracesFor, type Traces } from './traces.ts';
+import { print } from '../report/style.ts';
 
 /** A run of `--watch`. */
 export interface WatchedRun {
@@ -71,7 +72,7 @@ export async function run(
   });
   const coverage = coverageFor(options, loaded, { io, output: claimsStdout(requests) ? io.stderr : io.stdout });
   const problems: string[] = [];
-  const traces = await traceFiles(options, io, (message) => problems.push(message));
+  const traces = await tracesFor(options, io, (message) => problems.push(message));
   const plugins = toPlugins(hooks, (message, { type }) => {
     problems.push(message);
     if (type !== 'done') reporter.warning?.(message);
@@ -109,7 +110,7 @@ export async function run(
   } finally {
     abandon();
   }
-  for (const problem of problems) io.stderr.write(`qtest: ${problem}\n`);
+  for (const problem of problems) print(io.stderr, `qtest: ${problem}\n`);
   return code === 0 && problems.length > 0 ? 1 : code;
 }
 
@@ -179,27 +180,6 @@ async function runAll(
     strays.release();
     interrupt.release();
   }
-}
-
-interface Traces {
-  readonly folder: string;
-  readonly files: TraceFiles;
-}
-
-/**
- * What writes the traces to files, where that is asked for.
- * @throws REPORT when there can be no files in the folder.
- */
-async function traceFiles(
-  { traceExport, traceDir = 'qtest-traces' }: CliOptions,
-  { cwd }: Io,
-  onProblem: (message: string) => void,
-): Promise<Traces | undefined> {
-  if (traceExport === undefined) return undefined;
-  const folder = resolve(cwd, traceDir);
-  (await import('./trace-folder.ts')).openTraceFolder(folder, traceDir);
-  const { TraceFiles } = await import('../report/traces/files.ts');
-  return { folder, files: new TraceFiles(folder, traceExport, onProblem) };
 }
 
 /** Calls the hook `done`; an error of it is a warning, and makes the command fail. */

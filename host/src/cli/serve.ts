@@ -22,6 +22,7 @@ import { INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
 import { pluginRequests, readConfig } from './prepare.ts';
+import { print } from '../report/style.ts';
 
 /** `qtest serve`: a machine for other clients of the qtest protocol, until a signal or the end of standard input. */
 export async function serve(options: CliOptions, io: Io): Promise<number> {
@@ -33,7 +34,7 @@ export async function serve(options: CliOptions, io: Io): Promise<number> {
   process.once('SIGINT', () => signal.resolve(INTERRUPTED));
   for (const name of ['SIGTERM', 'SIGHUP'] as const) process.once(name, () => signal.resolve(0));
   const listener = await server.listen(address);
-  if (address.kind !== 'stdio') io.stderr.write(`qtest: the machine ${name} is at ${addressText(listener.address)}\n`);
+  if (address.kind !== 'stdio') print(io.stderr, `qtest: the machine ${name} is at ${addressText(listener.address)}\n`);
   const code = await Promise.race([signal.promise, listener.ended.then(() => 0)]);
   listener.close();
   server.close();

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
-import { hostError, codeOf, messageOf } from '@qtest/sdk/support';
+import { hostError, codeOf, messageOf, readBounded } from '@qtest/sdk/support';
 import type { SelectedCase } from '../report/events.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
@@ -74,9 +73,12 @@ function readDurations(file: string, shown: string): Durations {
 
 const EXPECTED = 'expected a report that --reporter json=FILE has written';
 
+/** Bytes of a report, which may have traces: all that one string holds. */
+const MAX_REPORT = 2 ** 29 - 24;
+
 function parse(file: string, shown: string): { readonly cases?: unknown } {
   try {
-    const report: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    const report: unknown = JSON.parse(readBounded(file, MAX_REPORT).toString());
     return typeof report === 'object' && report !== null ? report : {};
   } catch (error) {
     const why = codeOf(error) === 'ENOENT' ? 'there is no such file' : messageOf(error);

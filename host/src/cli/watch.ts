@@ -3,7 +3,7 @@ import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { count } from '../report/format.ts';
-import { styleFor } from '../report/style.ts';
+import { print, styleFor } from '../report/style.ts';
 import { WatchedFiles } from '../watch/files.ts';
 import { Keys } from '../watch/keys.ts';
 import type { Order, Report, Wanted } from '../watch/messages.ts';
@@ -11,6 +11,7 @@ import { explain } from './fail.ts';
 import { INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
+import { onOneLine } from '@qtest/sdk/support';
 
 /** How long a run that is ended may take to report what it has, ms. */
 const GRACE = 2_000;
@@ -91,7 +92,7 @@ class Watch {
       waiting.process.kill('SIGKILL');
       this.#next = this.#fork();
     }
-    const names = files.map((file) => relative(this.#io.cwd, file)).join(', ');
+    const names = onOneLine(files.map((file) => relative(this.#io.cwd, file)).join(', '));
     this.#say(`${names} ${files.length === 1 ? 'has' : 'have'} changed`);
     const owed = this.#owed;
     const isPart = owed === undefined || owed.changed !== undefined;
@@ -220,7 +221,7 @@ class Watch {
   #say(text: string): void {
     const style = styleFor(this.#io.stdout);
     const lines = text.split('\n').map((line) => style('dim', line));
-    this.#io.stdout.write(`${lines.join('\n')}\n`);
+    print(this.#io.stdout, `${lines.join('\n')}\n`);
   }
 }
 

@@ -1,4 +1,5 @@
 import { type Cell, type Column, type Row, isUnexpected, MARK, skipsOf, titleOf } from './matrix.ts';
+import { markdownText } from '@qtest/sdk/support';
 
 /** Between these lines of a README the matrix is. */
 export const BEGIN = '<!-- qtest compat -->';
@@ -7,17 +8,20 @@ export const END = '<!-- /qtest compat -->';
 /** The matrix of one plugin for its README. */
 export function markdownOf(rows: readonly Row[], columns: readonly Column[]): string {
   const lines = [
-    `On ${columns.map(titleOf).join(', ')}. ✓ passes, ≠ is known to differ, – is skipped${rows.some(hasFailed) ? ', ✗ fails' : ''}.`,
+    `On ${columns.map((column) => markdownText(titleOf(column))).join(', ')}. ✓ passes, ≠ is known to differ, – is skipped${rows.some(hasFailed) ? ', ✗ fails' : ''}.`,
     '',
     `| case | ${columns.map(({ name }) => name).join(' | ')} |`,
     `|---|${columns.map(() => ':-:|').join('')}`,
-    ...rows.map(({ name, cells }) => `| ${name} | ${columns.map((column) => mark(cells[column.name])).join(' | ')} |`),
+    ...rows.map(
+      ({ name, cells }) =>
+        `| ${markdownText(name)} | ${columns.map((column) => mark(cells[column.name])).join(' | ')} |`,
+    ),
   ];
   const differences = rows.flatMap((row) => differencesOf(row, columns));
   if (differences.length > 0) lines.push('', 'What differs:', '', ...differences);
   const skips = columns.flatMap(({ name }) =>
     skipsOf(rows, name).map(
-      ([reason, count]) => `- ${name}, ${count} ${count === 1 ? 'case' : 'cases'}: ${escaped(reason)}`,
+      ([reason, count]) => `- ${name}, ${count} ${count === 1 ? 'case' : 'cases'}: ${markdownText(reason)}`,
     ),
   );
   if (skips.length > 0) lines.push('', 'What is skipped:', '', ...skips);
@@ -43,13 +47,8 @@ function differencesOf({ name, cells }: Row, columns: readonly Column[]): string
     const cell = cells[column.name];
     if (cell === undefined || (cell.status !== 'known' && !isUnexpected(cell))) return [];
     const { reason, message = '', status } = cell;
-    return [`- ${name}, ${column.name}: ${escaped(status === 'known' ? (reason ?? '') : message)}`];
+    return [`- ${markdownText(name)}, ${column.name}: ${markdownText(status === 'known' ? (reason ?? '') : message)}`];
   });
 }
 
 const mark = (cell: Cell | undefined): string => (cell === undefined ? '' : MARK[cell.status]);
-
-/** Text in which Markdown sees nothing of its own. */
-function escaped(text: string): string {
-  return text.replaceAll('\n', ' ').replace(/[\\`*_<>|[\]]/g, '\\$&');
-}

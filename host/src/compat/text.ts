@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 
-import type { Style } from '../report/style.ts';
+import { onOneLine } from '@qtest/sdk/support';
+import { print, type Style } from '../report/style.ts';
 import { indented } from '../report/format.ts';
 import {
   isUnexpected,
@@ -42,10 +43,10 @@ export function writeMatrix(
     const skips = skipsOf(rows, column.name);
     if (skips.length === 0) continue;
     lines.push('', style('bold', `skipped on ${titleOf(column)}`));
-    lines.push(...skips.map(([reason, count]) => `  ${String(count).padStart(4)}  ${reason}`));
+    lines.push(...skips.map(([reason, count]) => `  ${String(count).padStart(4)}  ${onOneLine(reason)}`));
   }
   lines.push('', ...columns.map((column) => summaryLine(rows, column)));
-  output.write(`${lines.join('\n')}\n`);
+  print(output, `${lines.join('\n')}\n`);
 }
 
 function mark(cell: Cell | undefined, width: number, style: Style): string {

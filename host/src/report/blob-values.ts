@@ -1,4 +1,5 @@
 import type { Encoding } from './json-text.ts';
+import { isRecord } from './shape.ts';
 
 /**
  * How a blob writes what JSON has no word for: as an object with one field, `$bigint`, `$number` or `$undefined`. A name that
@@ -20,13 +21,9 @@ export function exactValue(value: unknown): unknown {
   const entries = Object.entries(value);
   const [[key, item] = ['', undefined]] = entries;
   if (key === '$undefined') return undefined;
-  if (key === '$bigint' && typeof item === 'string' && /^-?\d+$/.test(item)) return BigInt(item);
+  if (key === '$bigint' && typeof item === 'string' && /^-?\d{1,65536}$/.test(item)) return BigInt(item);
   if (key === '$number' && typeof item === 'string') return Number(item);
   return Object.fromEntries(
     entries.map(([name, field]) => [name.startsWith('$$') ? name.slice(1) : name, exactValue(field)]),
   );
-}
-
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

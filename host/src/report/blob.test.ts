@@ -5,6 +5,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 
 import { blobReporter } from './blob.ts';
+import { Budget } from './bounded-json.ts';
 import type { CaseResult } from './events.ts';
 import { readBlob } from './read-blob.ts';
 
@@ -22,8 +23,9 @@ function bytesOf(results: readonly CaseResult[], cwd = '/here'): Buffer {
       done();
     },
   });
-  const context = { cwd, descriptions: new Map<string, string>(), rerun: () => 'again' };
+  const context = { cwd, descriptions: new Map<string, string>(), rerun: () => 'npx qtest' };
   const reporter = blobReporter(output, context, '1.0.0');
+  reporter.runStart(results.map(({ plugin, name, clock, vcpus }) => ({ plugin, name, clock, vcpus })));
   for (const result of results) reporter.caseEnd(result);
   reporter.done(SUMMARY, { interrupted: false });
   return Buffer.concat(chunks);
@@ -31,7 +33,7 @@ function bytesOf(results: readonly CaseResult[], cwd = '/here'): Buffer {
 
 /** What a blob of these results has. */
 function there(results: readonly CaseResult[], { from = '/here', to = '/here' } = {}): unknown[] {
-  const { lines } = readBlob('a.blob', bytesOf(results, from), to);
+  const { lines } = readBlob('a.blob', bytesOf(results, from), to, new Budget());
   return lines.flatMap((line) => (line.type === 'caseEnd' ? [line.result] : []));
 }
 
@@ -65,17 +67,26 @@ test('places are moved to where the sources are now; what only looks like one is
 });
 
 test.each([
-  ['{"type":"caseEnd"}', "the event 'caseEnd'"],
-  ['{"type":"caseEnd","result":{"plugin":"p","name":"one"}}', "the event 'caseEnd'"],
-  ['{"type":"done","summary":{},"interrupted":false}', "the event 'done'"],
-  ['{"type":"case', 'an event'],
-  ['[]', 'an event'],
-])('the damaged line %s is told of by its number', (damaged, expected) => {
+  ['{"type":"caseEnd"}', "the event 'caseEnd'", 'result: expected an object, but found undefined'],
+  [
+    '{"type":"caseEnd","result":{"plugin":"p","name":"one"}}',
+    "the event 'caseEnd'",
+    'result.clock: expected virtual, realtime, but found undefined',
+  ],
+  ['{"type":"done","summary":{},"interrupted":false}', "the event 'done'", 'summary.pass: expected a whole number'],
+  ['{"type":"case', 'an event', 'it is no JSON'],
+  ['[]', 'an event', 'expected an object, but found []'],
+  [
+    '{"type":"other"}',
+    "the event 'other'",
+    "type: expected runStart, caseStart, caseEnd, warning, done, but found 'other'",
+  ],
+])('the damaged line %s is told of by its number', (damaged, expected, problem) => {
   const lines = gunzipSync(bytesOf([CASE]))
     .toString()
     .split('\n');
   const bytes = gzipSync([lines[0], damaged, ...lines.slice(1)].join('\n'));
-  expect(() => readBlob('a.blob', bytes, '/here')).toThrow(
-    `a.blob, line 2, is damaged: expected ${expected} as JSON, what --reporter blob=FILE has written. Run or copy`,
+  expect(() => readBlob('a.blob', bytes, '/here', new Budget())).toThrow(
+    `a.blob, line 2, is damaged: expected ${expected} as JSON, what --reporter blob=FILE has written. Run or copy that part again (${problem}`,
   );
 });

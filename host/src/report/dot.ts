@@ -3,7 +3,7 @@ import type { RunSummary } from '@qtest/sdk';
 import { Ending } from './ending.ts';
 import type { CaseResult, ReportContext, Reporter, RunEnd, SelectedCase } from './events.ts';
 import { isBad, isFlaky, MARKS } from './marks.ts';
-import { styleFor, type Output, type Style } from './style.ts';
+import { print, styleFor, type Output, type Style } from './style.ts';
 
 /** Letters on a line. */
 const WIDTH = 80;
@@ -29,7 +29,7 @@ export class DotReporter implements Reporter {
 
   caseEnd(result: CaseResult): void {
     const { letter, colour } = isFlaky(result) ? FLAKY : MARKS[result.status];
-    this.#output.write(this.#style(colour, letter) + (++this.#written % WIDTH === 0 ? '\n' : ''));
+    print(this.#output, this.#style(colour, letter) + (++this.#written % WIDTH === 0 ? '\n' : ''));
     if (isBad(result)) this.#ending.fail(result);
   }
 
@@ -39,6 +39,6 @@ export class DotReporter implements Reporter {
 
   done(summary: RunSummary, end: RunEnd): void {
     const lines = this.#ending.lines(summary, end);
-    this.#output.write(`${this.#written % WIDTH === 0 ? '' : '\n'}${lines.join('\n')}\n`);
+    print(this.#output, `${this.#written % WIDTH === 0 ? '' : '\n'}${lines.join('\n')}\n`);
   }
 }

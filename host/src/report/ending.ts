@@ -6,6 +6,7 @@ import type { CaseResult, ReportContext, RunEnd } from './events.ts';
 import { failureLines } from './failure.ts';
 import { count, formatDuration } from './format.ts';
 import { MARKS, STATUSES } from './marks.ts';
+import { onOneLine } from '@qtest/sdk/support';
 import type { Style } from './style.ts';
 
 /** What stands at the end of a report for a reader: every failure in full, the warnings, the counts. */
@@ -25,7 +26,7 @@ export class Ending {
 
   fail(result: CaseResult): void {
     const { plugin, name } = result;
-    const title = `${this.#failures.length + 1}) ${plugin} › ${name}`;
+    const title = `${this.#failures.length + 1}) ${onOneLine(`${plugin} › ${name}`)}`;
     const { cwd } = this.#context;
     this.#failures.push(failureLines(result, title, { style: this.#style, cwd, rerun: this.#context.rerun(result) }));
   }
@@ -44,7 +45,7 @@ export class Ending {
     if (traces === undefined) return [];
     const path = relative(this.#context.cwd, traces.folder);
     const shown = path.startsWith('..') || isAbsolute(path) ? traces.folder : path || '.';
-    return [this.#style('dim', `traces: ${count(traces.files, 'file')} in ${shown}`)];
+    return [this.#style('dim', `traces: ${count(traces.files, 'file')} in ${onOneLine(shown)}`)];
   }
 
   #warningLines(): string[] {

@@ -4,6 +4,7 @@ import { difference } from './difference.ts';
 import type { CaseResult, Failure, SourceLocation } from './events.ts';
 import { excerpt } from './excerpt.ts';
 import { indented } from './format.ts';
+import { onOneLine } from '@qtest/sdk/support';
 import type { Style } from './style.ts';
 import { showsAccess, traceLines } from './trace-text.ts';
 
@@ -33,12 +34,16 @@ export function failureLines(result: CaseResult, heading: string, context: Failu
       ...traceLines(result, trace, cwd).map((line) => `    ${line}`),
     );
   if (result.accesses.length > 0 && (trace === undefined || !showsAccess(trace))) {
-    lines.push('', `    ${style('bold', 'last accesses')}`, ...result.accesses.map((access) => `      ${access}`));
+    lines.push(
+      '',
+      `    ${style('bold', 'last accesses')}`,
+      ...result.accesses.map((access) => `      ${onOneLine(access)}`),
+    );
   }
   for (const note of result.notes) lines.push('', ...indented(`note: ${note}`, '    '));
   lines.push('');
   if (result.schedule !== undefined) lines.push(`    ${style('dim', 'schedule:')} ${scheduleText(result)}`);
-  lines.push(`    ${style('dim', 'run it again:')} ${style('cyan', rerun)}`);
+  lines.push(`    ${style('dim', 'run it again:')} ${style('cyan', onOneLine(rerun))}`);
   return lines;
 }
 
@@ -58,7 +63,7 @@ function oneFailure(failure: Failure, style: Style, cwd: string): string[] {
   lines.push(...causes.flatMap((cause) => indented(`caused by: ${cause}`, '  ')));
   if (difference !== undefined && difference.length > 0) lines.push('', ...difference);
   if (location === undefined) lines.push(...stackLines(failure, style));
-  else lines.push('', style('cyan', placeOf(location, cwd)), ...excerpt(location, style));
+  else lines.push('', style('cyan', onOneLine(placeOf(location, cwd))), ...excerpt(failure, style));
   return lines;
 }
 

@@ -3,7 +3,7 @@ import { isAbsolute, relative, sep } from 'node:path';
 
 import type { RunSummary } from '@qtest/sdk';
 
-import { messageOf } from '@qtest/sdk/support';
+import { messageOf, markdownText, onOneLine, printable, withoutCommands } from '@qtest/sdk/support';
 import type { CaseResult, ReportContext, Reporter } from './events.ts';
 import { formatDuration } from './format.ts';
 import { flakyText, isBad, isFlaky, MARKS, STATUSES } from './marks.ts';
@@ -69,7 +69,7 @@ export class GithubReporter implements Reporter {
     const error = command('error', this.#place(result), text);
     this.#errors.push(error);
     this.#output.draft?.(`${error}\n`);
-    const heading = `<summary>${html(titleOf(result))}: ${html(briefly(result))}</summary>`;
+    const heading = `<summary>${html(onOneLine(`${titleOf(result)}: ${briefly(result)}`))}</summary>`;
     this.#details.push(`<details>${heading}`, '', `<pre>${html(text)}</pre>`, '</details>', '');
   }
 
@@ -101,7 +101,9 @@ function list(heading: string, items: readonly string[]): string[] {
 }
 
 function listed(result: CaseResult, text: string): string {
-  return `- ${html(titleOf(result))}: ${html(text)}`;
+  // Entities are HTML's and Markdown's both.
+  const shown = markdownText(`${titleOf(result)}: ${text}`).replaceAll(/\\([<>&])/g, '$1');
+  return `- ${html(shown)}`;
 }
 
 function titleOf({ plugin, name }: CaseResult): string {
@@ -115,7 +117,7 @@ function command(name: string, properties: Readonly<Record<string, string | numb
 }
 
 function data(text: string): string {
-  return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
+  return withoutCommands(printable(text)).replaceAll('%', '%25').replaceAll('\n', '%0A');
 }
 
 function property(text: string): string {
@@ -123,5 +125,5 @@ function property(text: string): string {
 }
 
 function html(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  return printable(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

@@ -185,7 +185,7 @@ function failureOf(failure: Failure, { cwd }: ReportContext): PageFailure {
     message: failureMessage(failure),
     causes,
     difference: failureDifference(failure, plain) ?? [],
-    excerpt: location === undefined ? [] : excerpt(location, plain),
+    excerpt: excerpt(failure, plain),
     stack: stackFrames(failure),
     ...(code !== undefined && { code }),
     ...(location !== undefined && { place: placeOf(location, cwd) }),

@@ -30,7 +30,7 @@ export class InOrder<T extends object> {
   }
 
   #advance(overGaps: boolean): void {
-    for (const key of this.#keys.slice(this.#next)) {
+    for (let key = this.#keys[this.#next]; key !== undefined; key = this.#keys[this.#next]) {
       const item = this.#waiting.get(key);
       if (item === undefined && !overGaps) return;
       this.#next++;

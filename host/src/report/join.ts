@@ -1,9 +1,10 @@
-import type { CaseResult, RunSummary, SelectedCase, TypeCoverage } from '@qtest/sdk';
+import type { CaseResult, CaseStatus, RunEnd, RunSummary, SelectedCase, TypeCoverage } from '@qtest/sdk';
 
 import { CoverageTotal } from '../coverage/merge.ts';
 import { hostError } from '@qtest/sdk/support';
 import type { ReportContext, Reporter } from './events.ts';
 import { titleOf } from './format.ts';
+import { isFlaky, STATUSES } from './marks.ts';
 import type { Blob } from './read-blob.ts';
 
 /** Several runs as one. */
@@ -18,6 +19,8 @@ export interface JoinedRun {
   readonly interrupted: boolean;
   /** Something beside a case has failed, or a part is missing. */
   readonly failed: boolean;
+  /** Where they all have written their traces. */
+  readonly traces: RunEnd['traces'];
   /** Undefined when none has any. */
   readonly coverage: readonly TypeCoverage[] | undefined;
   readonly context: Omit<ReportContext, 'cwd'>;
@@ -39,16 +42,22 @@ export function joinRuns(blobs: readonly Blob[]): JoinedRun {
   const ends = lines.flatMap((line) => (line.type === 'caseEnd' ? [line] : []));
   const dones = lines.flatMap((line) => (line.type === 'done' ? [line] : []));
   const reruns = new Map(ends.map(({ result, rerun = '' }) => [titleOf(result), rerun]));
+  const results = blobs.map(resultsOf);
+  const wrong = blobs.flatMap((blob, n) => contradiction(blob, results[n] ?? []));
   const total = new CoverageTotal();
   for (const { coverage = [] } of dones) total.add(coverage);
   return {
     cases: inOrder(lines.flatMap((line) => (line.type === 'runStart' ? line.cases : []))),
-    results: inOrder(ends.map(({ result }) => result)),
+    results: inOrder(results.flat()),
     started: new Set(lines.flatMap((line) => (line.type === 'caseStart' ? [titleOf(line.case)] : []))),
-    warnings: [...lines.flatMap((line) => (line.type === 'warning' ? [line.message] : [])), ...missing],
-    summary: sumOf(dones.map(({ summary }) => summary)),
+    warnings: [...lines.flatMap((line) => (line.type === 'warning' ? [line.message] : [])), ...missing, ...wrong],
+    summary: summaryOf(
+      results.flat(),
+      dones.reduce((sum, { summary }) => sum + summary.duration, 0),
+    ),
     interrupted: dones.some(({ interrupted }) => interrupted),
-    failed: missing.length > 0 || dones.some(({ failed }) => failed === true),
+    failed: missing.length + wrong.length > 0 || dones.some(({ failed }) => failed === true),
+    traces: tracesOf(dones.flatMap(({ traces }) => (traces === undefined ? [] : [traces]))),
     coverage: dones.some(({ coverage }) => coverage !== undefined) ? total.types() : undefined,
     context: {
       descriptions: new Map(blobs.flatMap(({ header }) => Object.entries(header.descriptions))),
@@ -110,18 +119,39 @@ function missingShards(blobs: readonly Blob[]): string[] {
   return [`${missing.length === 1 ? 'a shard is' : 'shards are'} missing, and the cases in it: ${names}`];
 }
 
-function sumOf(summaries: readonly RunSummary[]): RunSummary {
-  const sum = (of: (summary: RunSummary) => number): number =>
-    summaries.reduce((total, summary) => total + of(summary), 0);
-  const flaky = sum((summary) => summary.flaky ?? 0);
-  return {
-    pass: sum(({ pass }) => pass),
-    fail: sum(({ fail }) => fail),
-    skip: sum(({ skip }) => skip),
-    timeout: sum(({ timeout }) => timeout),
-    crash: sum(({ crash }) => crash),
-    known: sum(({ known }) => known),
-    ...(flaky > 0 && { flaky }),
-    duration: sum(({ duration }) => duration),
-  };
+/** How the cases of a run ended: one whose end is not there has not passed. */
+function resultsOf({ file, lines }: Blob): CaseResult[] {
+  const results = lines.flatMap((line) => (line.type === 'caseEnd' ? [line.result] : []));
+  const ended = new Set(results.map(titleOf));
+  const cases = lines.flatMap((line) => (line.type === 'runStart' ? line.cases : []));
+  const lost = cases.filter((one) => !ended.has(titleOf(one)));
+  const failures = [{ name: 'Error', message: `${file} does not say how it ended` }];
+  const none = { log: [], accesses: [], notes: [] };
+  return [...results, ...lost.map((one): CaseResult => ({ ...one, ...none, status: 'crash', duration: 0, failures }))];
+}
+
+/** A summary goes by the results alone; one that says something else has been made by nobody's run. */
+function contradiction({ file, lines }: Blob, results: readonly CaseResult[]): string[] {
+  const counted = summaryOf(results, 0);
+  return lines.flatMap((line) => {
+    if (line.type !== 'done') return [];
+    const [told, found] = [line.summary, counted].map((summary) =>
+      [...STATUSES.map((status) => `${summary[status]} ${status}`), `${summary.flaky ?? 0} flaky`].join(', '),
+    );
+    return told === found ? [] : [`${file} is damaged: its summary has ${told}, its cases ${found}`];
+  });
+}
+
+function summaryOf(results: readonly CaseResult[], duration: number): RunSummary {
+  const counts: Record<CaseStatus, number> = { pass: 0, fail: 0, skip: 0, timeout: 0, crash: 0, known: 0 };
+  for (const { status } of results) counts[status]++;
+  const flaky = results.filter(isFlaky).length;
+  return { ...counts, ...(flaky > 0 && { flaky }), duration };
+}
+
+/** Files in one folder; of several there is no word. */
+function tracesOf(all: readonly NonNullable<RunEnd['traces']>[]): RunEnd['traces'] {
+  const [first] = all;
+  if (first === undefined || all.some(({ folder }) => folder !== first.folder)) return undefined;
+  return { folder: first.folder, files: all.reduce((sum, { files }) => sum + files, 0) };
 }

@@ -1,3 +1,5 @@
+import { printableJson } from '@qtest/sdk/support';
+
 /**
  * A value as JSON, also one that JSON has no word for: a bigint becomes a string of its decimal digits, `NaN` and the
  * infinities their names, a Map an object, a Set an array, an error its name and message, and what contains itself
@@ -5,7 +7,7 @@
  * @param indent columns; 0 for one line.
  */
 export function jsonText(value: unknown, indent = 2, encoding: Encoding = READABLE): string {
-  return JSON.stringify(plain(value, [], encoding), undefined, indent);
+  return printableJson(JSON.stringify(plain(value, [], encoding), undefined, indent));
 }
 
 /** What becomes of that which JSON has no word for. */

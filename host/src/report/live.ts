@@ -1,5 +1,6 @@
 import { formatDuration } from './format.ts';
-import type { Output, Style } from './style.ts';
+import { onOneLine } from '@qtest/sdk/support';
+import { printed, type Output, type Style } from './style.ts';
 
 /** Milliseconds between two drawings. */
 const PERIOD = 100;
@@ -58,10 +59,10 @@ export class LiveLine {
     const [name, since] = first;
     const more = others.length === 0 ? '' : ` and ${others.length} more`;
     const elapsed = formatDuration(Math.floor((performance.now() - since) / 100) * 100);
-    const line = `  ${this.#finished}/${this.#total}  ${name}${more}  ${elapsed}`;
+    const line = `  ${this.#finished}/${this.#total}  ${onOneLine(name)}${more}  ${elapsed}`;
     const { columns = 0 } = this.#output;
     // One short of the width: a full line would wrap, and could not be erased. Some terminals give their width as 0.
-    this.#output.write(ERASE + this.#style('dim', line.slice(0, (columns > 1 ? columns : 80) - 1)));
+    this.#output.write(ERASE + printed(this.#style('dim', line.slice(0, (columns > 1 ? columns : 80) - 1))));
     this.#drawn = true;
   }
 }

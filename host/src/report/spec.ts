@@ -6,7 +6,8 @@ import { count, formatDuration, indented } from './format.ts';
 import { InOrder } from './in-order.ts';
 import { LiveLine } from './live.ts';
 import { flakyText, isBad, isFlaky, MARKS } from './marks.ts';
-import { styleFor, type Output, type Style } from './style.ts';
+import { onOneLine } from '@qtest/sdk/support';
+import { print, styleFor, type Output, type Style } from './style.ts';
 import { TreeHeadings } from './tree.ts';
 
 export interface SpecOptions extends ReportContext {
@@ -61,7 +62,7 @@ export class SpecReporter implements Reporter {
   #print(result: CaseResult): void {
     const style = this.#style;
     const { mark, colour, word } = MARKS[result.status];
-    const path = result.name.split('/');
+    const path = result.name.split('/').map(onOneLine);
     const lines = [...this.#pluginLines(result.plugin)];
     for (const { name, depth } of this.#headings.enter(path)) lines.push(`${indent(depth)}${name}`);
     const inner = indent(path.length);
@@ -79,7 +80,7 @@ export class SpecReporter implements Reporter {
       ...(result.status === 'skip' ? [] : [formatDuration(result.duration)]),
     ];
     lines.push(
-      `${indent(path.length - 1)}${style(isFlaky(result) ? 'yellow' : colour, mark)} ${path.at(-1) ?? ''}  ${style('dim', remarks.join(', '))}`,
+      `${indent(path.length - 1)}${style(isFlaky(result) ? 'yellow' : colour, mark)} ${path.at(-1) ?? ''}  ${style('dim', onOneLine(remarks.join(', ')))}`,
     );
     for (const line of result.log) lines.push(...indented(line, inner).map((text) => style('dim', text)));
     if (isBad(result)) this.#ending.fail(result);
@@ -94,12 +95,12 @@ export class SpecReporter implements Reporter {
     this.#plugin = plugin;
     this.#headings = new TreeHeadings();
     const description = this.#options.descriptions.get(plugin) ?? '';
-    return ['', `${this.#style('bold', plugin)}  ${this.#style('dim', description)}`.trimEnd()];
+    return ['', `${this.#style('bold', onOneLine(plugin))}  ${this.#style('dim', onOneLine(description))}`.trimEnd()];
   }
 
   #write(lines: readonly string[]): void {
     this.#live.erase();
-    this.#options.output.write(`${lines.join('\n')}\n`);
+    print(this.#options.output, `${lines.join('\n')}\n`);
   }
 }
 

@@ -5,6 +5,8 @@ import type { RunSummary } from '@qtest/sdk';
 import type { CaseResult, ReportContext, Reporter, SelectedCase } from './events.ts';
 import { isBad, isFlaky } from './marks.ts';
 import { briefly, failureText, firstPlace } from './plain.ts';
+import { onOneLine, printableJson } from '@qtest/sdk/support';
+import { print } from './style.ts';
 
 /**
  * TAP 14. The plan comes first, so that a reader sees when results are missing. A known difference is a `TODO` that is not ok, which fails
@@ -64,11 +66,11 @@ export class TapReporter implements Reporter {
       }),
     };
     const lines = Object.entries(fields).filter(([, value]) => value !== undefined);
-    return ['  ---', ...lines.map(([key, value]) => `  ${key}: ${JSON.stringify(value)}`), '  ...'];
+    return ['  ---', ...lines.map(([key, value]) => `  ${key}: ${printableJson(JSON.stringify(value))}`), '  ...'];
   }
 
   #write(lines: readonly string[]): void {
-    this.#output.write(lines.map((line) => `${line}\n`).join(''));
+    print(this.#output, lines.map((line) => `${line}\n`).join(''));
   }
 }
 
@@ -83,5 +85,5 @@ function comments(texts: readonly string[]): string[] {
 
 /** A title or a reason: on one line, and no directive in it. */
 function escaped(text: string): string {
-  return text.replaceAll('\n', ' ').replaceAll(/[\\#]/g, '\\$&');
+  return onOneLine(text.replaceAll('\n', ' ')).replaceAll(/[\\#]/g, '\\$&');
 }

@@ -3,6 +3,7 @@ import { relative } from 'node:path';
 import { formatNanoseconds, type CaseTrace, type TraceEvent } from '@qtest/sdk';
 
 import type { CaseResult } from './events.ts';
+import { onOneLine } from '@qtest/sdk/support';
 
 /** Events shown of a trace. */
 const SHOWN = 16;
@@ -44,8 +45,8 @@ export function traceLines({ vcpus }: Pick<CaseResult, 'vcpus'>, { events, faile
       seq === failed ? '>' : ' ',
       formatNanoseconds(time),
       ...(vcpus === 1 ? [] : [who]),
-      eventText(event),
-      source === undefined ? '' : `${relative(cwd, source.file)}:${source.line}`,
+      onOneLine(eventText(event)),
+      source === undefined ? '' : onOneLine(`${relative(cwd, source.file)}:${source.line}`),
     ];
   });
   const width = (column: number): number => Math.max(...rows.map((row) => row[column]?.length ?? 0));

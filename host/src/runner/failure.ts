@@ -1,5 +1,4 @@
 import { normalize } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { isQtestError } from '@qtest/sdk';
 import {
   inspected,
@@ -16,6 +15,7 @@ import {
 } from '@qtest/sdk/support';
 import type { Failure, SourceLocation } from '../report/events.ts';
 import { isOwnFile } from '../own-files.ts';
+import { pathOf, sourceLines } from './source-lines.ts';
 
 /** What was thrown, whatever it is, as plain data within `LIMITS`, with the place in the plugin's own files. */
 export function describeFailure(thrown: unknown, root: string): Failure {
@@ -25,6 +25,7 @@ export function describeFailure(thrown: unknown, root: string): Failure {
   const [origin] = isQtestError(thrown) && errors.length > 1 ? errors.slice(1) : errors;
   const stack = origin === undefined ? undefined : stackOf(origin);
   const location = errors.map((error) => locate(stackOf(error), root)).find((found) => found !== undefined);
+  const excerpt = location && sourceLines(location, root);
   const message = messageOf(thrown);
   const told = causes.map(messageOf).filter((cause) => !message.includes(cause));
   if (more) told.push(`(more than ${LIMITS.causes} causes)`);
@@ -35,6 +36,7 @@ export function describeFailure(thrown: unknown, root: string): Failure {
     ...(code !== undefined && { code }),
     ...(stack !== undefined && { stack }),
     ...(location !== undefined && { location }),
+    ...(excerpt !== undefined && { excerpt }),
     ...comparisonOf(thrown),
     ...(told.length > 0 && { causes: told }),
   };
@@ -95,22 +97,14 @@ export function locate(stack: string, root: string): SourceLocation | undefined 
   for (const line of stack.split('\n')) {
     if (line.length > FRAME_LENGTH) continue;
     const [, where, row, column] = FRAME.exec(line.trim()) ?? [];
-    const file = where === undefined ? undefined : pathOf(where);
+    if (where === undefined) continue;
+    // A stack that the plugin has made may have `..` in it.
+    const file = normalize(pathOf(where));
     // A plugin may lie in a repository that holds the host as well.
-    if (file === undefined || isOwnFile(file)) continue;
+    if (isOwnFile(file)) continue;
     if (file.startsWith(`${root}/`) && !file.slice(root.length).includes('/node_modules/')) {
       return { file, line: Number(row), column: Number(column) };
     }
   }
   return undefined;
-}
-
-function pathOf(where: string): string | undefined {
-  if (!where.startsWith('file:')) return normalize(where);
-  try {
-    return fileURLToPath(where);
-  } catch {
-    // A URL that names no file of this computer.
-    return undefined;
-  }
 }

@@ -1,6 +1,6 @@
 import { relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { getCallSites } from 'node:util';
+import { pathOf } from './source-lines.ts';
 
 /** Frames looked at for the caller. */
 const DEPTH = 16;
@@ -40,7 +40,7 @@ export class Callers {
     const frames = getCallSites(DEPTH, { sourceMap: true }).filter(({ scriptName }) => this.#isTheirs(scriptName));
     const [caller] = frames;
     if (caller === undefined) return '';
-    const file = caller.scriptName.startsWith('file:') ? fileURLToPath(caller.scriptName) : caller.scriptName;
+    const file = pathOf(caller.scriptName);
     const named = frames.find(({ functionName }) => functionName !== '')?.functionName ?? 'module';
     const shown = file.startsWith(`${this.#root}/`) ? relative(this.#root, file) : file;
     return `${shown}:${named}():L${caller.lineNumber}: `;

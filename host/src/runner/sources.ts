@@ -1,6 +1,6 @@
-import { fileURLToPath } from 'node:url';
 import { getCallSites } from 'node:util';
 import type { Tracer } from '@qtest/machine';
+import { pathOf } from './source-lines.ts';
 
 /** Frames looked at for the plugin's: a driver may be between. */
 const DEPTH = 24;
@@ -64,10 +64,6 @@ export class Sources {
     const path = pathOf(script);
     return path.startsWith(`${this.#root}/`) && !path.slice(this.#root.length).includes('/node_modules/');
   }
-}
-
-function pathOf(script: string): string {
-  return script.startsWith('file:') ? fileURLToPath(script) : script;
 }
 
 function isMethod(value: unknown): value is (...args: unknown[]) => unknown {

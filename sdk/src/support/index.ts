@@ -8,6 +8,7 @@ export { clipped, clippedInside, flat, LIMITS } from './limits.ts';
 export { didYouMean, nearest } from './nearest.ts';
 export { own } from './own.ts';
 export { Random } from './random.ts';
+export { markdownText, onOneLine, printable, printableJson, withoutCommands } from './printable.ts';
 export { readBounded } from './read-bounded.ts';
 export { guardStandardStreams } from './standard-streams.ts';
 export { codeOf, fieldOf, hasField, isError, messageOf, nameOf, stackOf } from './thrown.ts';

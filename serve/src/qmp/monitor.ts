@@ -4,7 +4,7 @@ import { UserError } from '../emulator/settings.ts';
 import { CAPABILITIES, checkArguments, COMMANDS, EARLY, type CommandContext } from './commands.ts';
 import { isObject, JsonError, writeJson, type Json, type JsonObject } from './json.ts';
 import { MessageReader } from './message-reader.ts';
-import { messageOf, stackOf } from '@qtest/sdk/support';
+import { messageOf, printable, stackOf } from '@qtest/sdk/support';
 import { PACKAGE } from './version.ts';
 
 /** Bytes of replies and events that wait for a client, from which on it is not read from; and from which on events are dropped. */
@@ -158,7 +158,7 @@ export class Monitor {
 /** What is no mistake of the client's is one of ours: it is told, and ends nobody's session. */
 function told(error: unknown): JsonObject {
   if (error instanceof UserError) return failure(error.kind, error.message);
-  process.stderr.write(`internal error: ${stackOf(error)}\n`);
+  process.stderr.write(printable(`internal error: ${stackOf(error)}\n`));
   return failure('GenericError', messageOf(error));
 }
 

@@ -1,5 +1,5 @@
 import { openSync, writeSync } from 'node:fs';
-import { codeOf, messageOf } from '@qtest/sdk/support';
+import { codeOf, messageOf, onOneLine } from '@qtest/sdk/support';
 import type { RequestLog } from './connection.ts';
 
 /** Bytes of a line that a log keeps. */
@@ -25,7 +25,7 @@ export function openLog(file: string, onLost: (why: string) => void): RequestLog
   let isLost = false;
   const write = (kind: 'R' | 'S', line: string): void => {
     if (isLost) return;
-    const text = line.length > MAX_LOGGED ? `${line.slice(0, MAX_LOGGED)}...` : line.trimEnd();
+    const text = onOneLine(line.length > MAX_LOGGED ? `${line.slice(0, MAX_LOGGED)}...` : line.trimEnd());
     try {
       writeWhole(fd, `[${kind} +${((performance.now() - start) / 1000).toFixed(6)}] ${text}\n`);
     } catch (error) {

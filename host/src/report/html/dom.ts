@@ -1,3 +1,5 @@
+import { printable } from '@qtest/sdk/support';
+
 type Child = Node | string | undefined | false;
 type Attributes = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -28,8 +30,11 @@ export function button(attributes: Attributes, onClick: () => void, ...children:
 
 function filled<Made extends Element>(element: Made, attributes: Attributes, children: readonly Child[]): Made {
   for (const [name, value] of Object.entries(attributes)) {
-    if (value !== undefined && value !== false) element.setAttribute(name, value === true ? '' : String(value));
+    if (value !== undefined && value !== false)
+      element.setAttribute(name, value === true ? '' : printable(String(value)));
   }
-  element.append(...children.filter((child) => child !== undefined && child !== false));
+  for (const child of children) {
+    if (child !== undefined && child !== false) element.append(typeof child === 'string' ? printable(child) : child);
+  }
   return element;
 }

@@ -1,3 +1,4 @@
+import { printable } from '@qtest/sdk/support';
 import type { Axis } from './axis.ts';
 import { lowerBound, type Range } from './scale.ts';
 import { isRead, shortOf, type Lane, type Trace } from './trace.ts';
@@ -176,7 +177,7 @@ function drawMarks(context: CanvasRenderingContext2D, line: Line, lane: Lane, pa
     }
     const letters = Math.floor((Math.min(line.x(i + 1), scene.width) - x - width - 10) / CHARACTER);
     if (letters < 4) continue;
-    const label = shortOf(event);
+    const label = printable(shortOf(event));
     context.fillStyle = text;
     context.fillText(
       label.length > letters ? `${label.slice(0, letters - 1)}…` : label,
@@ -295,7 +296,9 @@ function drawNames(context: CanvasRenderingContext2D, { trace, gutter }: Scene, 
   context.textAlign = 'left';
   context.font = `11px ${palette('--mono')}`;
   const letters = Math.floor((gutter - 26) / 6.7);
-  for (const [number, { kind, label }] of trace.lanes.entries()) {
+  for (const [number, lane] of trace.lanes.entries()) {
+    const { kind } = lane;
+    const label = printable(lane.label);
     const top = RULER + number * LANE;
     context.fillStyle = palette(kind === 'access' ? '--write' : `--${kind}`);
     context.fillRect(2, top + 8, 3, LANE - 16);

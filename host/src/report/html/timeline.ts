@@ -1,3 +1,4 @@
+import { printable } from '@qtest/sdk/support';
 import { nearestOf, orderAxis, timeAxis, usualAxis, type Axis, type AxisName } from './axis.ts';
 import { button, el } from './dom.ts';
 import { draw, heightOf, LANE, OVERVIEW, RULER, xOf, type Scene } from './draw.ts';
@@ -69,7 +70,7 @@ export class Timeline {
   select(index: number, toMiddle: boolean): void {
     this.#selected = index;
     const event = this.#trace.events[index];
-    this.#said.textContent = event === undefined ? '' : lineOf(event);
+    this.#said.textContent = event === undefined ? '' : printable(lineOf(event));
     if (event !== undefined) {
       const at = this.#axis.of(index);
       const isInView = at >= this.#view.from && at <= this.#view.to;

@@ -1,6 +1,7 @@
 import type { TraceAccess, TraceEvent } from '@qtest/sdk';
 
 import type { TracedCase } from './traced-case.ts';
+import { onOneLine } from '@qtest/sdk/support';
 
 const SUFFIX: Readonly<Record<number, string>> = { 1: 'b', 2: 'w', 4: 'l' };
 
@@ -64,14 +65,6 @@ function requestOf({ op, size, address, value, data, text }: TraceAccess): strin
 
 /** A comment that is one line of plain text whatever is in it, and is not taken for a reply. */
 function comment(text: string): string {
-  const line = text.replaceAll(/\s+/g, ' ').replaceAll(UNPRINTABLE, escaped);
+  const line = onOneLine(text.replaceAll(/\s+/g, ' '));
   return /^ ?(OK|FAIL)\b/.test(line) ? `# (${line})` : `# ${line}`;
-}
-
-/** Control characters, and halves of surrogate pairs. */
-const UNPRINTABLE = /[\p{Cc}\p{Cs}]/gu;
-
-function escaped(character: string): string {
-  const code = character.charCodeAt(0);
-  return code > 0xff ? `\\u${code.toString(16)}` : `\\x${code.toString(16).padStart(2, '0')}`;
 }

@@ -1,6 +1,7 @@
 import type { TraceEvent } from '@qtest/sdk';
 
 import type { TracedCase } from './traced-case.ts';
+import { onOneLine } from '@qtest/sdk/support';
 
 /**
  * In virtual time many things happen at one instant. Each gets a picosecond of its own, in their order, so that a viewer shows them apart;
@@ -129,5 +130,5 @@ function identifier(name: string): string {
 
 /** Text within a comment, which `$end` would end. */
 function words(text: string): string {
-  return text.replaceAll('$', '').replaceAll(/\s+/g, ' ');
+  return onOneLine(text.replaceAll('$', '').replaceAll(/\s+/g, ' '));
 }
