@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 
 import type { AnyDeviceDefinition, CaseStatus } from '@qtest/sdk';
 
+import { isInterruption } from '../bounded.ts';
 import type { ContractCheck } from '../contract/contract.ts';
 import { hostError } from '../errors.ts';
 import { didYouMean } from '../nearest.ts';
@@ -153,6 +154,10 @@ async function runAll(cases: readonly Check[], reporter: Reporter, io: Io): Prom
         run();
         report({ ...selected, ...empty, status: 'pass', duration: performance.now() - begun });
       } catch (error) {
+        if (isInterruption(error)) {
+          report({ ...selected, ...empty, status: 'skip', duration: 0, reason: 'interrupted' });
+          continue;
+        }
         const failures = [describeFailure(error, root)];
         report({ ...selected, ...empty, status: 'fail', duration: performance.now() - begun, failures });
       }

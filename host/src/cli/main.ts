@@ -1,4 +1,6 @@
+import { beforeForeign } from '../foreign.ts';
 import { codeOf } from '../thrown.ts';
+import { hasEnded, startWatchdog } from '../watchdog/watchdog.ts';
 import { runCommandLine } from './command-line.ts';
 import { INTERRUPTED } from './interrupt.ts';
 
@@ -23,7 +25,7 @@ function endLeftovers(): void {
 let finished = false;
 process.on('exit', (code) => {
   // With a second Ctrl-C it ends wherever it is.
-  if (finished || code === INTERRUPTED) return;
+  if (finished || code === INTERRUPTED || hasEnded()) return;
   process.stderr.write(
     'qtest: ended before it was done: a plugin or the config called process.exit(), or waits for what never comes\n',
   );
@@ -36,6 +38,7 @@ process.stdout.on('error', (error) => {
   process.exit();
 });
 
+beforeForeign(startWatchdog);
 process.exitCode = await runCommandLine(process.argv.slice(2), {
   cwd: process.cwd(),
   stdout: process.stdout,

@@ -3,14 +3,17 @@ import { dirname, resolve } from 'node:path';
 import type { Config, ReportEvent, RunSummary } from '@qtest/sdk';
 
 import type { Backend } from '../backends/backend.ts';
+import { isInterruption, setForeignBound } from '../bounded.ts';
 import { claimsStdout, type ReporterRequest } from '../config/reporters.ts';
 import { settingsOf, type Settings } from '../config/settings.ts';
 import type { HookSet } from '../hooks.ts';
 import { EventReporter } from '../report/broadcast.ts';
 import type { ReportContext, Reporter } from '../report/events.ts';
 import { titleOf } from '../report/format.ts';
+import { Unfinished } from '../report/unfinished.ts';
 import type { TraceFiles } from '../report/traces/files.ts';
 import { messageOf } from '../thrown.ts';
+import { setLastWords } from '../watchdog/watchdog.ts';
 import type { RunCases, RunOptions } from '../vcpu/run-options.ts';
 import { backendNamed, tappedHooks } from './backends.ts';
 import { coverageFor, type CoverageGate } from './coverage.ts';
@@ -48,6 +51,7 @@ export async function run(
   const io = claimsStdout(requests) ? (await import('./claim-stdout.ts')).claimStdout(given) : given;
   const prepared = await prepare(options, io, loaded);
   const settings = settingsOf({ ...usualTrace(options, requests), ...prepared.config }, options);
+  setForeignBound(settings.timeout);
   const backend = await backendNamed(settings.backend, settings, prepared, options, io);
   const lastFailed = new LastFailed(loaded.dir);
   const all = await selectCases(prepared.plugins, {
@@ -126,10 +130,12 @@ interface Run {
 }
 
 async function runAll(
-  { again, prepared, settings, backend, selection, hooks, reporter, runCases, coverage, traces }: Run,
+  { again, prepared, settings, backend, selection, hooks, reporter: given, runCases, coverage, traces }: Run,
   io: Io,
 ): Promise<number> {
   const interrupt = catchInterrupts(io);
+  const reporter = new Unfinished(given);
+  setLastWords((message, isInterrupted) => reporter.close(message, isInterrupted));
   const strays = catchStrays((message) => reporter.warning?.(message));
   try {
     reporter.runStart?.(selection.cases);
@@ -164,6 +170,7 @@ async function runAll(
     if (signal.aborted) return INTERRUPTED;
     return !failed && isCovered && summary.fail + summary.timeout + summary.crash === 0 ? 0 : 1;
   } finally {
+    setLastWords(undefined);
     strays.release();
     interrupt.release();
   }
@@ -196,6 +203,7 @@ async function callDone(hooks: HookSet, summary: RunSummary, reporter: Reporter)
     await hooks.done.promise(summary);
     return true;
   } catch (error) {
+    if (isInterruption(error)) return true;
     reporter.warning?.(messageOf(error));
     return false;
   }
@@ -210,6 +218,7 @@ function toPlugins({ report }: HookSet, onError: (message: string, event: Report
       report.call(event);
     } catch (error) {
       failed = true;
+      if (isInterruption(error)) return;
       onError(messageOf(error), event);
     }
   });

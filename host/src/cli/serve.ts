@@ -5,7 +5,6 @@ import { hostError } from '../errors.ts';
 import { applyPlugin, createHooks } from '../hooks.ts';
 import type { Registry } from '../machine/bound-machine.ts';
 import type { Builder, KnownDevice } from '../machine/builder.ts';
-import { createMachine } from '../machine/create.ts';
 import { loadPlugins } from '../plugins/load.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';
 import { addressText, parseAddress } from '../server/address.ts';
@@ -15,7 +14,7 @@ import { openLog } from '../server/request-log.ts';
 import { Server } from '../server/serve.ts';
 import { ServedMachine } from '../server/served-machine.ts';
 import { messageOf } from '../thrown.ts';
-import { build, contextFor, devicesOf, registryOf } from '../vcpu/build.ts';
+import { build, contextFor, devicesOf, poweredOn, registryOf } from '../vcpu/build.ts';
 import { INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
@@ -57,7 +56,7 @@ interface Served {
 export async function servedMachine(options: CliOptions, io: Io): Promise<Served> {
   const { builder, known, name } = await machineFor(options, io);
   const registry = registryOf(known);
-  const machine = new ServedMachine(createMachine(builder, registry));
+  const machine = new ServedMachine(poweredOn(`the machine ${name}`, builder, registry));
   const tree = buildTree(machine.bound.blueprint, {
     machineType: `${name}-machine`,
     cpuType: 'vcpu',

@@ -108,7 +108,7 @@ async function explorer(cwd: string): Promise<PublicExplorer> {
 
 async function defaultExport(file: string, cwd: string): Promise<unknown> {
   const { href } = pathToFileURL(realpathSync(file));
-  const loaded = await importModule(href).catch(async (error: unknown) => {
+  const loaded = await importModule(href, { what: placeOf(file, cwd), exit: 2 }).catch(async (error: unknown) => {
     const text = await importErrorText(error, href);
     throw hostError('CONFIG', `${placeOf(file, cwd)} failed to load:\n${text}${importHint(error)}`, { cause: error });
   });

@@ -15,7 +15,7 @@ import { restore, restorePristine, save, type SavedState } from '../machine/snap
 import { setStatus } from '../machine/waiters.ts';
 import { NativeClock, NativeMachine } from '../vcpu/native-machine.ts';
 import { NativeVcpu } from '../vcpu/native-vcpu.ts';
-import { bounded, neverEnded } from './bounded.ts';
+import { bounded, neverEnded } from '../bounded.ts';
 import { buildAround, type Parts, type Subject } from './machine.ts';
 import { ContractError } from './problem.ts';
 import { watched, Watch } from './watch.ts';

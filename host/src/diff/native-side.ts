@@ -1,5 +1,5 @@
 import { hostError } from '../errors.ts';
-import { bounded, neverEnded } from '../contract/bounded.ts';
+import { bounded, neverEnded } from '../bounded.ts';
 import { BoundMachine, type Registry } from '../machine/bound-machine.ts';
 import type { Builder } from '../machine/builder.ts';
 import { OWNER, VCPU_STATUS, WORD } from '../machine/control.ts';

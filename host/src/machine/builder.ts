@@ -21,6 +21,7 @@ import { CHARDEV_BYTES } from './chardev.ts';
 import { layOut } from './layout.ts';
 import { MemoryPlan } from './memory-plan.ts';
 import { buildIsaPc, buildPc } from './pc.ts';
+import { inDevice } from './under-way.ts';
 import { checkInput, Wiring } from './wiring.ts';
 
 /** A device type that may be added, and where its definition comes from. */
@@ -79,7 +80,7 @@ export class Builder implements MachineBuilder {
     }
     const bus = this.#busFor(id, schema.bus, schema.type, givenBus);
     this.#checkSlot(id, bus, values);
-    const regions = schema.regions?.(resolveProperties(schema.properties ?? {}, values)) ?? {};
+    const regions = inDevice(id, () => schema.regions?.(resolveProperties(schema.properties ?? {}, values)) ?? {});
     this.#checkRegions(id, regions);
     this.#checkShadows(id, schema.shadow ?? []);
     const device: Added = {

@@ -11,7 +11,7 @@ export async function loadDefinitions(blueprint: Blueprint): Promise<Map<string,
     definitions.set(definition.schema.type, definition);
   for (const { type, module } of blueprint.devices) {
     if (module.kind === 'builtin' || definitions.has(type)) continue;
-    const { default: plugin } = await importModule(module.url);
+    const { default: plugin } = await importModule(module.url, { what: `the device module ${module.url}`, exit: 1 });
     const definition = isPlugin(plugin) ? plugin.devices?.find(({ schema }) => schema.type === type) : undefined;
     if (definition === undefined) {
       throw hostError(

@@ -78,7 +78,7 @@ async function loadPlugin({ spec, from, options }: PluginRequest): Promise<Loade
 
 /** The default export of a plugin's module. */
 async function definedPlugin(url: string, spec: string, file: string): Promise<Plugin & { readonly api: string }> {
-  const loaded = await importModule(url).catch(async (error: unknown) => {
+  const loaded = await importModule(url, { what: `plugin '${spec}' (${file})`, exit: 2 }).catch(async (error: unknown) => {
     const text = await importErrorText(error, url);
     throw hostError('PLUGIN_LOAD', `plugin '${spec}' (${file}) failed to load:\n${text}${importHint(error)}`, {
       cause: error,

@@ -13,6 +13,7 @@ import { rouseAll, setStatus } from '../machine/waiters.ts';
 import type { Failure, SelectedCase } from '../report/events.ts';
 import { contextFor, powerOn, registryOf } from './build.ts';
 import { decodeTrace } from './decode.ts';
+import { callDevices } from './device-code.ts';
 import { describeFailure } from './failure.ts';
 import { Observer } from './observer.ts';
 import { destroyPool, EXIT_BOUND, exitOf, exitsOf, settles, vcpuPool } from './pool.ts';
@@ -92,7 +93,14 @@ export class Lane implements CaseLane {
   }
 
   /** Puts the machine into its pristine state, and the control words into those of a case that starts. */
-  prepare({ vcpus }: SelectedCase, seed: number): void {
+  prepare(selected: SelectedCase, seed: number): void {
+    // Until it has come back.
+    this.spent = true;
+    callDevices(selected.plugin, this.machine, () => this.#prepare(selected, seed));
+    this.spent = false;
+  }
+
+  #prepare({ vcpus }: SelectedCase, seed: number): void {
     const { machine } = this;
     const { words } = machine.control;
     this.locked(() => {

@@ -1,5 +1,6 @@
 import type { BackendName, CaseStatus, CaseTrace } from '@qtest/sdk';
 import { formatNanoseconds } from '@qtest/sdk';
+import { isInterruption } from '../bounded.ts';
 import { hostError } from '../errors.ts';
 import type { CaseLane, EndKind, Observed } from '../backends/backend.ts';
 import type { Counters } from '../coverage/counters.ts';
@@ -8,6 +9,7 @@ import type { CaseResult, Failure, SelectedCase } from '../report/events.ts';
 import { eventText } from '../report/trace-text.ts';
 import { codeOf, messageOf } from '../thrown.ts';
 import { caseTrace } from './case-trace.ts';
+import { callDevices } from './device-code.ts';
 import { describeFailure } from './failure.ts';
 import { LOCK_BOUND } from './lane.ts';
 import type { VcpuOutcome } from './task.ts';
@@ -52,7 +54,10 @@ export async function runCase(lane: CaseLane, selected: SelectedCase, options: C
   try {
     verdict = await attempt(lane, selected, options);
   } catch (error) {
-    verdict = { status: 'fail', failures: [describeFailure(error, options.root)], log: [], notes: [], accesses: [] };
+    const empty = { log: [], notes: [], accesses: [] };
+    verdict = isInterruption(error)
+      ? { status: 'skip', failures: [], ...empty, reason: 'interrupted' }
+      : { status: 'fail', failures: [describeFailure(error, options.root)], ...empty };
   }
   const duration = performance.now() - started;
   verdict = await announceEnd(lane, selected, options, verdict, duration);
@@ -82,7 +87,9 @@ async function attempt(lane: CaseLane, selected: SelectedCase, options: CaseOpti
   } finally {
     observed = observation.end();
   }
-  const { outcomes, ended } = run;
+  const { outcomes } = run;
+  // The time was up because of the tap, whose error says so.
+  const ended: Ended = run.ended.kind === 'timeout' && observed.hung === true ? { ...run.ended, kind: 'done' } : run.ended;
   if (outcomes.some(({ leftRunning }) => leftRunning.length > 0) && !lane.spent) await lane.retireThreads();
   return withExpectation(
     await judge(lane, selected, options, outcomes, ended, observed),
@@ -233,8 +240,21 @@ async function judge(
   const status = statusOf(ended, failures, skip !== undefined);
   const passed = status === 'pass' || status === 'skip';
   const value = outcomes.find((outcome) => outcome.value !== undefined)?.value;
-  const traced = lane.trace();
-  const trace = traced === undefined ? undefined : caseTrace(traced, passed ? undefined : (failures[0]?.vcpu ?? 0));
+  const notes = notesOf(outcomes, observed, passed);
+  let trace: CaseTrace | undefined;
+  let accesses: readonly string[] = [];
+  try {
+    const traced = lane.trace();
+    if (traced !== undefined)
+      trace = callDevices(selected.plugin, lane.machine, () => caseTrace(traced, passed ? undefined : (failures[0]?.vcpu ?? 0)));
+    if (!passed)
+      accesses =
+        tracedAccesses(trace, selected.vcpus) ?? callDevices(selected.plugin, lane.machine, () => lastAccesses(lane, selected.vcpus));
+  } catch (error) {
+    if (isInterruption(error)) throw error;
+    // What it has come to is known without.
+    notes.push(`what it did last cannot be told: ${messageOf(error)}`);
+  }
   return {
     status,
     failures,
@@ -242,8 +262,8 @@ async function judge(
       const log = outcome.log.length > 0 ? outcome.log : tracedLog(trace, vcpu);
       return several ? log.map((line) => `VCPU ${vcpu}: ${line}`) : log;
     }),
-    notes: notesOf(outcomes, observed, passed),
-    accesses: passed ? [] : (tracedAccesses(trace, selected.vcpus) ?? lastAccesses(lane, selected.vcpus)),
+    notes,
+    accesses: [...accesses],
     ...(trace !== undefined && { trace }),
     ...(ended.kind === 'interrupted'
       ? { reason: 'interrupted' }
@@ -317,6 +337,7 @@ async function announceEnd(
       fail,
     });
   } catch (error) {
+    if (isInterruption(error)) return verdict;
     failures.push(describeFailure(error, options.root));
   }
   if (gate !== undefined) failures.push({ name: 'Gate', code: 'HOOK', message: `failed by the hook caseEnd: ${gate}` });

@@ -105,6 +105,7 @@ async function runOnce(
       options.coverage?.add(seat.counters?.all() ?? []);
     }
   } catch (error) {
+    if (options.signal.aborted) return unrun(selected, 'skip', { reason: 'interrupted' });
     group.broken = error;
     return { ...unrun(selected, 'fail'), failures: [describeFailure(error, plugin.root)] };
   }

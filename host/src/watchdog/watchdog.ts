@@ -1,0 +1,115 @@
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { devNull } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+
+import { foreignBound } from '../bounded.ts';
+import { isDebugged } from '../debugged.ts';
+import { ERRORS } from '../errors.ts';
+import { foreignUnderWay } from '../foreign.ts';
+import type { Look, WatchdogData } from './data.ts';
+import { WORD, words } from './words.ts';
+
+/** How often the event loop says that it turns, ms. */
+const BEAT = 50;
+/** What is waited beyond the bound, so that what is to end by itself does, ms. */
+const GRACE = 1_000;
+
+/** The host's own files. */
+const HOST = new URL('../..', import.meta.url).href;
+const HERE = new URL('.', import.meta.url).href;
+
+type LastWords = (message: string, isInterrupted: boolean) => void;
+
+let lastWords: LastWords | undefined;
+/** Listeners of SIGTERM, taken away while the event loop stands still and would not call them: the signal does then what it does by default. */
+let terminators: NodeJS.SignalsListener[] | undefined;
+let ended = false;
+
+/** Whether the watchdog has ended this process. */
+export function hasEnded(): boolean {
+  return ended;
+}
+
+/** What is to be done before a process ends that a plugin's code keeps from going on; undefined for nothing. */
+export function setLastWords(say: LastWords | undefined): void {
+  lastWords = say;
+}
+
+/**
+ * Watches this thread's event loop from a thread of its own: a plugin's code that V8 cannot break off, as a loop of promises, is ended with
+ * the process, with a message that says whose it was.
+ */
+export function startWatchdog(): void {
+  Reflect.set(globalThis, Symbol.for('qtest.watchdog'), { look, end });
+  const workerData: WatchdogData = { buffer: words.buffer };
+  const file = new URL(`./thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+  // Not the options of this process, as --inspect-brk.
+  new Worker(file, { workerData, execArgv: [] }).unref();
+  setInterval(() => {
+    Atomics.add(words, WORD.BEAT, 1);
+    Atomics.notify(words, WORD.BEAT);
+    if (terminators !== undefined) listenAgain(terminators);
+    terminators = undefined;
+  }, BEAT).unref();
+}
+
+/** While the watchdog listened for Ctrl-C, nobody else heard it, and Node's own listening has to be begun again. */
+function listenAgain(onTerminate: readonly NodeJS.SignalsListener[]): void {
+  const onInterrupt = process.listeners('SIGINT');
+  for (const listener of onInterrupt) process.off('SIGINT', listener);
+  for (const listener of onInterrupt) process.on('SIGINT', listener);
+  for (const listener of onTerminate) process.on('SIGTERM', listener);
+}
+
+/** Called by the watchdog, in the midst of whatever this thread does. */
+function look(): Look {
+  if (terminators === undefined) {
+    terminators = process.listeners('SIGTERM');
+    for (const listener of terminators) process.off('SIGTERM', listener);
+  }
+  return { foreign: framesOf().every(({ isHost }) => !isHost), debugged: isDebugged(), bound: foreignBound() + GRACE };
+}
+
+interface Frame {
+  readonly line: string;
+  readonly isHost: boolean;
+}
+
+/** What is being called. An `await` further down has returned long since. */
+function framesOf(): readonly Frame[] {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 200;
+  const { stack = '' } = new Error('where');
+  Error.stackTraceLimit = stackTraceLimit;
+  return stack
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim())
+    .filter((line) => !line.startsWith('at async ') && !line.includes(HERE))
+    .map((line) => ({ line, isHost: line.includes(HOST) }));
+}
+
+/** Called by the watchdog: ends the process, unless the host has gone on meanwhile. */
+function end(why: 'hung' | 'interrupted'): Look {
+  const now = look();
+  if (!now.foreign) {
+    if (why === 'interrupted') process.emit('SIGINT');
+    return now;
+  }
+  ended = true;
+  const found = foreignUnderWay();
+  const names = found.map(({ what }) => what).join(', or ');
+  const at = framesOf().find(({ line }) => line.includes('file://'))?.line;
+  const place = at === undefined ? '' : ` (${at.replace(/file:\/\/[^\s:)]*/, (url) => fileURLToPath(url))})`;
+  const message =
+    why === 'interrupted'
+      ? `interrupted, in ${names}${place}, which keeps the host's thread`
+      : `${names} keeps the host's thread${place} and did not come back within ${foreignBound() / 1000} s: an endless loop, perhaps of promises. The command was ended`;
+  writeSync(2, `qtest: ${message}\n`);
+  lastWords?.(message, why === 'interrupted');
+  // The session by which this was called cannot be closed any more; Node would write that it waits for it.
+  closeSync(2);
+  openSync(devNull, 'w');
+  return process.exit(why === 'interrupted' ? ERRORS.INTERRUPTED.exit : Math.max(1, ...found.map(({ exit }) => exit)));
+}
