@@ -101,6 +101,7 @@ async function runCase(
   });
   irqs.onEdge = (pin, level) => tracer?.event(TRACED.EDGE, isaBus + pin, level ? 1 : 0);
   const end = await callCase({
+    inspect: task.inspect,
     run: findCase(plugin, task.case),
     name: task.case,
     context,

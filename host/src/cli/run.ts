@@ -64,6 +64,8 @@ export async function run(
   const part = options.shard === undefined ? wanted : (await import('./shard.ts')).shardOf(wanted, options, io);
   const selection = (await watched?.narrow(part, prepared)) ?? part;
   if (watched !== undefined && selection.cases.length === 0) return 0;
+  const inspect = options.inspectBrk ?? options.inspect;
+  if (inspect !== undefined) await (await import('./inspect.ts')).prepareInspect(inspect, selection);
   const hooks = await tappedHooks(prepared.plugins);
   await hooks.configResolved.promise({
     file: prepared.file,
@@ -93,7 +95,7 @@ export async function run(
   const { retries, repeat, bail } = options;
   const code = await runAll(
     {
-      again: { retries, repeat, bail },
+      again: { retries, repeat, bail, inspect },
       prepared,
       settings,
       backend,
@@ -117,7 +119,7 @@ function usualTrace({ traceExport }: CliOptions, requests: readonly ReporterRequ
 }
 
 interface Run {
-  readonly again: Pick<RunOptions, 'retries' | 'repeat' | 'bail'>;
+  readonly again: Pick<RunOptions, 'retries' | 'repeat' | 'bail' | 'inspect'>;
   readonly prepared: Prepared;
   readonly settings: Settings;
   readonly backend: Backend;

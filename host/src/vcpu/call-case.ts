@@ -1,4 +1,5 @@
 import type { CaseContext, CaseFunction } from '@qtest/sdk';
+import type { InspectRequest } from '../config/inspect.ts';
 import { hostError } from '../errors.ts';
 import type { Failure } from '../report/events.ts';
 import { codeOf } from '../thrown.ts';
@@ -23,6 +24,8 @@ export interface Call {
     end(): void;
   };
   readonly leftovers: Leftovers;
+  /** Where it is to be debugged. */
+  readonly inspect?: InspectRequest | undefined;
 }
 
 type End = Pick<VcpuOutcome, 'status' | 'failures' | 'reason' | 'value'>;
@@ -35,13 +38,14 @@ export async function callCase(call: Call): Promise<Omit<VcpuOutcome, 'log' | 'f
   return { ...end, status: late.length > 0 ? 'fail' : end.status, failures: [...end.failures, ...late], leftRunning };
 }
 
-async function guarded({ run, name, context, plugin, vcpu }: Call): Promise<End> {
+async function guarded({ run, name, context, plugin, vcpu, inspect }: Call): Promise<End> {
   try {
     if (run === undefined)
       throw hostError(
         'PLUGIN_INVALID',
         `plugin '${plugin.name}': loaded a second time, it has no case '${name}' any more`,
       );
+    const stopped = inspect === undefined ? undefined : (await import('./inspect.ts')).waitForDebugger(inspect, run);
     let value: unknown;
     try {
       vcpu.begin();
@@ -50,6 +54,7 @@ async function guarded({ run, name, context, plugin, vcpu }: Call): Promise<End>
       vcpu.abandon();
       throw error;
     } finally {
+      stopped?.();
       vcpu.end();
     }
     return { status: 'pass', failures: [], ...(value !== undefined && { value: cloned(value) }) };

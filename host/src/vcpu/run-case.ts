@@ -1,6 +1,8 @@
 import type { BackendName, CaseStatus, CaseTrace } from '@qtest/sdk';
 import { formatNanoseconds } from '@qtest/sdk';
 import { isInterruption } from '../bounded.ts';
+import type { InspectRequest } from '../config/inspect.ts';
+import { isDebugged } from '../debugged.ts';
 import { hostError } from '../errors.ts';
 import type { CaseLane, EndKind, Observed } from '../backends/backend.ts';
 import type { Counters } from '../coverage/counters.ts';
@@ -20,6 +22,8 @@ const SHOWN_ACCESSES = 12;
 const GRACE = 500;
 /** How long the VCPUs' threads may take to start, ms. */
 const START_BOUND = 60_000;
+/** Under a debugger time-outs stand still; how often it is looked whether it is still there, ms. */
+const LOOK_AGAIN = 500;
 /** Bytes that the VCPUs of a case share. */
 const SHARED_BYTES = 65_536;
 
@@ -37,6 +41,8 @@ export interface CaseOptions {
   readonly expect?: string | undefined;
   /** Of a `Recording`: where all accesses of VCPU 0 are kept. */
   readonly record?: SharedArrayBuffer;
+  /** Where the VCPUs are to be debugged. */
+  readonly inspect?: InspectRequest;
   /** Where the use of registers is counted. */
   readonly coverage?: Counters;
 }
@@ -133,7 +139,11 @@ async function runVcpus(
   const failed = (): void => {
     if (selected.vcpus === 1 || grace !== undefined) return;
     lane.abandon();
-    grace = setTimeout(() => end('done'), GRACE);
+    const late = (): void => {
+      if (isDebugged()) grace = setTimeout(late, GRACE);
+      else end('done');
+    };
+    grace = setTimeout(late, GRACE);
   };
   const limit = Number(options.timeout) / 1e6;
   let timer: NodeJS.Timeout | undefined;
@@ -142,7 +152,8 @@ async function runVcpus(
     const { began } = lane;
     const left =
       began === 0n ? START_BOUND - (performance.now() - handed) : limit - Number(process.hrtime.bigint() - began) / 1e6;
-    if (left <= 0) end('timeout');
+    if (isDebugged()) timer = setTimeout(look, LOOK_AGAIN);
+    else if (left <= 0) end('timeout');
     else timer = setTimeout(look, Math.min(left, limit, 2 ** 31 - 1) + 1);
   };
   const handed = performance.now();
@@ -155,6 +166,7 @@ async function runVcpus(
       ...{ case: selected.name, index, count: selected.vcpus, shared },
       ...(index === 0 && options.record !== undefined && { record: options.record }),
       ...(options.coverage !== undefined && { coverage: options.coverage.buffer }),
+      ...(options.inspect !== undefined && { inspect: { ...options.inspect, port: options.inspect.port + index } }),
     });
     try {
       const outcome = checked(await pool.run(task, { signal: abort.signal }));

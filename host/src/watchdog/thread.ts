@@ -16,6 +16,8 @@ import { WORD } from './words.ts';
 const EVERY = 50;
 /** An event loop that has not turned for so long stands still, ms. */
 const STILL = 150;
+/** The same, when it is the host's own work that takes so long, ms. */
+const LONG_STILL = 1_000;
 /** Looks in a row that must have found the host's thread in a plugin's code before it is ended. */
 const LOOKS = 5;
 /** How long it sleeps then, ms. */
@@ -36,19 +38,31 @@ setInterval(() => {}, 60_000);
 void watch();
 
 async function watch(): Promise<never> {
+  let hasLooked = false;
   for (;;) {
     const now = Atomics.load(words, WORD.BEAT);
     if (now !== beat) {
       beat = now;
       stillSince = performance.now();
       foreign = 0;
+      if (hasLooked) await ask('resume()');
+      hasLooked = false;
     } else if (performance.now() - stillSince > STILL) {
+      hasLooked = true;
       await lookInto();
+      if (listens()) {
+        // Between two naps Ctrl-C ends the process as it does by default: they are few once it is known what is the matter.
+        if (napUntilInterrupted(foreign < LOOKS ? EVERY : LONG_NAP)) await end('interrupted');
+        continue;
+      }
     }
-    if (foreign === 0 || Atomics.load(words, WORD.BOUNDED) !== 0) await delay(EVERY);
-    // Between two naps Ctrl-C ends the process as it does by default: they are few once it is known what is the matter.
-    else if (napUntilInterrupted(foreign < LOOKS ? EVERY : LONG_NAP)) await end('interrupted');
+    await delay(EVERY);
   }
+}
+
+/** Whether Ctrl-C is to be heard here: not while V8 breaks off for it what is being done. The host's own work may take a moment. */
+function listens(): boolean {
+  return Atomics.load(words, WORD.BOUNDED) === 0 && (foreign > 0 || performance.now() - stillSince > LONG_STILL);
 }
 
 /** Looks at what the host's thread does, which stands still. */

@@ -23,7 +23,7 @@ type LastWords = (message: string, isInterrupted: boolean) => void;
 
 let lastWords: LastWords | undefined;
 /** Listeners of SIGTERM, taken away while the event loop stands still and would not call them: the signal does then what it does by default. */
-let terminators: NodeJS.SignalsListener[] | undefined;
+const terminators: NodeJS.SignalsListener[] = [];
 let ended = false;
 
 /** Whether the watchdog has ended this process. */
@@ -41,7 +41,7 @@ export function setLastWords(say: LastWords | undefined): void {
  * the process, with a message that says whose it was.
  */
 export function startWatchdog(): void {
-  Reflect.set(globalThis, Symbol.for('qtest.watchdog'), { look, end });
+  Reflect.set(globalThis, Symbol.for('qtest.watchdog'), { look, resume, end });
   const workerData: WatchdogData = { buffer: words.buffer };
   const file = new URL(`./thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
   // Not the options of this process, as --inspect-brk.
@@ -49,25 +49,31 @@ export function startWatchdog(): void {
   setInterval(() => {
     Atomics.add(words, WORD.BEAT, 1);
     Atomics.notify(words, WORD.BEAT);
-    if (terminators !== undefined) listenAgain(terminators);
-    terminators = undefined;
   }, BEAT).unref();
 }
 
-/** While the watchdog listened for Ctrl-C, nobody else heard it, and Node's own listening has to be begun again. */
-function listenAgain(onTerminate: readonly NodeJS.SignalsListener[]): void {
+/**
+ * Called by the watchdog when the event loop turns again: while that listened for Ctrl-C nobody else heard it, and Node's own listening has
+ * to be begun again.
+ */
+function resume(): Look {
   const onInterrupt = process.listeners('SIGINT');
   for (const listener of onInterrupt) process.off('SIGINT', listener);
   for (const listener of onInterrupt) process.on('SIGINT', listener);
-  for (const listener of onTerminate) process.on('SIGTERM', listener);
+  for (const listener of terminators.splice(0)) process.on('SIGTERM', listener);
+  return seen();
 }
 
 /** Called by the watchdog, in the midst of whatever this thread does. */
 function look(): Look {
-  if (terminators === undefined) {
-    terminators = process.listeners('SIGTERM');
-    for (const listener of terminators) process.off('SIGTERM', listener);
+  for (const listener of process.listeners('SIGTERM')) {
+    process.off('SIGTERM', listener);
+    terminators.push(listener);
   }
+  return seen();
+}
+
+function seen(): Look {
   return { foreign: framesOf().every(({ isHost }) => !isHost), debugged: isDebugged(), bound: foreignBound() + GRACE };
 }
 
@@ -92,12 +98,11 @@ function framesOf(): readonly Frame[] {
 
 /** Called by the watchdog: ends the process, unless the host has gone on meanwhile. */
 function end(why: 'hung' | 'interrupted'): Look {
-  const now = look();
+  const now = seen();
   if (!now.foreign) {
-    if (why === 'interrupted') process.emit('SIGINT');
+    if (why === 'interrupted' && !process.emit('SIGINT')) leave(ERRORS.INTERRUPTED.exit);
     return now;
   }
-  ended = true;
   const found = foreignUnderWay();
   const names = found.map(({ what }) => what).join(', or ');
   const at = framesOf().find(({ line }) => line.includes('file://'))?.line;
@@ -108,8 +113,13 @@ function end(why: 'hung' | 'interrupted'): Look {
       : `${names} keeps the host's thread${place} and did not come back within ${foreignBound() / 1000} s: an endless loop, perhaps of promises. The command was ended`;
   writeSync(2, `qtest: ${message}\n`);
   lastWords?.(message, why === 'interrupted');
-  // The session by which this was called cannot be closed any more; Node would write that it waits for it.
+  return leave(why === 'interrupted' ? ERRORS.INTERRUPTED.exit : Math.max(1, ...found.map(({ exit }) => exit)));
+}
+
+/** The session by which this was called cannot be closed any more: Node would write that it waits for it. */
+function leave(code: number): never {
+  ended = true;
   closeSync(2);
   openSync(devNull, 'w');
-  return process.exit(why === 'interrupted' ? ERRORS.INTERRUPTED.exit : Math.max(1, ...found.map(({ exit }) => exit)));
+  return process.exit(code);
 }

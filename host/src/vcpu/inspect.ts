@@ -1,0 +1,36 @@
+import inspector from 'node:inspector';
+
+import { hostError } from '../errors.ts';
+import { setDebugged } from '../debugged.ts';
+import type { InspectRequest } from '../config/inspect.ts';
+
+/**
+ * Opens this thread's own inspector, and waits until a debugger has come and lets it run.
+ * @returns what ends the stop at the case's first line.
+ * @throws USAGE when the port cannot be had.
+ */
+export function waitForDebugger({ host, port, breaks }: InspectRequest, run: unknown): () => void {
+  setDebugged();
+  if (inspector.url() === undefined) {
+    inspector.open(port, host);
+    if (inspector.url() === undefined) throw hostError('USAGE', `--inspect: ${host}:${port} cannot be listened at`);
+    inspector.waitForDebugger();
+  }
+  return breaks ? stopAt(run) : () => {};
+}
+
+/** Stops at the first line of a function, as any debugger then sees. */
+function stopAt(run: unknown): () => void {
+  const session = new inspector.Session();
+  session.connect();
+  session.post('Debugger.enable');
+  // The inspector takes values of this thread by an expression alone.
+  const key = Symbol.for('qtest.case');
+  Reflect.set(globalThis, key, run);
+  session.post('Runtime.evaluate', { expression: `globalThis[Symbol.for('qtest.case')]` }, (error, answer) => {
+    const objectId = answer?.result.objectId;
+    if (error === null && objectId !== undefined) session.post('Debugger.setBreakpointOnFunctionCall', { objectId });
+  });
+  Reflect.deleteProperty(globalThis, key);
+  return () => session.disconnect();
+}
