@@ -27,10 +27,14 @@ export function beginForeign(foreign: Foreign): () => void {
   return () => void underWay.delete(call);
 }
 
-/** What has been called and has not settled, or else what was called last: one of them keeps the host's thread, when it stands still. */
+/** What has been called and has not settled: one of them keeps the host's thread, when it stands still. */
 export function foreignUnderWay(): readonly Foreign[] {
-  if (underWay.size > 0) return [...underWay];
-  return last === undefined ? [] : [last];
+  return [...underWay];
+}
+
+/** What was called last, and may have left something running. */
+export function lastForeign(): Foreign | undefined {
+  return last;
 }
 
 /** Calls so far, for `breakOff`. */

@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { isQtestError, type Config } from '@qtest/sdk';
 import type { CosmiconfigResult, PublicExplorer } from 'cosmiconfig';
 
+import { callForeign, foreignBound } from '../bounded.ts';
 import { hostError } from '../errors.ts';
 import { importErrorText, importHint, importModule } from '../import-module.ts';
 import { codeOf, messageOf } from '../thrown.ts';
@@ -20,6 +21,9 @@ const SEARCH_PLACES = [
   ...['json', 'yaml', 'yml', 'js', 'mjs', 'ts'].map((extension) => `.qtestrc.${extension}`),
   'package.json',
 ];
+
+/** Longest that a config's fields may take to be read, ms. */
+const READ_BOUND = 10_000;
 
 const EXPECTED = `expected an object, such as { "plugins": ["rtc"] }`;
 
@@ -58,7 +62,17 @@ export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConf
   if (found.isEmpty === true) {
     throw hostError('CONFIG', `${place}: ${EXPECTED}, but the file is empty`);
   }
-  return { file: found.filepath, dir: dirname(found.filepath), config: checkConfig(found.config, place) };
+  return { file: found.filepath, dir: dirname(found.filepath), config: checked(found.config, place) };
+}
+
+/** Its fields may be code of its own: getters, a proxy. */
+function checked(config: unknown, place: string): Config {
+  try {
+    return callForeign({ what: place, exit: 2 }, () => checkConfig(config, place), foreignBound(READ_BOUND));
+  } catch (error) {
+    if (isQtestError(error)) throw error;
+    throw hostError('CONFIG', `${place}: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 async function search(cwd: string): Promise<CosmiconfigResult> {

@@ -1,7 +1,15 @@
 import { fileURLToPath } from 'node:url';
 
-import { API_VERSION, isPlugin, type AnyDeviceDefinition, type DeviceTypes, type Plugin } from '@qtest/sdk';
+import {
+  API_VERSION,
+  isPlugin,
+  isQtestError,
+  type AnyDeviceDefinition,
+  type DeviceTypes,
+  type Plugin,
+} from '@qtest/sdk';
 
+import { callForeign, foreignBound } from '../bounded.ts';
 import { hostError } from '../errors.ts';
 import { importErrorText, importHint, importModule } from '../import-module.ts';
 import { collectCases } from './cases.ts';
@@ -9,7 +17,11 @@ import { pluginProblems } from './check.ts';
 import { checkOptions } from './options.ts';
 import { packageOf } from './packages.ts';
 import { resolvePlugin } from './resolve.ts';
-import type { LoadedPlugin, PluginRequest } from './types.ts';
+import { messageOf } from '../thrown.ts';
+import type { LoadedPlugin, PluginCase, PluginRequest } from './types.ts';
+
+/** Longest that a plugin's fields may take to be read, ms. */
+const READ_BOUND = 10_000;
 
 // A record, so that a type which is added to the SDK's table is missed here by the compiler.
 const BUILTIN_TYPES: ReadonlySet<string> = new Set(
@@ -59,7 +71,7 @@ async function loadPlugin({ spec, from, options }: PluginRequest): Promise<Loade
   const file = fileURLToPath(url);
   const plugin = await definedPlugin(url, spec, file);
   await checkApi(plugin, spec, file);
-  const problems = pluginProblems(plugin);
+  const { problems, cases } = shapeOf(plugin, `plugin '${spec}' (${file})`);
   if (problems.length > 0) {
     const list = problems.length === 1 ? ` ${problems[0]}` : problems.map((problem) => `\n  ${problem}`).join('');
     throw hostError('PLUGIN_INVALID', `plugin '${spec}' (${file}):${list}`);
@@ -72,18 +84,37 @@ async function loadPlugin({ spec, from, options }: PluginRequest): Promise<Loade
     ...packageOf(url),
     plugin,
     options: await checkOptions(plugin, options),
-    cases: collectCases(plugin),
+    cases,
   };
+}
+
+/** What a plugin is made of. Its fields may be code of its own: getters, a proxy. */
+function shapeOf(
+  plugin: Plugin,
+  what: string,
+): { readonly problems: readonly string[]; readonly cases: readonly PluginCase[] } {
+  const read = (): ReturnType<typeof shapeOf> => {
+    const problems = pluginProblems(plugin);
+    return { problems, cases: problems.length > 0 ? [] : collectCases(plugin) };
+  };
+  try {
+    return callForeign({ what, exit: 2 }, read, foreignBound(READ_BOUND));
+  } catch (error) {
+    if (isQtestError(error)) throw error;
+    throw hostError('PLUGIN_LOAD', `${what}: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 /** The default export of a plugin's module. */
 async function definedPlugin(url: string, spec: string, file: string): Promise<Plugin & { readonly api: string }> {
-  const loaded = await importModule(url, { what: `plugin '${spec}' (${file})`, exit: 2 }).catch(async (error: unknown) => {
-    const text = await importErrorText(error, url);
-    throw hostError('PLUGIN_LOAD', `plugin '${spec}' (${file}) failed to load:\n${text}${importHint(error)}`, {
-      cause: error,
-    });
-  });
+  const loaded = await importModule(url, { what: `plugin '${spec}' (${file})`, exit: 2 }).catch(
+    async (error: unknown) => {
+      const text = await importErrorText(error, url);
+      throw hostError('PLUGIN_LOAD', `plugin '${spec}' (${file}) failed to load:\n${text}${importHint(error)}`, {
+        cause: error,
+      });
+    },
+  );
   if (isPlugin(loaded['default'])) return loaded['default'];
   const others = Object.keys(loaded);
   const found =

@@ -115,7 +115,8 @@ export class Observer {
     if (ticks === seen) return ticks;
     const virtual = this.#lane.context.clock === 'virtual';
     const now = virtual ? this.#lane.machine.time.now() : (control.longs[LONG.TICK_NOW] ?? 0n);
-    if (!this.#isLost) this.#safely(() => this.#hooks.tick.call({ ...this.#lane.context, now, instants: (ticks - seen) | 0 }));
+    if (!this.#isLost)
+      this.#safely(() => this.#hooks.tick.call({ ...this.#lane.context, now, instants: (ticks - seen) | 0 }));
     Atomics.store(control.words, WORD.TICKS_SEEN, ticks);
     Atomics.notify(control.words, WORD.TICKS_SEEN);
     return ticks;

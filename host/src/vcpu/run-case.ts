@@ -95,7 +95,8 @@ async function attempt(lane: CaseLane, selected: SelectedCase, options: CaseOpti
   }
   const { outcomes } = run;
   // The time was up because of the tap, whose error says so.
-  const ended: Ended = run.ended.kind === 'timeout' && observed.hung === true ? { ...run.ended, kind: 'done' } : run.ended;
+  const ended: Ended =
+    run.ended.kind === 'timeout' && observed.hung === true ? { ...run.ended, kind: 'done' } : run.ended;
   if (outcomes.some(({ leftRunning }) => leftRunning.length > 0) && !lane.spent) await lane.retireThreads();
   return withExpectation(
     await judge(lane, selected, options, outcomes, ended, observed),
@@ -258,10 +259,13 @@ async function judge(
   try {
     const traced = lane.trace();
     if (traced !== undefined)
-      trace = callDevices(selected.plugin, lane.machine, () => caseTrace(traced, passed ? undefined : (failures[0]?.vcpu ?? 0)));
+      trace = callDevices(selected.plugin, lane.machine, () =>
+        caseTrace(traced, passed ? undefined : (failures[0]?.vcpu ?? 0)),
+      );
     if (!passed)
       accesses =
-        tracedAccesses(trace, selected.vcpus) ?? callDevices(selected.plugin, lane.machine, () => lastAccesses(lane, selected.vcpus));
+        tracedAccesses(trace, selected.vcpus) ??
+        callDevices(selected.plugin, lane.machine, () => lastAccesses(lane, selected.vcpus));
   } catch (error) {
     if (isInterruption(error)) throw error;
     // What it has come to is known without.

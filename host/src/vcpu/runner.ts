@@ -161,7 +161,16 @@ async function runOn(
   const { hooks, failOn, signal, inspect } = options;
   const timeout = found?.timeout ?? options.timeout;
   const expect = found?.expect?.[options.backend.name];
-  const given = { hooks, timeout, failOn, root: plugin.root, signal, expect, ...(coverage && { coverage }), ...(inspect && { inspect }) };
+  const given = {
+    hooks,
+    timeout,
+    failOn,
+    root: plugin.root,
+    signal,
+    expect,
+    ...(coverage && { coverage }),
+    ...(inspect && { inspect }),
+  };
   return await runScheduled(lane, selected, given, schedule);
 }
 

@@ -79,7 +79,15 @@ async function runCase({ machine, registry, plugin, leftovers }: Attached, task:
     sources: data.sources,
   });
   machine.bus.fault = undefined;
-  const end = await callCase({ run, name: task.case, context, plugin: data.plugin, vcpu, leftovers, inspect: task.inspect });
+  const end = await callCase({
+    run,
+    name: task.case,
+    context,
+    plugin: data.plugin,
+    vcpu,
+    leftovers,
+    inspect: task.inspect,
+  });
   const { fault } = machine.bus;
   return { ...end, log: lines, ...(fault !== undefined && { fault: faultFailure(fault) }) };
 }

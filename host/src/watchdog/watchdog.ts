@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { foreignBound } from '../bounded.ts';
 import { isDebugged } from '../debugged.ts';
 import { ERRORS } from '../errors.ts';
-import { foreignUnderWay } from '../foreign.ts';
+import { foreignUnderWay, lastForeign } from '../foreign.ts';
 import type { Look, WatchdogData } from './data.ts';
 import { WORD, words } from './words.ts';
 
@@ -74,12 +74,15 @@ function look(): Look {
 }
 
 function seen(): Look {
-  return { foreign: framesOf().every(({ isHost }) => !isHost), debugged: isDebugged(), bound: foreignBound() + GRACE };
+  // Whose code was called by the event loop; what that calls in its turn is the same one's, be it the host's.
+  const outermost = framesOf().findLast(({ isNode }) => !isNode);
+  return { foreign: outermost?.isHost !== true, debugged: isDebugged(), bound: foreignBound() + GRACE };
 }
 
 interface Frame {
   readonly line: string;
   readonly isHost: boolean;
+  readonly isNode: boolean;
 }
 
 /** What is being called. An `await` further down has returned long since. */
@@ -93,7 +96,11 @@ function framesOf(): readonly Frame[] {
     .slice(1)
     .map((line) => line.trim())
     .filter((line) => !line.startsWith('at async ') && !line.includes(HERE))
-    .map((line) => ({ line, isHost: line.includes(HOST) }));
+    .map((line) => ({
+      line,
+      isHost: line.includes(HOST),
+      isNode: /\(?node:|^at <anonymous>:|^at new Promise|\(<anonymous>\)$/.test(line),
+    }));
 }
 
 /** Called by the watchdog: ends the process, unless the host has gone on meanwhile. */
@@ -104,8 +111,9 @@ function end(why: 'hung' | 'interrupted'): Look {
     return now;
   }
   const found = foreignUnderWay();
-  const names = found.map(({ what }) => what).join(', or ');
-  const at = framesOf().find(({ line }) => line.includes('file://'))?.line;
+  const left = `what a plugin has left running in the host (called last: ${lastForeign()?.what ?? 'none'})`;
+  const names = found.length === 0 ? left : found.map(({ what }) => what).join(', or ');
+  const at = framesOf().find(({ line, isHost }) => !isHost && line.includes('file://'))?.line;
   const place = at === undefined ? '' : ` (${at.replace(/file:\/\/[^\s:)]*/, (url) => fileURLToPath(url))})`;
   const message =
     why === 'interrupted'
