@@ -76,7 +76,7 @@ describe('a loop of promises, which V8 cannot break off: the command is ended', 
     ['init:micro', "plugin 'hangs': init()"],
     ['machineReady:micro', "plugin 'hangs', hook 'machineReady'"],
     ['caseStart:micro', "plugin 'hangs', hook 'caseStart'"],
-    ['device.regions', "plugin 'hangs': init() keeps the host's thread (at "],
+    ['device.regions', "plugin 'hangs': init(), device 'spinner0' keeps the host's thread (at "],
     ['caseStart:timer', "what a plugin has left running in the host (called last: plugin 'hangs', hook"],
     ['tick:micro', "plugin 'hangs', hook 'tick'"],
   ])('%s: it is said whose, and every case is in the reports', async (hang, whose) => {

@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { foreignBound } from '../bounded.ts';
 import { isDebugged } from '../debugged.ts';
 import { ERRORS } from '../errors.ts';
+import { brokenDevice } from '../machine/under-way.ts';
 import { foreignUnderWay, lastForeign } from '../foreign.ts';
 import type { Look, WatchdogData } from './data.ts';
 import { WORD, words } from './words.ts';
@@ -15,9 +16,12 @@ const BEAT = 50;
 /** What is waited beyond the bound, so that what is to end by itself does, ms. */
 const GRACE = 1_000;
 
-/** The host's own files. */
-const HOST = new URL('../..', import.meta.url).href;
-const HERE = new URL('.', import.meta.url).href;
+/** The host's own files, and those of this folder. With source maps, places are paths in place of URLs. */
+const HOST = bothOf(new URL('../..', import.meta.url));
+const HERE = bothOf(new URL('.', import.meta.url));
+
+/** Frames of Node's, of built-in functions, and of the watchdog's question itself. */
+const NODE = /\(?node:|^at <anonymous>:|^at new Promise|\(<anonymous>\)$/;
 
 type LastWords = (message: string, isInterrupted: boolean) => void;
 
@@ -79,6 +83,10 @@ function seen(): Look {
   return { foreign: outermost?.isHost !== true, debugged: isDebugged(), bound: foreignBound() + GRACE };
 }
 
+function bothOf(url: URL): readonly string[] {
+  return [url.href, fileURLToPath(url)];
+}
+
 interface Frame {
   readonly line: string;
   readonly isHost: boolean;
@@ -95,12 +103,8 @@ function framesOf(): readonly Frame[] {
     .split('\n')
     .slice(1)
     .map((line) => line.trim())
-    .filter((line) => !line.startsWith('at async ') && !line.includes(HERE))
-    .map((line) => ({
-      line,
-      isHost: line.includes(HOST),
-      isNode: /\(?node:|^at <anonymous>:|^at new Promise|\(<anonymous>\)$/.test(line),
-    }));
+    .filter((line) => !line.startsWith('at async ') && !HERE.some((path) => line.includes(path)))
+    .map((line) => ({ line, isHost: HOST.some((path) => line.includes(path)), isNode: NODE.test(line) }));
 }
 
 /** Called by the watchdog: ends the process, unless the host has gone on meanwhile. */
@@ -112,7 +116,9 @@ function end(why: 'hung' | 'interrupted'): Look {
   }
   const found = foreignUnderWay();
   const left = `what a plugin has left running in the host (called last: ${lastForeign()?.what ?? 'none'})`;
-  const names = found.length === 0 ? left : found.map(({ what }) => what).join(', or ');
+  const device = brokenDevice();
+  const whose = found.length === 0 ? left : found.map(({ what }) => what).join(', or ');
+  const names = device === undefined ? whose : `${whose}, device '${device}'`;
   const at = framesOf().find(({ line, isHost }) => !isHost && line.includes('file://'))?.line;
   const place = at === undefined ? '' : ` (${at.replace(/file:\/\/[^\s:)]*/, (url) => fileURLToPath(url))})`;
   const message =
