@@ -78,10 +78,13 @@ async function attached(port: number, running: Running): Promise<Debugger> {
   return debug;
 }
 
-const placeOf = ({ callFrames: [frame] }: Paused): unknown => [
-  frame?.url.split('/').at(-1),
-  frame?.location.lineNumber,
-];
+/** Leaves when the process is at its end: Node waits there for a debugger that is still there. */
+async function left(debug: Debugger): Promise<void> {
+  const ending = debug.next('NodeRuntime.waitingForDisconnect');
+  await debug.send('NodeRuntime.notifyWhenWaitingForDisconnect', { enabled: true });
+  await ending;
+  debug.close();
+}
 
 describe('qtest --inspect', () => {
   test('a breakpoint in the case, looked at for longer than the time-out; the case passes', async () => {
@@ -94,7 +97,7 @@ describe('qtest --inspect', () => {
     await longer();
     await debug.send('Runtime.runIfWaitingForDebugger');
     const paused = await stopped;
-    expect(placeOf(paused)).toEqual(['clock.ts', BREAKPOINT]);
+    expect(debug.placeOf(paused)).toEqual(['clock.ts', BREAKPOINT]);
     await longer();
     expect(await debug.evaluate(paused, 'value')).toBe(0x02);
     expect(await debug.evaluate(paused, 'vcpu.index')).toBe(0);
@@ -121,7 +124,7 @@ describe('qtest --inspect', () => {
     const stopped = debug.next<Paused>('Debugger.paused');
     await debug.send('Runtime.runIfWaitingForDebugger');
     const paused = await stopped;
-    expect(placeOf(paused)).toEqual(['clock.ts', FIRST_LINE]);
+    expect(debug.placeOf(paused)).toEqual(['clock.ts', FIRST_LINE]);
     await longer();
     await debug.send('Debugger.resume');
     const ended = await running.ended;
@@ -186,13 +189,15 @@ describe('a debugger of the process: node --inspect, or NODE_OPTIONS', () => {
     const worker = new WorkerSessions(host);
     const stopped = worker.stopAt('clock\\.ts$', BREAKPOINT);
     await host.send('NodeWorker.enable', { waitForDebuggerOnStart: true });
+    const begun = host.next<Paused>('Debugger.paused');
     await host.send('Runtime.runIfWaitingForDebugger');
-    await host.send('Debugger.resume').catch(() => undefined);
+    await begun;
+    await host.send('Debugger.resume');
     const resume = await stopped;
     await longer();
     resume();
+    await left(host);
     const ended = await running.ended;
-    host.close();
     expect(jsonReport(ended).cases).toMatchObject([{ name: 'now', status: 'pass' }]);
   });
 
@@ -212,13 +217,11 @@ export default definePlugin({ name: 'stops', description: '', init(machine) { de
     await begun;
     const stopped = debug.next<Paused>('Debugger.paused');
     await debug.send('Debugger.resume');
-    expect(placeOf(await stopped)).toEqual(['stops.ts', 1]);
+    expect(debug.placeOf(await stopped)).toEqual(['stops.ts', 1]);
     await longer();
     await longer();
     await debug.send('Debugger.resume');
-    // Node waits at its end for a debugger that is still there.
-    await debug.next('Runtime.executionContextDestroyed');
-    debug.close();
+    await left(debug);
     expect(jsonReport(await running.ended).cases).toMatchObject([{ name: 'now', status: 'pass' }]);
   });
 });

@@ -2,9 +2,7 @@
 export interface Paused {
   readonly callFrames: readonly {
     readonly callFrameId: string;
-    readonly functionName: string;
-    readonly url: string;
-    readonly location: { readonly lineNumber: number };
+    readonly location: { readonly scriptId: string; readonly lineNumber: number };
   }[];
 }
 
@@ -25,6 +23,9 @@ export class Debugger {
 
   private constructor(socket: WebSocket) {
     this.#socket = socket;
+    this.onEvent<{ scriptId: string; url: string }>('Debugger.scriptParsed', ({ scriptId, url }) => {
+      this.#scripts.set(scriptId, url);
+    });
     socket.addEventListener('message', ({ data }) => {
       const message: Message = JSON.parse(String(data));
       for (const listener of this.#listeners) listener(message);
@@ -34,6 +35,14 @@ export class Debugger {
       if (error === undefined) waiting?.resolve(result);
       else waiting?.reject(new Error(error.message));
     });
+  }
+
+  readonly #scripts = new Map<string, string>();
+
+  /** File and line, from 0, of where it has stopped. */
+  placeOf({ callFrames: [frame] }: Paused): readonly [file: string | undefined, line: number | undefined] {
+    const url = this.#scripts.get(frame?.location.scriptId ?? '');
+    return [url?.split('/').at(-1), frame?.location.lineNumber];
   }
 
   static async attach(url: string): Promise<Debugger> {

@@ -6,21 +6,23 @@ import type { InspectRequest } from '../config/inspect.ts';
 
 /**
  * Opens this thread's own inspector, and waits until a debugger has come and lets it run.
- * @returns what ends the stop at the case's first line.
+ * @returns what sends the debugger away: Node would wait at the thread's end until it goes.
  * @throws USAGE when the port cannot be had.
  */
 export function waitForDebugger({ host, port, breaks }: InspectRequest, run: unknown): () => void {
   setDebugged();
-  if (inspector.url() === undefined) {
-    inspector.open(port, host);
-    if (inspector.url() === undefined) throw hostError('USAGE', `--inspect: ${host}:${port} cannot be listened at`);
-    inspector.waitForDebugger();
-  }
-  return breaks ? stopAt(run) : () => {};
+  inspector.open(port, host);
+  if (inspector.url() === undefined) throw hostError('USAGE', `--inspect: ${host}:${port} cannot be listened at`);
+  inspector.waitForDebugger();
+  const session = breaks ? stopAt(run) : undefined;
+  return () => {
+    session?.disconnect();
+    inspector.close();
+  };
 }
 
 /** Stops at the first line of a function, as any debugger then sees. */
-function stopAt(run: unknown): () => void {
+function stopAt(run: unknown): inspector.Session {
   const session = new inspector.Session();
   session.connect();
   session.post('Debugger.enable');
@@ -32,5 +34,5 @@ function stopAt(run: unknown): () => void {
     if (error === null && objectId !== undefined) session.post('Debugger.setBreakpointOnFunctionCall', { objectId });
   });
   Reflect.deleteProperty(globalThis, key);
-  return () => session.disconnect();
+  return session;
 }

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { MachineContext } from '@qtest/sdk';
 import type { Piscina } from 'piscina';
+import { threadOptions } from '../debugged.ts';
 import { hostError } from '../errors.ts';
 import type { Backend, CaseLane, LaneOptions, Observation, Traced } from '../backends/backend.ts';
 import type { HookSet } from '../hooks.ts';
@@ -220,7 +221,7 @@ export class Lane implements CaseLane {
     const { words } = this.machine.control;
     Atomics.store(words, WORD.IO_STOP, 0);
     const file = new URL(`../machine/io-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
-    this.#ioThread = new Worker(file, { workerData: { handle: this.#data.handle } });
+    this.#ioThread = new Worker(file, { workerData: { handle: this.#data.handle }, ...threadOptions() });
     this.#ioThread.unref();
     this.#ioThread.on('error', (error) => {
       this.ioError ??= error;

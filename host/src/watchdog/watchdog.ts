@@ -45,6 +45,8 @@ export function setLastWords(say: LastWords | undefined): void {
  * the process, with a message that says whose it was.
  */
 export function startWatchdog(): void {
+  // Its thread would be one more to be stopped.
+  if (isDebugged()) return;
   Reflect.set(globalThis, Symbol.for('qtest.watchdog'), { look, resume, end });
   const workerData: WatchdogData = { buffer: words.buffer };
   const file = new URL(`./thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);

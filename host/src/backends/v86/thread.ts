@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { threadOptions } from '../../debugged.ts';
 import { hostError } from '../../errors.ts';
 import { messageOf } from '../../thrown.ts';
 import { EXIT_BOUND, exitOf, settles } from '../../vcpu/pool.ts';
@@ -46,7 +47,7 @@ export class V86Thread {
   static async start({ entry, wasm, version }: V86Package, settings: V86Settings): Promise<V86Thread> {
     const mailbox = Mailbox.buffer();
     const workerData: V86EmulatorData = { entry, wasm, settings, mailbox };
-    const worker = new Worker(THREAD, { workerData, stdout: true, stderr: true });
+    const worker = new Worker(THREAD, { workerData, stdout: true, stderr: true, ...threadOptions() });
     const thread = new V86Thread(worker, mailbox);
     const told = new Promise<V86Message>((resolve) => {
       worker.once('message', resolve);
