@@ -243,8 +243,14 @@ class WorkerSessions {
       this.#tell(sessionId, 'Runtime.runIfWaitingForDebugger');
     });
     this.#host.onEvent<{ sessionId: string; message: string }>('NodeWorker.receivedMessageFromWorker', (event) => {
-      const { method }: { method?: string } = JSON.parse(event.message);
-      if (method === 'Debugger.paused') stopped.resolve(() => this.#tell(event.sessionId, 'Debugger.resume'));
+      const { method, params }: { method?: string; params?: { hitBreakpoints?: readonly string[] } } = JSON.parse(
+        event.message,
+      );
+      if (method !== 'Debugger.paused') return;
+      const resume = (): void => this.#tell(event.sessionId, 'Debugger.resume');
+      // A worker that a debugger waits for stops at its start as well.
+      if (params?.hitBreakpoints?.length) stopped.resolve(resume);
+      else resume();
     });
     return stopped.promise;
   }
