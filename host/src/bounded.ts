@@ -8,9 +8,10 @@ import { isDebugged } from './debugged.ts';
 import { watched } from './watchdog/words.ts';
 import { within } from './within.ts';
 
-const context: { run: () => void } = { run: () => {} };
+const context: { run: () => void; bounded: () => void } = { run: () => {}, bounded: () => {} };
 createContext(context);
 const script = new Script('run()');
+const breakable = new Script('bounded()');
 
 let inside = false;
 /** What was broken off last. */
@@ -34,7 +35,9 @@ export function bounded(run: () => void, seconds: number): boolean {
   try {
     // Under a debugger it may stand still for as long as somebody looks at it.
     const time = isDebugged() ? {} : { timeout: Math.max(1, Math.round(seconds * 1000)) };
-    script.runInContext(context, { ...time, breakOnSigint: true, displayErrors: false });
+    // One around the other: the timer's thread takes a while to end, and in one call of both nobody would listen for Ctrl-C meanwhile.
+    context.bounded = () => void script.runInContext(context, { ...time, displayErrors: false });
+    breakable.runInContext(context, { breakOnSigint: true, displayErrors: false });
     return true;
   } catch (error) {
     // Their classes may be of another realm than this module's, as under a test runner.
