@@ -101,10 +101,14 @@ async function end(why: 'hung' | 'interrupted'): Promise<void> {
 function napUntilInterrupted(ms: number): boolean {
   const script = new Script('nap()');
   const context = createContext({ nap: () => Atomics.wait(words, WORD.BEAT, beat, ms) });
+  Atomics.store(words, WORD.LISTENING, 1);
   try {
-    script.runInContext(context, { breakOnSigint: true });
+    if (Atomics.load(words, WORD.BOUNDED) === 0) script.runInContext(context, { breakOnSigint: true });
     return false;
   } catch {
     return true;
+  } finally {
+    Atomics.store(words, WORD.LISTENING, 0);
+    Atomics.notify(words, WORD.LISTENING);
   }
 }
