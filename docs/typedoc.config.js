@@ -8,6 +8,7 @@ import { Converter } from 'typedoc';
 const ORDER = [
   'tutorial',
   'writing-a-test',
+  'debugging',
   'writing-a-device',
   'testing-with-vitest',
   'extending-the-host',

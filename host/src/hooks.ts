@@ -16,9 +16,11 @@ import type {
 } from '@qtest/sdk';
 import { AsyncSeriesHook, SyncHook } from 'tapable';
 
-import { hostError, messageOf, within } from '@qtest/sdk/support';
+import { hostError, messageOf } from '@qtest/sdk/support';
+import { awaitForeign, callForeign, foreignBound, isInterruption, isThenable } from './bounded.ts';
+import type { Foreign } from './foreign.ts';
 
-/** Milliseconds after which a tap that has not settled is given up. */
+/** Longest that a tap is waited for, ms. */
 const TAP_BOUND = 10_000;
 
 /** What is noted down of each tap. */
@@ -61,20 +63,20 @@ export interface HookSet extends HostHooks {
   readonly done: Series<[RunSummary]>;
 }
 
-/** Makes the hooks of a run. A tap that has not settled after `bound` milliseconds is given up, with an error. */
-export function createHooks({ bound = TAP_BOUND }: { readonly bound?: number } = {}): HookSet {
+/** Makes the hooks of a run. A tap that has not come back, or settled, after `bound` milliseconds is given up, with an error. */
+export function createHooks({ bound = foreignBound(TAP_BOUND) }: { readonly bound?: number } = {}): HookSet {
   return {
     configResolved: series(new AsyncSeriesHook(['config'], 'configResolved'), bound),
     machineInit: series(new AsyncSeriesHook(['machine', 'context'], 'machineInit'), bound),
     machineReady: series(new AsyncSeriesHook(['machine'], 'machineReady'), bound),
     caseStart: series(new AsyncSeriesHook(['event'], 'caseStart'), bound),
     vcpuStart: series(new AsyncSeriesHook(['event'], 'vcpuStart'), bound),
-    tick: sync(new SyncHook(['event'], 'tick')),
-    irq: sync(new SyncHook(['event'], 'irq')),
-    guestError: sync(new SyncHook(['event'], 'guestError')),
-    unimplemented: sync(new SyncHook(['event'], 'unimplemented')),
+    tick: sync(new SyncHook(['event'], 'tick'), bound),
+    irq: sync(new SyncHook(['event'], 'irq'), bound),
+    guestError: sync(new SyncHook(['event'], 'guestError'), bound),
+    unimplemented: sync(new SyncHook(['event'], 'unimplemented'), bound),
     caseEnd: series(new AsyncSeriesHook(['event'], 'caseEnd'), bound),
-    report: sync(new SyncHook(['event'], 'report')),
+    report: sync(new SyncHook(['event'], 'report'), bound),
     done: series(new AsyncSeriesHook(['summary'], 'done'), bound),
   };
 }
@@ -94,8 +96,10 @@ export interface Applicable {
 export function applyPlugin(hooks: HookSet, { name, plugin, options }: Applicable): void {
   let result: unknown;
   try {
-    result = plugin.apply?.({ hooks: tapsOnly(hooks, { plugin: name }) }, { options });
+    const call = (): unknown => plugin.apply?.({ hooks: tapsOnly(hooks, { plugin: name }) }, { options });
+    result = callForeign({ what: `plugin '${name}': apply()`, exit: 2 }, call, foreignBound(TAP_BOUND));
   } catch (error) {
+    if (isInterruption(error)) throw error;
     throw hostError('PLUGIN_LOAD', `plugin '${name}': apply(): ${messageOf(error)}`, { cause: error });
   }
   if (!isThenable(result)) return;
@@ -131,10 +135,7 @@ function series<T>(hook: Series<T>, bound: number): Series<T> {
       const fn = async (...args: unknown[]): Promise<void> => {
         try {
           // An async function in a plain tap() is waited for as well: tapable alone would drop its promise.
-          const result: unknown = run(...args);
-          if (isThenable(result)) {
-            await within(result, bound, () => new Error(`it did not settle within ${bound / 1000} s`));
-          }
+          await awaitForeign(foreignOf(tap, hook.name), () => run(...args), bound);
         } catch (error) {
           throw hookError(tap, hook.name, error);
         }
@@ -146,13 +147,13 @@ function series<T>(hook: Series<T>, bound: number): Series<T> {
 }
 
 /** Makes every tap one whose error names plugin and hook, and refuses asynchronous functions. */
-function sync<T>(hook: Sync<T>): Sync<T> {
+function sync<T>(hook: Sync<T>, bound: number): Sync<T> {
   hook.intercept({
     register: (tap) => {
       const fn = (...args: unknown[]): void => {
         let result: unknown;
         try {
-          result = tap.fn(...args);
+          result = callForeign(foreignOf(tap, hook.name), () => tap.fn(...args), bound);
         } catch (error) {
           throw hookError(tap, hook.name, error);
         }
@@ -180,13 +181,16 @@ function withCallback(fn: (typeof Object)['constructor']): (...args: unknown[]) 
     });
 }
 
-function hookError(tap: Partial<Origin> & { readonly name: string }, hook: string | undefined, error: unknown): Error {
-  const message = `plugin '${tap.plugin ?? tap.name}', hook '${hook}': ${messageOf(error)}`;
-  return hostError('HOOK', message, { cause: error });
+type Tap = Partial<Origin> & { readonly name: string };
+
+function foreignOf(tap: Tap, hook: string | undefined): Foreign {
+  return { what: `plugin '${tap.plugin ?? tap.name}', hook '${hook}'`, exit: 1 };
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+function hookError(tap: Tap, hook: string | undefined, error: unknown): unknown {
+  if (isInterruption(error)) return error;
+  const message = `${foreignOf(tap, hook).what}: ${messageOf(error)}`;
+  return hostError('HOOK', message, { cause: error });
 }
 
 /** Keeps a promise that nobody waits for any more from being an unhandled rejection. */

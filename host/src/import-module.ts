@@ -1,25 +1,33 @@
 import { fileURLToPath } from 'node:url';
 import { types } from 'node:util';
 
-import { messageOf, stackOf, within, codeOf } from '@qtest/sdk/support';
+import { messageOf, stackOf, within, codeOf, withoutStack } from '@qtest/sdk/support';
+import { foreignBound } from './bounded.ts';
+import { beginForeign, type Foreign } from './foreign.ts';
 
-/** Milliseconds that a module may take to load. */
+/** Longest that a module is waited for, ms. */
 const LOAD_BOUND = 10_000;
 
 /**
  * Imports a module of a user's: TypeScript too, whose types Node strips itself.
  * @throws what the module throws, or an error when it has not settled after `bound` milliseconds.
  */
-export async function importModule(url: string, bound = LOAD_BOUND): Promise<Readonly<Record<string, unknown>>> {
-  const loading: Promise<Readonly<Record<string, unknown>>> = import(url);
-  return await within(
-    loading,
-    bound,
-    () =>
-      new Error(
-        `it did not finish loading within ${bound / 1000} s: is there an await at its top level that never settles?`,
-      ),
-  );
+export async function importModule(
+  url: string,
+  foreign: Foreign,
+  bound = foreignBound(LOAD_BOUND),
+): Promise<Readonly<Record<string, unknown>>> {
+  const end = beginForeign(foreign);
+  const late = (): Error =>
+    withoutStack(
+      `it did not finish loading within ${bound / 1000} s: is there an await at its top level that never settles?`,
+    );
+  try {
+    const loading: Promise<Readonly<Record<string, unknown>>> = import(url);
+    return await within(loading, bound, late);
+  } finally {
+    end();
+  }
 }
 
 /**

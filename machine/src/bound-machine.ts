@@ -23,6 +23,7 @@ import { Notice } from './notice.ts';
 import { Timekeeper } from './timekeeper.ts';
 import { TracedBus, TracedLines } from './traced.ts';
 import { TRACED, Tracer } from './tracer.ts';
+import { inDevice } from './under-way.ts';
 import { readyWaiters, rouseForTimer } from './waiters.ts';
 
 /** Device definitions by type. */
@@ -91,7 +92,7 @@ export class BoundMachine {
           `device '${device.id}': no definition of the type '${device.type}' has been loaded in this thread`,
         );
       }
-      return { definition, context: bindDevice(index, definition, device, parts) };
+      return { definition, context: inDevice(device.id, () => bindDevice(index, definition, device, parts)) };
     });
     this.devices = blueprint.devices.map(({ id, type, properties }) => ({ id, type, properties }));
     this.#acknowledge = blueprint.controllers.map((index) => this.#acknowledgeOf(index));
@@ -214,7 +215,7 @@ export class BoundMachine {
       const { schema, behaviour } = definition;
       const buses = this.#busesAbove(index);
       const properties = resolveProperties(schema.properties ?? {}, this.blueprint.devices[index]?.properties ?? {});
-      for (const [name, spec] of Object.entries(schema.regions?.(properties) ?? {})) {
+      for (const [name, spec] of Object.entries(inDevice(context.id, () => schema.regions?.(properties)) ?? {})) {
         const handlers = behaviour.regions?.[name];
         if (handlers === undefined) {
           throw hostError(

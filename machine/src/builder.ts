@@ -21,6 +21,7 @@ import type { Catalog, KnownDevice } from './catalog.ts';
 import { CHARDEV_BYTES } from './chardev.ts';
 import { layOut } from './layout.ts';
 import { MemoryPlan } from './memory-plan.ts';
+import { inDevice } from './under-way.ts';
 import { checkInput, Wiring } from './wiring.ts';
 
 /** Properties of devices, by the device's id. */
@@ -77,7 +78,7 @@ export class Builder implements MachineBuilder {
     }
     const bus = this.#busFor(id, schema.bus, schema.type, givenBus);
     this.#checkSlot(id, bus, values);
-    const regions = schema.regions?.(resolveProperties(schema.properties ?? {}, values)) ?? {};
+    const regions = inDevice(id, () => schema.regions?.(resolveProperties(schema.properties ?? {}, values)) ?? {});
     this.#checkRegions(id, regions);
     this.#checkShadows(id, schema.shadow ?? []);
     const device: Added = {

@@ -7,6 +7,7 @@ import type { Observers } from './lines.ts';
 import { IO_PORTS, IoMap, MemoryMap, unmapped, type Stretch, type Target } from './map.ts';
 import { ShadowedRam } from './shadow.ts';
 import type { Notice } from './notice.ts';
+import { inDevice } from './under-way.ts';
 
 /** A fault of a device: it threw, entered itself, or its timer fired without end. */
 export interface Fault {
@@ -349,7 +350,7 @@ export class Bus {
   /** Runs a device's callback (timer, input pin, reset) and takes its fault. */
   guard(device: number, run: () => void): void {
     try {
-      run();
+      inDevice(this.#blueprint.devices[device]?.id ?? '?', run);
     } catch (error) {
       this.#faulted(device, error);
     }

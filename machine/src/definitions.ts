@@ -1,7 +1,10 @@
 import { isPlugin, type AnyDeviceDefinition } from '@qtest/sdk';
-import { hostError } from '@qtest/sdk/support';
+import { hostError, within } from '@qtest/sdk/support';
 import type { Blueprint } from './blueprint.ts';
 import { definitionOf } from './catalog.ts';
+
+/** Longest that a plugin's module is waited for, ms. */
+const LOAD_BOUND = 10_000;
 
 /** Loads, in this thread, the definitions of every device that a machine has. */
 export async function loadDefinitions(blueprint: Blueprint): Promise<Map<string, AnyDeviceDefinition>> {
@@ -12,7 +15,9 @@ export async function loadDefinitions(blueprint: Blueprint): Promise<Map<string,
       definitions.set(type, definitionOf(type, module));
       continue;
     }
-    const { default: plugin }: Readonly<Record<string, unknown>> = await import(module.url);
+    const loading: Promise<Readonly<Record<string, unknown>>> = import(module.url);
+    const late = (): Error => hostError('DEVICE', `plugin '${module.plugin}': it did not finish loading in time`);
+    const { default: plugin } = await within(loading, LOAD_BOUND, late);
     const definition = isPlugin(plugin) ? plugin.devices?.find(({ schema }) => schema.type === type) : undefined;
     if (definition === undefined) {
       throw hostError(

@@ -95,6 +95,8 @@ export interface Observed {
   readonly messages: ReadonlyMap<string, number>;
   readonly counts: { readonly guestError: number; readonly unimplemented: number };
   readonly lost: number;
+  /** A tap has kept the host's thread, and with it the case, until it was broken off. */
+  readonly hung?: boolean;
 }
 
 /** What listens to a machine while a case runs. */

@@ -108,6 +108,7 @@ async function runCase(
   });
   irqs.onEdge = (pin, level) => tracer?.event(TRACED.EDGE, isaBus + pin, level ? 1 : 0);
   return callCase({
+    inspect: task.inspect,
     run: findCase(plugin, task.case),
     name: task.case,
     context,

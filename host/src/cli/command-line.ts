@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander';
 
+import { setForeignBound } from '../bounded.ts';
 import { claimsStdout } from '../config/reporters.ts';
 import { hostError } from '@qtest/sdk/support';
 import type { Io } from './io.ts';
@@ -38,6 +39,7 @@ function isForDocument({ json, reporter = [], addReporter = [] }: CliOptions): b
 export async function runCommandLine(args: readonly string[], io: Io): Promise<number> {
   let code = 0;
   const program = createProgram(io, async (command, options) => {
+    setForeignBound(options.timeout);
     const isList = options.plugin.includes('?');
     const action = isList ? (await import('./modules.ts')).listModules : await ACTIONS[command]();
     code = await action(options, isForDocument(options) ? (await import('./claim-stdout.ts')).claimStdout(io) : io);

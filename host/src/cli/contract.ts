@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 
 import type { AnyDeviceDefinition, CaseStatus } from '@qtest/sdk';
 
+import { isInterruption } from '../bounded.ts';
 import type { ContractCheck } from '../contract/contract.ts';
 import { hostError, didYouMean } from '@qtest/sdk/support';
 import { loadPlugins } from '../plugins/load.ts';
@@ -149,6 +150,10 @@ async function runAll(cases: readonly Check[], reporter: Reporter, io: Io): Prom
         run();
         report({ ...selected, ...empty, status: 'pass', duration: performance.now() - begun });
       } catch (error) {
+        if (isInterruption(error)) {
+          report({ ...selected, ...empty, status: 'skip', duration: 0, reason: 'interrupted' });
+          continue;
+        }
         const failures = [describeFailure(error, root)];
         report({ ...selected, ...empty, status: 'fail', duration: performance.now() - begun, failures });
       }

@@ -1,3 +1,4 @@
+import { ERRORS } from '@qtest/sdk/support';
 import type { Io } from './io.ts';
 
 /** Ctrl-C, while cases run. */
@@ -8,7 +9,7 @@ export interface Interrupt {
 }
 
 /** Exit code of a command that was interrupted. */
-export const INTERRUPTED = 130;
+export const INTERRUPTED = ERRORS.INTERRUPTED.exit;
 
 /** The first SIGINT or SIGTERM aborts the signal, so that the run ends with its summary; the second ends the process at once. */
 export function catchInterrupts({ stderr }: Io): Interrupt {

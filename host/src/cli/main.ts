@@ -1,4 +1,6 @@
 import { guardStandardStreams } from '@qtest/sdk/support';
+import { beforeForeign } from '../foreign.ts';
+import { hasEnded, startWatchdog } from '../watchdog/watchdog.ts';
 import { runCommandLine } from './command-line.ts';
 import { INTERRUPTED } from './interrupt.ts';
 import { endLeftovers } from './leftovers.ts';
@@ -8,13 +10,14 @@ let finished = false;
 const own = process.getActiveResourcesInfo();
 process.on('exit', (code) => {
   // With a second Ctrl-C it ends wherever it is.
-  if (finished || code === INTERRUPTED) return;
+  if (finished || code === INTERRUPTED || hasEnded()) return;
   process.stderr.write(
     'qtest: ended before it was done: a plugin or the config called process.exit(), or waits for what never comes\n',
   );
   process.exitCode = 2;
 });
 
+beforeForeign(startWatchdog);
 process.exitCode = await runCommandLine(process.argv.slice(2), {
   cwd: process.cwd(),
   stdout: process.stdout,

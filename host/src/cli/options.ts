@@ -6,6 +6,7 @@ import { MAX_JOBS } from '../config/check.ts';
 import { timeoutNanoseconds } from '../config/duration.ts';
 import { COVERAGE_FILE_EXPECTED, isCoverageFile, parseMinimum, type Minimum } from '../config/coverage.ts';
 import { didYouMean } from '@qtest/sdk/support';
+import { INSPECT_EXPECTED, parseInspect, type InspectRequest } from '../config/inspect.ts';
 import { parseReporter, type ReporterRequest } from '../config/reporters.ts';
 import { TRACE_FORMATS, type TraceFormat } from '../report/traces/formats.ts';
 import { parseSchedule, SCHEDULE_EXPECTED, type Schedule } from '../config/schedule.ts';
@@ -59,6 +60,10 @@ export interface CliOptions {
   readonly watch?: boolean;
   /** Whether to measure the use of registers; the file to write that to. */
   readonly coverage?: boolean | string;
+  /** Where the one case is to be debugged. */
+  readonly inspect?: InspectRequest;
+  /** The same, stopped at its first line. */
+  readonly inspectBrk?: InspectRequest;
   /** What it must reach. */
   readonly coverageMin?: readonly Minimum[];
   /** `qtest machine`, `qtest serve`, `qtest diff`: one of the host's machines, in place of the plugins'. */
@@ -196,6 +201,17 @@ export function addOptions(program: Command): void {
       'fail when the coverage is less; type=percent is that of one type of device; repeatable',
       collectMinima,
     )
+    .addOption(
+      new Option('--inspect [[host:]port]', 'wait for a debugger, which then sees the one case that is selected')
+        .argParser((value: string) => parseInspectOption(value, false))
+        .preset('127.0.0.1:9229'),
+    )
+    .addOption(
+      new Option('--inspect-brk [[host:]port]', 'the same, stopped at the first line of the case')
+        .argParser((value: string) => parseInspectOption(value, true))
+        .preset('127.0.0.1:9229')
+        .conflicts('inspect'),
+    )
     .option('--json', 'write JSON, for a program to read')
     .addOption(
       new Option('--reporter <list>', "how to report, in place of the config's reporters: name,name=file…; repeatable")
@@ -284,6 +300,12 @@ function parseShard(value: string): Shard {
   const [, index = 0, count = 0] = (/^(\d+)\/(\d+)$/.exec(value) ?? []).map(Number);
   if (index >= 1 && index <= count && count <= MAX_SHARDS) return { index, count };
   throw new InvalidArgumentError(`Expected i/n, such as 1/4, with i from 1 to n, and n at most ${MAX_SHARDS}.`);
+}
+
+function parseInspectOption(value: string, breaks: boolean): InspectRequest {
+  const request = parseInspect(value, breaks);
+  if (request !== undefined) return request;
+  throw new InvalidArgumentError(`Expected ${INSPECT_EXPECTED}.`);
 }
 
 function parseJobs(value: string): number {

@@ -87,7 +87,8 @@ export function createProgram(
     .allowExcessArguments()
     .hook('preAction', refuseWords)
     .hook('preAction', refuseDurations)
-    .hook('preAction', refuseTraces);
+    .hook('preAction', refuseTraces)
+    .hook('preAction', refuseInspect);
   addOptions(program);
   add('run', 'run the cases (the default)');
   add('list', 'list the cases without running them');
@@ -215,6 +216,15 @@ function refuseTraces(program: Command): void {
   if (traceDir?.trim() === '') program.error(`--trace-dir '${traceDir}': expected a folder`);
   if (trace === 'off' && traceExport !== undefined)
     program.error(`--trace-export ${traceExport.join(',')}: with --trace=off there are no traces to write`);
+}
+
+/** A debugger is for the one run of one case. */
+function refuseInspect(program: Command, command: Command): void {
+  const { inspect, inspectBrk, watch } = program.opts<CliOptions>();
+  if (inspect === undefined && inspectBrk === undefined) return;
+  const option = inspect === undefined ? '--inspect-brk' : '--inspect';
+  if (command.name() !== 'run') program.error(`${option} debugs a case, and '${command.name()}' runs none for it`);
+  if (watch === true) program.error(`${option} debugs one run of a case: leave out --watch`);
 }
 
 /** A word that no argument stands for is a mistyped sub-command, or a case without `-t`. */

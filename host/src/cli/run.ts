@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import type { Config, ReportEvent, RunSummary } from '@qtest/sdk';
 
 import type { Backend } from '../backends/backend.ts';
+import { isInterruption, setForeignBound } from '../bounded.ts';
 import { claimsStdout, type ReporterRequest } from '../config/reporters.ts';
 import { settingsOf, type Settings } from '../config/settings.ts';
 import type { HookSet } from '../hooks.ts';
@@ -11,6 +12,8 @@ import type { ReportContext, Reporter } from '../report/events.ts';
 import { titleOf } from '../report/format.ts';
 import { messageOf } from '@qtest/sdk/support';
 import type { RunCases, RunOptions } from '../runner/run-options.ts';
+import { Unfinished } from '../report/unfinished.ts';
+import { setLastWords } from '../watchdog/watchdog.ts';
 import { backendNamed, tappedHooks } from './backends.ts';
 import { coverageFor, type CoverageGate } from './coverage.ts';
 import { catchInterrupts, INTERRUPTED } from './interrupt.ts';
@@ -50,6 +53,7 @@ export async function run(
   const io = claimsStdout(requests) ? (await import('./claim-stdout.ts')).claimStdout(given) : given;
   const prepared = await prepare(options, io, loaded);
   const settings = settingsOf({ ...usualTrace(options, requests), ...prepared.config }, options);
+  setForeignBound(settings.timeout);
   const backend = await backendNamed(settings.backend, settings, prepared, options, io);
   const lastFailed = new LastFailed(loaded.dir);
   const all = await selectCases(prepared.plugins, {
@@ -62,6 +66,8 @@ export async function run(
   const part = options.shard === undefined ? wanted : (await import('./shard.ts')).shardOf(wanted, options, io);
   const selection = (await watched?.narrow(part, prepared)) ?? part;
   if (watched !== undefined && selection.cases.length === 0) return 0;
+  const inspect = options.inspectBrk ?? options.inspect;
+  if (inspect !== undefined) await (await import('./inspect.ts')).prepareInspect(inspect, selection);
   const hooks = await tappedHooks(prepared.plugins);
   await hooks.configResolved.promise({
     file: prepared.file,
@@ -93,7 +99,7 @@ export async function run(
     const { retries, repeat, bail } = options;
     code = await runAll(
       {
-        again: { retries, repeat, bail },
+        again: { retries, repeat, bail, inspect },
         prepared,
         settings,
         backend,
@@ -121,7 +127,7 @@ function usualTrace({ traceExport }: CliOptions, requests: readonly ReporterRequ
 }
 
 interface Run {
-  readonly again: Pick<RunOptions, 'retries' | 'repeat' | 'bail'>;
+  readonly again: Pick<RunOptions, 'retries' | 'repeat' | 'bail' | 'inspect'>;
   readonly prepared: Prepared;
   readonly settings: Settings;
   readonly backend: Backend;
@@ -136,10 +142,12 @@ interface Run {
 }
 
 async function runAll(
-  { again, prepared, settings, backend, selection, doubt, hooks, reporter, runCases, coverage, traces }: Run,
+  { again, prepared, settings, backend, selection, doubt, hooks, reporter: given, runCases, coverage, traces }: Run,
   io: Io,
 ): Promise<number> {
   const interrupt = catchInterrupts(io);
+  const reporter = new Unfinished(given);
+  setLastWords((message, isInterrupted) => reporter.close(message, isInterrupted));
   const strays = catchStrays((message) => reporter.warning?.(message));
   try {
     reporter.runStart?.(selection.cases);
@@ -177,6 +185,7 @@ async function runAll(
     if (signal.aborted) return INTERRUPTED;
     return !failed && isCovered && summary.fail + summary.timeout + summary.crash === 0 ? 0 : 1;
   } finally {
+    setLastWords(undefined);
     strays.release();
     interrupt.release();
   }
@@ -188,6 +197,7 @@ async function callDone(hooks: HookSet, summary: RunSummary, reporter: Reporter)
     await hooks.done.promise(summary);
     return true;
   } catch (error) {
+    if (isInterruption(error)) return true;
     reporter.warning?.(messageOf(error));
     return false;
   }
@@ -202,6 +212,7 @@ function toPlugins({ report }: HookSet, onError: (message: string, event: Report
       report.call(event);
     } catch (error) {
       failed = true;
+      if (isInterruption(error)) return;
       onError(messageOf(error), event);
     }
   });

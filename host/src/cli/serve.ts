@@ -3,7 +3,7 @@ import type { AnyDeviceDefinition, Property } from '@qtest/sdk';
 import { settingsOf } from '../config/settings.ts';
 import { hostError, messageOf, own } from '@qtest/sdk/support';
 import { applyPlugin, createHooks } from '../hooks.ts';
-import { type Registry, type Builder, type Catalog, createMachine, registryOf } from '@qtest/machine';
+import { type Registry, type Builder, type Catalog, registryOf } from '@qtest/machine';
 import { loadPlugins } from '../plugins/load.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';
 import {
@@ -16,7 +16,7 @@ import {
   Server,
   ServedMachine,
 } from '@qtest/serve';
-import { build, contextFor } from '../runner/build.ts';
+import { build, contextFor, poweredOn } from '../runner/build.ts';
 import { catalogOf } from '../plugins/devices.ts';
 import { INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';
@@ -62,7 +62,7 @@ interface Served {
 export async function servedMachine(options: CliOptions, io: Io): Promise<Served> {
   const { builder, known, name } = await machineFor(options, io);
   const registry = registryOf(known);
-  const machine = new ServedMachine(createMachine(builder, registry));
+  const machine = new ServedMachine(poweredOn(`the machine ${name}`, builder, registry));
   const tree = buildTree(machine.bound.blueprint, {
     machineType: `${name}-machine`,
     cpuType: 'vcpu',

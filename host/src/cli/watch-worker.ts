@@ -1,9 +1,11 @@
 import { enableCompileCache } from 'node:module';
 
+import { beforeForeign } from '../foreign.ts';
 import { EventReporter } from '../report/broadcast.ts';
 import { titleOf } from '../report/format.ts';
 import { isBad } from '../report/marks.ts';
 import { guardStandardStreams } from '@qtest/sdk/support';
+import { startWatchdog } from '../watchdog/watchdog.ts';
 import { ModuleGraph } from '../watch/graph.ts';
 import type { Order, Report, Wanted } from '../watch/messages.ts';
 import type { CliOptions } from './options.ts';
@@ -17,6 +19,7 @@ import type { Selection } from '../plugins/select.ts';
 
 enableCompileCache();
 guardStandardStreams('qtest');
+beforeForeign(startWatchdog);
 const since = Date.now();
 const graph = new ModuleGraph();
 graph.record();

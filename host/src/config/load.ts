@@ -6,6 +6,7 @@ import { isQtestError, type Config } from '@qtest/sdk';
 import type { CosmiconfigResult, PublicExplorer } from 'cosmiconfig';
 
 import { hostError, codeOf, messageOf } from '@qtest/sdk/support';
+import { callForeign, foreignBound } from '../bounded.ts';
 import { importErrorText, importHint, importModule } from '../import-module.ts';
 import { checkConfig } from './check.ts';
 import { isListing } from './listing.ts';
@@ -20,6 +21,9 @@ const SEARCH_PLACES = [
   ...['json', 'yaml', 'yml', 'js', 'mjs', 'ts'].map((extension) => `.qtestrc.${extension}`),
   'package.json',
 ];
+
+/** Longest that a config's fields may take to be read, ms. */
+const READ_BOUND = 10_000;
 
 const EXPECTED = `expected an object, such as { "plugins": ["rtc"] }`;
 
@@ -58,14 +62,27 @@ export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConf
   if (found.isEmpty === true) {
     throw hostError('CONFIG', `${place}: ${EXPECTED}, but the file is empty`);
   }
-  const given: unknown = inPackage ? withoutListings(found.config) : found.config;
-  return { file: found.filepath, dir: dirname(found.filepath), config: checkConfig(given, place) };
+  return { file: found.filepath, dir: dirname(found.filepath), config: checked(found.config, place, inPackage) };
 }
 
 /** A package's manifest says in the same place which device models the package has. */
 function withoutListings(config: unknown): unknown {
   if (typeof config !== 'object' || config === null || Array.isArray(config)) return config;
   return Object.fromEntries(Object.entries(config).filter((entry) => !isListing(entry)));
+}
+
+/** Its fields may be code of its own: getters, a proxy. */
+function checked(config: unknown, place: string, inPackage: boolean): Config {
+  try {
+    return callForeign(
+      { what: place, exit: 2 },
+      () => checkConfig(inPackage ? withoutListings(config) : config, place),
+      foreignBound(READ_BOUND),
+    );
+  } catch (error) {
+    if (isQtestError(error)) throw error;
+    throw hostError('CONFIG', `${place}: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 async function search(cwd: string): Promise<CosmiconfigResult> {
@@ -115,7 +132,7 @@ async function explorer(cwd: string): Promise<PublicExplorer> {
 
 async function defaultExport(file: string, cwd: string): Promise<unknown> {
   const { href } = pathToFileURL(realpathSync(file));
-  const loaded = await importModule(href).catch(async (error: unknown) => {
+  const loaded = await importModule(href, { what: placeOf(file, cwd), exit: 2 }).catch(async (error: unknown) => {
     const text = await importErrorText(error, href);
     throw hostError('CONFIG', `${placeOf(file, cwd)} failed to load:\n${text}${importHint(error)}`, { cause: error });
   });

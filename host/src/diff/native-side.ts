@@ -1,5 +1,4 @@
 import { hostError } from '@qtest/sdk/support';
-import { bounded, neverEnded } from '../contract/bounded.ts';
 import {
   BoundMachine,
   type Registry,
@@ -15,6 +14,7 @@ import {
   setStatus,
   NativeVcpu,
 } from '@qtest/machine';
+import { bounded, neverEnded } from '../bounded.ts';
 import { stepBy, stepOf } from './access.ts';
 import { KIND, type Sequence } from './sequence.ts';
 

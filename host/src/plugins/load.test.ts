@@ -178,7 +178,7 @@ describe('a module that fails to load shows its own error', () => {
 
 test('a module that never finishes loading is given up', async () => {
   folder.write({ 'x.js': 'await new Promise(() => {});' });
-  await expect(importModule(`file://${folder.path}/x.js`, 20)).rejects.toThrow(
+  await expect(importModule(`file://${folder.path}/x.js`, { what: 'x', exit: 2 }, 20)).rejects.toThrow(
     'it did not finish loading within 0.02 s',
   );
 });

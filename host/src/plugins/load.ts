@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 
-import { API_VERSION, isPlugin, type AnyDeviceDefinition, type Plugin } from '@qtest/sdk';
-
-import { hostError } from '@qtest/sdk/support';
+import { API_VERSION, isPlugin, type AnyDeviceDefinition, type Plugin, isQtestError } from '@qtest/sdk';
+import { hostError, messageOf } from '@qtest/sdk/support';
+import { callForeign, foreignBound } from '../bounded.ts';
 import { importErrorText, importHint, importModule } from '../import-module.ts';
 import { collectCases } from './cases.ts';
 import { pluginProblems } from './check.ts';
@@ -10,7 +10,10 @@ import { checkOptions } from './options.ts';
 import { ownPackage } from './devices.ts';
 import { packageOf } from './packages.ts';
 import { resolvePlugin } from './resolve.ts';
-import type { LoadedPlugin, PluginRequest } from './types.ts';
+import type { LoadedPlugin, PluginCase, PluginRequest } from './types.ts';
+
+/** Longest that a plugin's fields may take to be read, ms. */
+const READ_BOUND = 10_000;
 
 /**
  * Resolves, imports and checks plugins, in order.
@@ -31,7 +34,7 @@ async function loadPlugin({ spec, from, options }: PluginRequest): Promise<Loade
   const file = fileURLToPath(url);
   const plugin = await definedPlugin(url, spec, file);
   await checkApi(plugin, spec, file);
-  const problems = pluginProblems(plugin);
+  const { problems, cases } = shapeOf(plugin, `plugin '${spec}' (${file})`);
   if (problems.length > 0) {
     const list = problems.length === 1 ? ` ${problems[0]}` : problems.map((problem) => `\n  ${problem}`).join('');
     throw hostError('PLUGIN_INVALID', `plugin '${spec}' (${file}):${list}`);
@@ -44,18 +47,37 @@ async function loadPlugin({ spec, from, options }: PluginRequest): Promise<Loade
     ...packageOf(url),
     plugin,
     options: await checkOptions(plugin, options),
-    cases: collectCases(plugin),
+    cases,
   };
+}
+
+/** What a plugin is made of. Its fields may be code of its own: getters, a proxy. */
+function shapeOf(
+  plugin: Plugin,
+  what: string,
+): { readonly problems: readonly string[]; readonly cases: readonly PluginCase[] } {
+  const read = (): ReturnType<typeof shapeOf> => {
+    const problems = pluginProblems(plugin);
+    return { problems, cases: problems.length > 0 ? [] : collectCases(plugin) };
+  };
+  try {
+    return callForeign({ what, exit: 2 }, read, foreignBound(READ_BOUND));
+  } catch (error) {
+    if (isQtestError(error)) throw error;
+    throw hostError('PLUGIN_LOAD', `${what}: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 /** The default export of a plugin's module. */
 async function definedPlugin(url: string, spec: string, file: string): Promise<Plugin & { readonly api: string }> {
-  const loaded = await importModule(url).catch(async (error: unknown) => {
-    const text = await importErrorText(error, url);
-    throw hostError('PLUGIN_LOAD', `plugin '${spec}' (${file}) failed to load:\n${text}${importHint(error)}`, {
-      cause: error,
-    });
-  });
+  const loaded = await importModule(url, { what: `plugin '${spec}' (${file})`, exit: 2 }).catch(
+    async (error: unknown) => {
+      const text = await importErrorText(error, url);
+      throw hostError('PLUGIN_LOAD', `plugin '${spec}' (${file}) failed to load:\n${text}${importHint(error)}`, {
+        cause: error,
+      });
+    },
+  );
   if (isPlugin(loaded['default'])) return loaded['default'];
   const others = Object.keys(loaded);
   const found =

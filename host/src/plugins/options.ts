@@ -2,9 +2,10 @@ import { isDeepStrictEqual } from 'node:util';
 
 import type { Plugin, StandardSchema } from '@qtest/sdk';
 
-import { hostError, messageOf, within } from '@qtest/sdk/support';
+import { hostError, messageOf } from '@qtest/sdk/support';
+import { awaitForeign, foreignBound, isInterruption } from '../bounded.ts';
 
-/** Milliseconds that a schema may take. */
+/** Longest that a schema is waited for, ms. */
 const VALIDATION_BOUND = 10_000;
 
 /** Of what a schema finds wrong. */
@@ -51,14 +52,10 @@ async function run(
   where: string,
 ): Promise<Awaited<ReturnType<StandardSchema['~standard']['validate']>>> {
   try {
-    // Called within the try: a schema that is not asynchronous throws here.
-    const result = schema['~standard'].validate(given);
-    return await within(
-      Promise.resolve(result),
-      VALIDATION_BOUND,
-      () => new Error(`its schema did not answer within ${VALIDATION_BOUND / 1000} s`),
-    );
+    const foreign = { what: `${where}: the schema`, exit: 2 } as const;
+    return await awaitForeign(foreign, () => schema['~standard'].validate(given), foreignBound(VALIDATION_BOUND));
   } catch (error) {
+    if (isInterruption(error)) throw error;
     throw hostError('PLUGIN_OPTIONS', `${where}: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -1,11 +1,17 @@
-import type { BackendName, ClockKind, MachineContext } from '@qtest/sdk';
-import { hostError, messageOf, within } from '@qtest/sdk/support';
+import { type BackendName, type ClockKind, type MachineContext, isQtestError } from '@qtest/sdk';
+import { hostError, messageOf } from '@qtest/sdk/support';
+import { awaitForeign, callForeign, foreignBound, isInterruption } from '../bounded.ts';
 import type { HookSet } from '../hooks.ts';
-import { Builder, createMachine, registryOf, type BoundMachine, type Catalog, type Overrides } from '@qtest/machine';
+import {
+  Builder,
+  createMachine,
+  registryOf,
+  type BoundMachine,
+  type Catalog,
+  type Overrides,
+  type Registry,
+} from '@qtest/machine';
 import type { LoadedPlugin } from '../plugins/types.ts';
-
-/** How long `init()` may take, ms. */
-const INIT_BOUND = 30_000;
 
 /** Builds a plugin's machine up to its seal: `init()`, or the normal machine init, and then the hook `machineInit`. */
 export async function build(
@@ -23,9 +29,10 @@ export async function build(
     builder.pc();
   } else {
     try {
-      const late = (): Error => new Error(`it did not settle within ${INIT_BOUND / 1000} s`);
-      await within(Promise.resolve(init(builder, { options: plugin.options })), INIT_BOUND, late);
+      const foreign = { what: `plugin '${plugin.name}': init()`, exit: 1 } as const;
+      await awaitForeign(foreign, () => init(builder, { options: plugin.options }), foreignBound());
     } catch (error) {
+      if (isInterruption(error)) throw error;
       throw hostError('MACHINE', `plugin '${plugin.name}': init(): ${messageOf(error)}`, { cause: error });
     }
   }
@@ -44,13 +51,27 @@ export async function powerOn(
   { known, hooks, context }: { known: Catalog; hooks: HookSet; context: MachineContext },
 ): Promise<BoundMachine> {
   const builder = await build(plugin, { known, hooks, context });
-  const machine = createMachine(builder, registryOf(known));
+  const machine = poweredOn(`plugin '${plugin.name}'`, builder, registryOf(known));
   const { fault } = machine.bus;
   if (fault === undefined) return machine;
   const cause = Object.assign(new Error(fault.message), { stack: fault.stack });
   throw hostError('DEVICE', `plugin '${plugin.name}': device '${fault.device}' threw at power-on: ${fault.message}`, {
     cause,
   });
+}
+
+/**
+ * Powers a machine on, its devices' code within a bound.
+ * @param whose as errors begin.
+ */
+export function poweredOn(whose: string, builder: Builder, registry: Registry): BoundMachine {
+  try {
+    const foreign = { what: `${whose}: its machine's power-on`, exit: 1 } as const;
+    return callForeign(foreign, () => createMachine(builder, registry), foreignBound());
+  } catch (error) {
+    if (isQtestError(error)) throw error;
+    throw hostError('DEVICE', `${whose}: at power-on: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 let machines = 0;

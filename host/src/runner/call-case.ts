@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import type { CaseContext, CaseFunction } from '@qtest/sdk';
 import { hostError, codeOf, clipped, fieldOf, isError, messageOf } from '@qtest/sdk/support';
+import type { InspectRequest } from '../config/inspect.ts';
 import type { Failure } from '../report/events.ts';
 import { Skipped } from './case-context.ts';
 import type { CaseLog } from './case-log.ts';
@@ -26,6 +27,8 @@ export interface Call {
     end(): void;
   };
   readonly leftovers: Leftovers;
+  /** Where it is to be debugged. */
+  readonly inspect?: InspectRequest | undefined;
 }
 
 type End = Pick<VcpuOutcome, 'status' | 'failures' | 'notes' | 'reason' | 'value'>;
@@ -45,13 +48,14 @@ export async function callCase(call: Call): Promise<Omit<VcpuOutcome, 'fault'>> 
   return { ...end, status, failures: [...end.failures, ...late], log: log.lines, notes, leftRunning };
 }
 
-async function guarded({ run, name, context, plugin, vcpu }: Call): Promise<End> {
+async function guarded({ run, name, context, plugin, vcpu, inspect }: Call): Promise<End> {
   try {
     if (run === undefined)
       throw hostError(
         'PLUGIN_INVALID',
         `plugin '${plugin.name}': loaded a second time, it has no case '${name}' any more`,
       );
+    const stopped = inspect === undefined ? undefined : (await import('./inspect.ts')).waitForDebugger(inspect, run);
     let value: unknown;
     try {
       vcpu.begin();
@@ -60,6 +64,7 @@ async function guarded({ run, name, context, plugin, vcpu }: Call): Promise<End>
       vcpu.abandon();
       throw error;
     } finally {
+      stopped?.();
       vcpu.end();
     }
     if (value === undefined) return { status: 'pass', failures: [], notes: [] };

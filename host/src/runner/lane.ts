@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import type { MachineContext } from '@qtest/sdk';
 import type { Piscina } from 'piscina';
-import { hostError } from '@qtest/sdk/support';
+import { hostError, threadOptions } from '@qtest/sdk/support';
 import type { Backend, CaseLane, LaneOptions, Observation, Traced } from '../backends/backend.ts';
 import type { HookSet } from '../hooks.ts';
 import {
@@ -27,6 +27,7 @@ import {
 import type { Failure, SelectedCase } from '../report/events.ts';
 import { contextFor, powerOn } from './build.ts';
 import { decodeTrace } from '../trace/decode.ts';
+import { callDevices } from './device-code.ts';
 import { describeFailure } from './failure.ts';
 import { Observer } from './observer.ts';
 import { destroyPool, EXIT_BOUND, exitOf, exitsOf, settles, vcpuPool } from './pool.ts';
@@ -106,7 +107,14 @@ export class Lane implements CaseLane {
   }
 
   /** Puts the machine into its pristine state, and the control words into those of a case that starts. */
-  prepare({ vcpus }: SelectedCase, seed: number): void {
+  prepare(selected: SelectedCase, seed: number): void {
+    // Until it has come back.
+    this.spent = true;
+    callDevices(selected.plugin, this.machine, () => this.#prepare(selected, seed));
+    this.spent = false;
+  }
+
+  #prepare({ vcpus }: SelectedCase, seed: number): void {
     const { machine } = this;
     const { words } = machine.control;
     this.locked(() => {
@@ -225,7 +233,7 @@ export class Lane implements CaseLane {
   #startIoThread(): void {
     const { words } = this.machine.control;
     Atomics.store(words, WORD.IO_STOP, 0);
-    this.#ioThread = new Worker(IO_THREAD, { workerData: { handle: this.#data.handle } });
+    this.#ioThread = new Worker(IO_THREAD, { workerData: { handle: this.#data.handle }, ...threadOptions() });
     this.#ioThread.unref();
     this.#ioThread.on('error', (error) => {
       this.ioError ??= error;

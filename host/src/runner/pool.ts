@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import { threadOptions } from '@qtest/sdk/support';
 
 /** Heap of a VCPU's thread, MiB: a case that eats memory is to fail before the machine does. */
 const HEAP = 512;
@@ -17,6 +18,7 @@ export function vcpuPool(file: URL, workerData: unknown, vcpus: number): Piscina
     concurrentTasksPerWorker: 1,
     idleTimeout: Infinity,
     workerData,
+    ...threadOptions(),
     resourceLimits: { maxOldGenerationSizeMb: HEAP },
   });
   // Errors of a task reject its promise; what a dying thread says besides has been charged to its case by then.

@@ -1,11 +1,14 @@
 import { type BackendName, type CaseStatus, type CaseTrace, formatNanoseconds } from '@qtest/sdk';
-import { hostError, codeOf, messageOf } from '@qtest/sdk/support';
+import { hostError, codeOf, messageOf, isDebugged } from '@qtest/sdk/support';
+import { isInterruption } from '../bounded.ts';
+import type { InspectRequest } from '../config/inspect.ts';
 import type { CaseLane, EndKind, Observed } from '../backends/backend.ts';
 import type { Counters } from '../coverage/counters.ts';
 import type { HookSet } from '../hooks.ts';
 import type { CaseResult, Failure, SelectedCase } from '../report/events.ts';
 import { eventText } from '../report/trace-text.ts';
 import { caseTrace } from './case-trace.ts';
+import { callDevices } from './device-code.ts';
 import { describeFailure } from './failure.ts';
 import { LOCK_BOUND } from './lane.ts';
 import { checkedOutcome } from './outcome.ts';
@@ -17,6 +20,8 @@ const SHOWN_ACCESSES = 12;
 const GRACE = 500;
 /** How long the VCPUs' threads may take to start, ms. */
 const START_BOUND = 60_000;
+/** Under a debugger time-outs stand still; how often it is looked whether it is still there, ms. */
+const LOOK_AGAIN = 500;
 /** Bytes that the VCPUs of a case share. */
 const SHARED_BYTES = 65_536;
 
@@ -34,6 +39,8 @@ export interface CaseOptions {
   readonly expect?: string | undefined;
   /** Of a `Recording`: where all accesses of VCPU 0 are kept. */
   readonly record?: SharedArrayBuffer;
+  /** Where the VCPUs are to be debugged. */
+  readonly inspect?: InspectRequest;
   /** Where the use of registers is counted. */
   readonly coverage?: Counters;
 }
@@ -51,7 +58,10 @@ export async function runCase(lane: CaseLane, selected: SelectedCase, options: C
   try {
     verdict = await attempt(lane, selected, options);
   } catch (error) {
-    verdict = { status: 'fail', failures: [describeFailure(error, options.root)], log: [], notes: [], accesses: [] };
+    const empty = { log: [], notes: [], accesses: [] };
+    verdict = isInterruption(error)
+      ? { status: 'skip', failures: [], ...empty, reason: 'interrupted' }
+      : { status: 'fail', failures: [describeFailure(error, options.root)], ...empty };
   }
   const duration = performance.now() - started;
   verdict = await announceEnd(lane, selected, options, verdict, duration);
@@ -81,7 +91,10 @@ async function attempt(lane: CaseLane, selected: SelectedCase, options: CaseOpti
   } finally {
     observed = observation.end();
   }
-  const { outcomes, ended } = run;
+  const { outcomes } = run;
+  // The time was up because of the tap, whose error says so.
+  const ended: Ended =
+    run.ended.kind === 'timeout' && observed.hung === true ? { ...run.ended, kind: 'done' } : run.ended;
   if (outcomes.some(({ leftRunning }) => leftRunning.length > 0) && !lane.spent) await lane.retireThreads();
   return withExpectation(
     await judge(lane, selected, options, outcomes, ended, observed),
@@ -125,7 +138,11 @@ async function runVcpus(
   const failed = (): void => {
     if (selected.vcpus === 1 || grace !== undefined) return;
     lane.abandon();
-    grace = setTimeout(() => end('done'), GRACE);
+    const late = (): void => {
+      if (isDebugged()) grace = setTimeout(late, GRACE);
+      else end('done');
+    };
+    grace = setTimeout(late, GRACE);
   };
   const limit = Number(options.timeout) / 1e6;
   let timer: NodeJS.Timeout | undefined;
@@ -134,7 +151,8 @@ async function runVcpus(
     const { began } = lane;
     const left =
       began === 0n ? START_BOUND - (performance.now() - handed) : limit - Number(process.hrtime.bigint() - began) / 1e6;
-    if (left <= 0) end('timeout');
+    if (isDebugged()) timer = setTimeout(look, LOOK_AGAIN);
+    else if (left <= 0) end('timeout');
     else timer = setTimeout(look, Math.min(left, limit, 2 ** 31 - 1) + 1);
   };
   const handed = performance.now();
@@ -147,6 +165,7 @@ async function runVcpus(
       ...{ case: selected.name, index, count: selected.vcpus, shared },
       ...(index === 0 && options.record !== undefined && { record: options.record }),
       ...(options.coverage !== undefined && { coverage: options.coverage.buffer }),
+      ...(options.inspect !== undefined && { inspect: { ...options.inspect, port: options.inspect.port + index } }),
     });
     try {
       const outcome = checkedOutcome(await pool.run(task, { signal: abort.signal }));
@@ -234,8 +253,24 @@ async function judge(
   const status = statusOf(ended, failures, skip !== undefined);
   const passed = status === 'pass' || status === 'skip';
   const value = outcomes.find((outcome) => outcome.value !== undefined)?.value;
-  const traced = lane.trace();
-  const trace = traced === undefined ? undefined : caseTrace(traced, passed ? undefined : (failures[0]?.vcpu ?? 0));
+  const notes = notesOf(outcomes, observed, passed);
+  let trace: CaseTrace | undefined;
+  let accesses: readonly string[] = [];
+  try {
+    const traced = lane.trace();
+    if (traced !== undefined)
+      trace = callDevices(selected.plugin, lane.machine, () =>
+        caseTrace(traced, passed ? undefined : (failures[0]?.vcpu ?? 0)),
+      );
+    if (!passed)
+      accesses =
+        tracedAccesses(trace, selected.vcpus) ??
+        callDevices(selected.plugin, lane.machine, () => lastAccesses(lane, selected.vcpus));
+  } catch (error) {
+    if (isInterruption(error)) throw error;
+    // What it has come to is known without.
+    notes.push(`what it did last cannot be told: ${messageOf(error)}`);
+  }
   return {
     status,
     failures,
@@ -243,8 +278,8 @@ async function judge(
       const log = outcome.log.length > 0 ? outcome.log : tracedLog(trace, vcpu);
       return several ? log.map((line) => `VCPU ${vcpu}: ${line}`) : log;
     }),
-    notes: notesOf(outcomes, observed, passed),
-    accesses: passed ? [] : (tracedAccesses(trace, selected.vcpus) ?? lastAccesses(lane, selected.vcpus)),
+    notes,
+    accesses: [...accesses],
     ...(trace !== undefined && { trace }),
     ...(ended.kind === 'interrupted'
       ? { reason: 'interrupted' }
@@ -320,6 +355,7 @@ async function announceEnd(
       fail,
     });
   } catch (error) {
+    if (isInterruption(error)) return verdict;
     failures.push(describeFailure(error, options.root));
   }
   if (gate !== undefined) failures.push({ name: 'Gate', code: 'HOOK', message: `failed by the hook caseEnd: ${gate}` });

@@ -3,6 +3,7 @@ import type { RunSummary, TraceMode } from '@qtest/sdk';
 
 import type { Backend } from '../backends/backend.ts';
 import type { CoverageTotal } from '../coverage/merge.ts';
+import type { InspectRequest } from '../config/inspect.ts';
 import type { Schedule } from '../config/schedule.ts';
 import type { HookSet } from '../hooks.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';
@@ -48,6 +49,8 @@ export interface RunOptions {
   readonly stallLimit: number;
   /** Events that fail a case: `guestError`, `unimplemented`. */
   readonly failOn: readonly string[];
+  /** Where the VCPUs are to be debugged. */
+  readonly inspect?: InspectRequest | undefined;
   /** Where the use of registers is summed up; it is not measured when left out. */
   readonly coverage?: CoverageTotal | undefined;
   /** Aborted by Ctrl-C: the cases that run are ended, and all that are left are reported as skipped. */

@@ -105,6 +105,7 @@ async function runOnce(
       options.coverage?.add(seat.counters?.all() ?? []);
     }
   } catch (error) {
+    if (options.signal.aborted) return unrun(selected, 'skip', { reason: 'interrupted' });
     group.broken = error;
     return { ...unrun(selected, 'fail'), failures: [describeFailure(error, plugin.root)] };
   }
@@ -157,10 +158,19 @@ async function runOn(
   }: { readonly options: RunOptions; readonly schedule: Schedule; readonly coverage?: Counters | undefined },
 ): Promise<CaseResult> {
   const found = plugin.cases.find(({ name }) => name === selected.name);
-  const { hooks, failOn, signal } = options;
+  const { hooks, failOn, signal, inspect } = options;
   const timeout = found?.timeout ?? options.timeout;
   const expect = found?.expect?.[options.backend.name];
-  const given = { hooks, timeout, failOn, root: plugin.root, signal, expect, ...(coverage && { coverage }) };
+  const given = {
+    hooks,
+    timeout,
+    failOn,
+    root: plugin.root,
+    signal,
+    expect,
+    ...(coverage && { coverage }),
+    ...(inspect && { inspect }),
+  };
   return await runScheduled(lane, selected, given, schedule);
 }
 

@@ -1,3 +1,4 @@
+import type { InspectRequest } from '../config/inspect.ts';
 import type { Failure } from '../report/events.ts';
 import type { MachineHandle } from '@qtest/machine';
 
@@ -24,6 +25,8 @@ export interface VcpuTask {
   readonly shared: SharedArrayBuffer;
   /** Of a `Recording`, when all its accesses are to be kept. */
   readonly record?: SharedArrayBuffer;
+  /** Where it is to be debugged. */
+  readonly inspect?: InspectRequest;
   /** Of `Counters`, when its use of registers is to be counted. */
   readonly coverage?: SharedArrayBuffer;
 }

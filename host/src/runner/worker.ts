@@ -84,7 +84,8 @@ async function runCase({ machine, registry, plugin, leftovers }: Attached, task:
     sources: data.sources,
   });
   machine.bus.fault = undefined;
-  const end = await callCase({ run, name: task.case, context, log, plugin: data.plugin, vcpu, leftovers });
+  const { inspect } = task;
+  const end = await callCase({ run, name: task.case, context, log, plugin: data.plugin, vcpu, leftovers, inspect });
   const { fault } = machine.bus;
   return { ...end, ...(fault !== undefined && { fault: faultFailure(fault) }) };
 }

@@ -28,7 +28,8 @@ export const ERRORS = {
   DEADLOCK: { exit: 1 },
   POISONED: { exit: 1 },
   ABANDONED: { exit: 1 },
-} as const satisfies Record<string, { exit: 1 | 2 }>;
+  INTERRUPTED: { exit: 130 },
+} as const satisfies Record<string, { exit: 1 | 2 | 130 }>;
 
 /** What kind of error it is. */
 export type ErrorCode = keyof typeof ERRORS;

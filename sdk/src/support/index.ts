@@ -2,6 +2,7 @@
  * What the packages on the host's side share: the table of errors, what was thrown as text, limits of reports, suggestions, bounds, seeded chance.
  * @module @qtest/sdk/support
  */
+export { isDebugged, setDebugged, threadOptions } from './debugged.ts';
 export { ERRORS, hostError, type ErrorCode } from './errors.ts';
 export { inspected, isHuge, unboxed } from './inspected.ts';
 export { clipped, clippedInside, flat, LIMITS } from './limits.ts';
@@ -11,5 +12,5 @@ export { Random } from './random.ts';
 export { markdownText, onOneLine, printable, printableJson, withoutCommands } from './printable.ts';
 export { readBounded } from './read-bounded.ts';
 export { guardStandardStreams } from './standard-streams.ts';
-export { codeOf, fieldOf, hasField, isError, messageOf, nameOf, stackOf } from './thrown.ts';
+export { codeOf, fieldOf, hasField, isError, messageOf, nameOf, stackOf, withoutStack } from './thrown.ts';
 export { within } from './within.ts';

@@ -78,3 +78,10 @@ function textField(error: object, name: string): string {
   if (typeof field.value === 'string') return field.value;
   return `(its ${name} is no text: ${inspected(field.value, { depth: 0, breakLength: Infinity })})`;
 }
+
+/** An error of which the host's own stack would tell nothing. */
+export function withoutStack(message: string): Error {
+  const error = new Error(message);
+  error.stack = `${error.name}: ${message}`;
+  return error;
+}

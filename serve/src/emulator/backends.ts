@@ -4,7 +4,7 @@ import { BlockNodes } from './block-nodes.ts';
 import { parseSwitch } from './property-values.ts';
 import { UserError, type BackendOption } from './settings.ts';
 import { UserObjects } from './user-objects.ts';
-import { type Json, type JsonObject } from '../qmp/json.ts';
+import type { Json, JsonObject } from '../qmp/json.ts';
 import { checkId, parseKeyValues, isJson, parseFlat, parseJsonOption } from './key-values.ts';
 
 /** What devices would have at their back, by the command line: drives, block nodes, networks and objects. */

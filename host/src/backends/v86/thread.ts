@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { hostError, messageOf } from '@qtest/sdk/support';
+import { hostError, messageOf, threadOptions } from '@qtest/sdk/support';
 import { EXIT_BOUND, exitOf, settles } from '../../runner/pool.ts';
 import { Mailbox } from './mailbox.ts';
 import type { V86Package } from './package.ts';
@@ -45,7 +45,7 @@ export class V86Thread {
   static async start({ entry, wasm, version }: V86Package, settings: V86Settings): Promise<V86Thread> {
     const mailbox = Mailbox.buffer();
     const workerData: V86EmulatorData = { entry, wasm, settings, mailbox };
-    const worker = new Worker(THREAD, { workerData, stdout: true, stderr: true });
+    const worker = new Worker(THREAD, { workerData, stdout: true, stderr: true, ...threadOptions() });
     const thread = new V86Thread(worker, mailbox);
     const told = new Promise<V86Message>((resolve) => {
       worker.once('message', resolve);
