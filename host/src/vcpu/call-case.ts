@@ -37,13 +37,13 @@ export async function callCase(call: Call): Promise<Omit<VcpuOutcome, 'log' | 'f
 
 async function guarded({ run, name, context, plugin, vcpu }: Call): Promise<End> {
   try {
-    if (run === undefined)
-      throw hostError(
-        'PLUGIN_INVALID',
-        `plugin '${plugin.name}': loaded a second time, it has no case '${name}' any more`,
-      );
     let value: unknown;
     try {
+      if (run === undefined)
+        throw hostError(
+          'PLUGIN_INVALID',
+          `plugin '${plugin.name}': loaded a second time, it has no case '${name}' any more`,
+        );
       vcpu.begin();
       value = await run(context);
     } catch (error) {

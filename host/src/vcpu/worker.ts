@@ -5,8 +5,9 @@ import { workerData } from 'piscina';
 import { covered } from '../coverage/covered-vcpu.ts';
 import { BoundMachine, type Registry } from '../machine/bound-machine.ts';
 import type { Fault } from '../machine/bus.ts';
-import { OWNER, WORD } from '../machine/control.ts';
+import { controlOf, OWNER, VCPU_STATUS, WORD } from '../machine/control.ts';
 import { loadDefinitions } from '../machine/definitions.ts';
+import { setStatus } from '../machine/waiters.ts';
 import { findCase } from '../plugins/cases.ts';
 import { loadAgain } from '../plugins/load-again.ts';
 import type { Failure } from '../report/events.ts';
@@ -54,6 +55,7 @@ export default async function runVcpu(task: VcpuTask): Promise<VcpuOutcome> {
   try {
     ready = await attached;
   } catch (error) {
+    setStatus(controlOf(data.handle.memory), task.index, VCPU_STATUS.OFF);
     return { status: 'fail', failures: [describeFailure(error, data.plugin.root)], log: [], leftRunning: [] };
   }
   return runCase(ready, task);
