@@ -54,7 +54,12 @@ export function damage({ words }: Control, bounds: Bounds, ended: boolean): stri
     ['the end of the machine', at(WORD.POISONED), 0, 0],
     ...Array.from({ length: vcpus }, (_, vcpu) => {
       const status = at(vcpuWord(vcpu) + VCPU_WORD.STATUS);
-      return [`the status of VCPU ${vcpu}`, status, VCPU_STATUS.OFF, ended ? VCPU_STATUS.OFF : VCPU_STATUS.WOKEN] as const;
+      return [
+        `the status of VCPU ${vcpu}`,
+        status,
+        VCPU_STATUS.OFF,
+        ended ? VCPU_STATUS.OFF : VCPU_STATUS.WOKEN,
+      ] as const;
     }),
   ];
   for (const [what, value, min, max] of found) {

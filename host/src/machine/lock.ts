@@ -1,6 +1,7 @@
 import { hostError } from '../errors.ts';
 import { WORD, type Control } from './control.ts';
 import type { LockCode } from './lock-wasm.ts';
+import { checkRoom } from './stack-room.ts';
 
 const CONTENDED = 0x8000_0000 | 0;
 
@@ -14,8 +15,6 @@ const RECHECK = 50;
 export class Lock {
   readonly #words: Int32Array;
   readonly #acquire: (owner: number) => number;
-  readonly #retake: (owner: number) => number;
-  readonly #room: (one: number) => number;
   readonly #release: () => number;
   readonly #owner: number;
   #depth = 0;
@@ -23,8 +22,6 @@ export class Lock {
   constructor(control: Control, code: LockCode, owner: number) {
     this.#words = control.words;
     this.#acquire = code.acquire;
-    this.#retake = code.retake;
-    this.#room = code.room;
     this.#release = code.release;
     this.#owner = owner;
   }
@@ -40,19 +37,17 @@ export class Lock {
    */
   acquire(): void {
     // Nothing that waits for the lock of a live machine waits for ever: its owner is inside a device or is killed.
-    if (this.#depth === 0 && this.#acquire(this.#owner) !== 0) this.#wait(Number.POSITIVE_INFINITY);
+    if (this.#depth === 0) {
+      checkRoom();
+      if (this.#acquire(this.#owner) !== 0) this.#wait(Number.POSITIVE_INFINITY);
+    }
     this.#depth++;
   }
 
   /** As `acquire`, for who has given it up in the middle of something, for which there was stack enough. */
   retake(): void {
-    if (this.#depth === 0 && this.#retake(this.#owner) !== 0) this.#wait(Number.POSITIVE_INFINITY);
+    if (this.#depth === 0 && this.#acquire(this.#owner) !== 0) this.#wait(Number.POSITIVE_INFINITY);
     this.#depth++;
-  }
-
-  /** @throws RangeError where `acquire` would, for whoever keeps the lock. */
-  checkRoom(): void {
-    this.#room(1);
   }
 
   /** Takes the lock within `ms` milliseconds, or gives false. */

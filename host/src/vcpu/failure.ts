@@ -72,15 +72,17 @@ const FRAME = /(?:\(|at (?:async )?)(file:\/\/[^\s)]+|\/[^\s):]+):(\d+):(\d+)\)?
 
 /** The first frame of a stack that lies in the plugin's own files. */
 export function locate(stack: string, root: string): SourceLocation | undefined {
-  for (const line of stack.split('\n')) {
+  return framesOf(stack).find(
+    ({ file }) => file.startsWith(`${root}/`) && !file.slice(root.length).includes('/node_modules/'),
+  );
+}
+
+/** The frames of a stack that are not the host's own: a plugin may lie in a repository that holds the host as well. */
+export function framesOf(stack: string): SourceLocation[] {
+  return stack.split('\n').flatMap((line) => {
     const [, where, row, column] = FRAME.exec(line.trim()) ?? [];
-    if (where === undefined) continue;
+    if (where === undefined) return [];
     const file = where.startsWith('file:') ? fileURLToPath(where) : where;
-    // A plugin may lie in a repository that holds the host as well.
-    if (file.startsWith(HOST)) continue;
-    if (file.startsWith(`${root}/`) && !file.slice(root.length).includes('/node_modules/')) {
-      return { file, line: Number(row), column: Number(column) };
-    }
-  }
-  return undefined;
+    return file.startsWith(HOST) ? [] : [{ file, line: Number(row), column: Number(column) }];
+  });
 }

@@ -3,6 +3,7 @@ import { hostError } from '../errors.ts';
 import type { BoundMachine } from '../machine/bound-machine.ts';
 import { LONG, VCPU_STATUS, WORD } from '../machine/control.ts';
 import type { Notice } from '../machine/notice.ts';
+import { checkRoom } from '../machine/stack-room.ts';
 import { readyWaiters, rouseAll, rouseForTimer, setStatus } from '../machine/waiters.ts';
 import { Interrupts } from './interrupts.ts';
 import { TracedRing, TraceRing } from './trace.ts';
@@ -129,7 +130,7 @@ export class Gate {
   enter(): void {
     if (this.locks) this.#machine.lock.acquire();
     else if (this.turns !== undefined) {
-      this.#machine.lock.checkRoom();
+      checkRoom();
       this.turns.point();
     }
     if (this.#words[ATTENTION] !== this.attention) this.attend();
@@ -157,7 +158,7 @@ export class Gate {
   /** The stack must do for what comes, where the lock is kept: an overflow amidst it would lose an instant, or the lock. */
   checkRoom(): void {
     // Where it is not kept, it could not have been taken.
-    if (!this.locks) this.#machine.lock.checkRoom();
+    if (!this.locks) checkRoom();
   }
 
   /** Something has changed that this thread must look at before it goes on; lock held. */

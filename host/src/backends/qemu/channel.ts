@@ -21,6 +21,8 @@ const { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
 
 /** Bytes read at once. */
 const CHUNK = 65_536;
+/** Bytes that are read at once where nobody waits for more. */
+const MAX_AVAILABLE = 2 ** 20;
 /** Longest line that is waited for: a bulk read of 1 MiB has 1.4 MB. */
 const MAX_LINE = 2 ** 24;
 
@@ -72,11 +74,12 @@ export function closeChannel({ write, read, poll }: Channel): void {
   for (const descriptor of [write, read, poll]) closeSync(descriptor);
 }
 
-/** What can be read without waiting; undefined at the end of file. */
+/** What can be read without waiting, up to a bound: QEMU may write as fast as it is read. Undefined at the end of file. */
 export function readAvailable(descriptor: number): string | undefined {
   const chunk = Buffer.allocUnsafe(CHUNK);
   let text = '';
   for (;;) {
+    if (text.length >= MAX_AVAILABLE) return text;
     let length: number;
     try {
       length = readSync(descriptor, chunk);
