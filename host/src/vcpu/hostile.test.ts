@@ -20,7 +20,7 @@ const WORDS = [
   ...['POISONED', 'CLAIMS', 'FAULT', 'RING_HEAD', 'RING_TAIL', 'TICKS', 'TICKS_SEEN', 'IO_STOP', 'VCPUS', 'TURN'],
   ...['BARRIER_COUNT', 'WAITERS', 'READY', 'URGENT'],
 ];
-const CASES = {
+const CASES: Readonly<Record<'virtual' | 'realtime', readonly string[]>> = {
   virtual: [
     ...WORDS.map((word) => `leaves-negative/${word}`),
     ...['RING_HEAD', 'RING_TAIL', 'TICKS', 'VCPUS', 'TURN'].map((word) => `keeps/${word}`),
@@ -77,7 +77,7 @@ describe.each(['virtual', 'realtime'] as const)('a case that pushes more than th
     applyPlugin(hooks, {
       name: 'slow',
       options: {},
-      plugin: { apply: (host) => void host.hooks.guestError.tap('slow', () => busy(ms)) },
+      plugin: { apply: (host) => host.hooks.guestError.tap('slow', () => busy(ms)) },
     });
     return hooks;
   };

@@ -68,7 +68,7 @@ export default definePlugin({
     m.add('mc146818rtc');
   },
   run: {
-    ok: ({ vcpu }) => void vcpu.outb(0x70, 0),
+    ok: ({ vcpu }) => vcpu.outb(0x70, 0),
     ...Object.fromEntries(
       Object.entries(WORDS).flatMap(([name, word]) => [
         [`leaves/${name}`, writes(word, BAD)],
