@@ -42,6 +42,7 @@ export function damage({ words }: Control, bounds: Bounds, ended: boolean): stri
     ['ticks dealt with', at(WORD.TICKS_SEEN), ticks, ticks],
     ['claims of the lock', at(WORD.CLAIMS), 0, claims],
     ['urgent claims of the lock', at(WORD.URGENT), 0, claims],
+    ['whether a VCPU has failed', at(WORD.ABANDONED), 0, 1],
     ['the device that failed', at(WORD.FAULT), 0, devices],
     ['VCPUs of the case', at(WORD.VCPUS), vcpus, vcpus],
     ['the VCPU that has the turn', at(WORD.TURN), 0, vcpus - 1],

@@ -44,7 +44,7 @@ describe.each(['virtual', 'realtime'] as const)('a case that writes the control 
   });
 
   test('the lock: whose it is', async () => {
-    await run.run({ timeout: 3_000_000_000n });
+    await run.run('leaves/LOCK', { timeout: 3_000_000_000n });
     expect(await run.run('ok')).toMatchObject({ status: 'pass', failures: [] });
   });
 
