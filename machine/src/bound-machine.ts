@@ -126,6 +126,15 @@ export class BoundMachine {
         );
       }
     };
+    this.lines.onLoop = (line) => {
+      const { name, sinks } = blueprint.lines[line] ?? { name: '?', sinks: [] };
+      const ends = sinks.map(({ device, input }) => `${blueprint.devices[device]?.id}.${input}`).join(', ');
+      this.bus.faulted(
+        sinks[0]?.device ?? 0,
+        `the IRQ line ${name} changes without end, each change inside the one before; it leads to ${ends || 'no input'}. ` +
+          `A device that sets an output in the handler of an input must come to rest`,
+      );
+    };
     this.lines.onRise = () => readyWaiters(this.control);
     this.time.onEarlier = () => rouseForTimer(this.control);
   }

@@ -29,8 +29,10 @@ class Ring {
     this.#cells = cells;
   }
 
+  /** Bytes in it. Counts that cannot be right are those of an empty ring: whoever takes bytes out of it, or puts them in, comes to an end. */
   get waiting(): number {
-    return (this.#counts.get(this.#written) - this.#counts.get(this.#read)) >>> 0;
+    const waiting = (this.#counts.get(this.#written) - this.#counts.get(this.#read)) >>> 0;
+    return waiting <= CAPACITY ? waiting : 0;
   }
 
   put(byte: number): boolean {

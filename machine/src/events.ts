@@ -25,9 +25,12 @@ const MESSAGE_BYTES = RING_ENTRY_BYTES - 24;
 export class EventRing {
   readonly #words: Int32Array;
   readonly #view: DataView;
+  /** Of the reader, which does not believe the word: a case could have written it. */
+  #taken: number;
 
   constructor(control: Control) {
     this.#words = control.words;
+    this.#taken = Atomics.load(control.words, WORD.RING_TAIL);
     this.#view = new DataView(control.words.buffer, RING_OFFSET, RING_ENTRIES * RING_ENTRY_BYTES);
   }
 
@@ -54,13 +57,25 @@ export class EventRing {
     Atomics.store(words, WORD.RING_HEAD, (head + 1) | 0);
   }
 
-  /** Takes out every event, oldest first. On the host's thread only. */
-  drain(take: (event: MachineEvent) => void): void {
-    const words = this.#words;
+  /** Entries taken out, for ever. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** Entries to be taken out. Those of a head that cannot be right are none. */
+  get #waiting(): number {
+    const waiting = (Atomics.load(this.#words, WORD.RING_HEAD) - this.#taken) | 0;
+    return waiting >= 0 && waiting <= RING_ENTRIES ? waiting : 0;
+  }
+
+  /**
+   * Takes out the events that there are now, oldest first, until `isOver`: more may come as fast as they are taken. On the host's thread only.
+   * @returns whether there are more.
+   */
+  drain(take: (event: MachineEvent) => void, isOver: () => boolean = () => false): boolean {
     const view = this.#view;
-    let tail = Atomics.load(words, WORD.RING_TAIL);
-    while (tail !== Atomics.load(words, WORD.RING_HEAD)) {
-      const at = (tail & (RING_ENTRIES - 1)) * RING_ENTRY_BYTES;
+    for (let left = this.#waiting; left > 0 && !isOver(); left--) {
+      const at = (this.#taken & (RING_ENTRIES - 1)) * RING_ENTRY_BYTES;
       const length = Math.min(view.getInt32(at + 12, true), MESSAGE_BYTES);
       let message = '';
       for (let i = 0; i < length; i++) message += String.fromCharCode(view.getUint8(at + 24 + i));
@@ -71,14 +86,26 @@ export class EventRing {
         now: view.getBigInt64(at + 16, true),
         message,
       };
-      tail = (tail + 1) | 0;
-      Atomics.store(words, WORD.RING_TAIL, tail);
+      this.#skip(1);
       take(event);
     }
+    return this.#waiting > 0;
+  }
+
+  /** Takes out all events, of which nobody is told. Gives how many there were. */
+  discard(): number {
+    const waiting = this.#waiting;
+    this.#skip(waiting);
+    return waiting;
+  }
+
+  #skip(count: number): void {
+    this.#taken = (this.#taken + count) | 0;
+    Atomics.store(this.#words, WORD.RING_TAIL, this.#taken);
   }
 
   /** Events lost since the last call. */
   takeLost(): number {
-    return Atomics.exchange(this.#words, WORD.RING_LOST, 0);
+    return Math.max(0, Atomics.exchange(this.#words, WORD.RING_LOST, 0));
   }
 }

@@ -322,3 +322,22 @@ describe('the event ring', () => {
     expect(event?.message).toBe(`é??${'x'.repeat(101)}`);
   });
 });
+
+test('a line that oscillates is a fault that names it, not a stack that overflows', () => {
+  const { bound, setLine, vcpu } = testMachine((m) => {
+    m.add('isa-bus');
+    m.add('i8259');
+  });
+  const line = bound.blueprint.lines.findIndex(({ name }) => name === 'isa0.irq[5]');
+  bound.lines.attach(line, 0, (_pin, level) => bound.lines.set(line, !level));
+  setLine('isa0', 5, true);
+  expect(bound.bus.fault).toMatchObject({
+    device: 'pic0',
+    message: expect.stringContaining('isa0.irq[5] changes without end'),
+  });
+  // Others still work.
+  bound.bus.fault = undefined;
+  setLine('isa0', 6, true);
+  vcpu.inb(0x20);
+  expect(bound.bus.fault).toBeUndefined();
+});

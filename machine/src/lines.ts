@@ -8,6 +8,9 @@ const { IRQ_SEQUENCE, TAPS, WAITERS } = WORD;
 const IRQ_TAPPED = TAP.IRQ;
 const WORDS = LINE_WORDS;
 
+/** Changes of lines that bring one another about, each inside the one before, from which on they are taken to go on without end. */
+const MAX_DEPTH = 64;
+
 const LEVEL = 0;
 const EDGES = 1;
 const DRIVERS = 2;
@@ -34,6 +37,9 @@ export interface Observers {
 export class Lines {
   /** Called after a line has risen: there may be somebody waiting for it. */
   onRise: () => void = () => {};
+  /** Called when devices change a line without end, each in its answer to the other. */
+  onLoop: (line: number) => void = () => {};
+  #depth = 0;
   readonly #words: Int32Array;
   readonly #rises: Int32Array;
   readonly #control: Int32Array;
@@ -86,6 +92,12 @@ export class Lines {
     if (((control[TAPS] ?? 0) & IRQ_TAPPED) !== 0) this.#events.push(EVENT.IRQ, line, word, this.#now());
     const bound = this.#lines[line];
     if (bound === undefined) return;
+    const depth = this.#depth;
+    if (depth >= MAX_DEPTH) {
+      this.onLoop(line);
+      return;
+    }
+    this.#depth = depth + 1;
     // By index: an iterator for each would be much of what a change costs.
     const { feeds, sinks } = bound;
     for (let n = 0; n < feeds.length; n++) this.#drive(feeds[n] ?? 0, level);
@@ -93,6 +105,7 @@ export class Lines {
       const sink = sinks[n];
       if (sink !== undefined) sink.change(sink.pin, level);
     }
+    this.#depth = depth;
     if (level && (control[WAITERS] ?? 0) > 0) this.onRise();
   }
 

@@ -1,6 +1,7 @@
 import { hostError } from '@qtest/sdk/support';
 import { WORD, type Control } from './control.ts';
 import type { LockCode } from './lock-wasm.ts';
+import { checkRoom } from './stack-room.ts';
 
 const CONTENDED = 0x8000_0000 | 0;
 
@@ -30,22 +31,30 @@ export class Lock {
     return this.#depth > 0;
   }
 
-  /** @throws POISONED when the machine must not be used any more. */
+  /**
+   * @throws POISONED when the machine must not be used any more.
+   * @throws RangeError when the stack is nearly used up: it would overflow with the lock held.
+   */
   acquire(): void {
-    if (this.#depth++ === 0 && this.#acquire(this.#owner) !== 0) {
-      // Nothing that waits for the lock of a live machine waits for ever: its owner is inside a device or is killed.
-      this.#wait(Number.POSITIVE_INFINITY);
+    // Nothing that waits for the lock of a live machine waits for ever: its owner is inside a device or is killed.
+    if (this.#depth === 0) {
+      checkRoom();
+      if (this.#acquire(this.#owner) !== 0) this.#wait(Number.POSITIVE_INFINITY);
     }
+    this.#depth++;
+  }
+
+  /** As `acquire`, for who has given it up in the middle of something, for which there was stack enough. */
+  retake(): void {
+    if (this.#depth === 0 && this.#acquire(this.#owner) !== 0) this.#wait(Number.POSITIVE_INFINITY);
+    this.#depth++;
   }
 
   /** Takes the lock within `ms` milliseconds, or gives false. */
   tryAcquire(ms: number): boolean {
-    if (this.#depth > 0 || this.#acquire(this.#owner) === 0) {
-      this.#depth++;
-      return true;
-    }
-    this.#depth++;
-    return this.#wait(ms);
+    const taken = this.#depth > 0 || this.#acquire(this.#owner) === 0 || this.#wait(ms);
+    if (taken) this.#depth++;
+    return taken;
   }
 
   release(): void {
@@ -68,7 +77,7 @@ export class Lock {
       if (Atomics.load(this.#words, WORD.POISONED) !== 0) break;
       Atomics.wait(this.#words, to, claims, RECHECK);
     }
-    this.acquire();
+    this.retake();
     this.#depth = depth;
   }
 
@@ -82,19 +91,13 @@ export class Lock {
     Atomics.add(words, WORD.ATTENTION, 1);
     try {
       for (let tries = 0; ; tries++) {
-        if (Atomics.load(words, WORD.POISONED) !== 0) {
-          this.#depth--;
-          throw poisoned();
-        }
+        if (Atomics.load(words, WORD.POISONED) !== 0) throw poisoned();
         const word = Atomics.load(words, WORD.LOCK);
         // Whoever has slept takes it as contended: there may be more sleepers.
         if (word === 0 && Atomics.compareExchange(words, WORD.LOCK, 0, this.#owner | CONTENDED) === 0) return true;
-        if (word === 0) continue;
         const left = end - performance.now();
-        if (left <= 0) {
-          this.#depth--;
-          return false;
-        }
+        if (left <= 0) return false;
+        if (word === 0) continue;
         if (tries > 0 && !urgent) {
           urgent = true;
           Atomics.add(words, WORD.URGENT, 1);

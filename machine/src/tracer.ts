@@ -203,7 +203,7 @@ export class Tracer {
     const words = this.#words;
     const bytes = encoder.encode(`${place}\n`);
     const from = Atomics.add(words, SOURCES, bytes.length);
-    if (from + bytes.length > SOURCE_BYTES) return 0;
+    if (from < 0 || from + bytes.length > SOURCE_BYTES) return 0;
     this.#bytes.set(bytes, SOURCE_START + from);
     return from + 1;
   }
@@ -321,8 +321,12 @@ function placeAt(buffer: SharedArrayBuffer, source: number, known: Map<number, s
   if (source === 0) return undefined;
   const found = known.get(source);
   if (found !== undefined) return found;
-  const bytes = new Uint8Array(buffer, SOURCE_START + source - 1, SOURCE_BYTES - source + 1);
-  const place = decoder.decode(bytes.slice(0, bytes.indexOf(0x0a)));
+  // A case could have written it: it may lie anywhere.
+  if (source < 1 || source > SOURCE_BYTES) return undefined;
+  const bytes = new Uint8Array(buffer, SOURCE_START + source - 1, SOURCE_BYTES - source + 1).subarray(0, MAX_TEXT);
+  const end = bytes.indexOf(0x0a);
+  if (end < 0) return undefined;
+  const place = decoder.decode(bytes.slice(0, end));
   known.set(source, place);
   return place;
 }
@@ -330,7 +334,8 @@ function placeAt(buffer: SharedArrayBuffer, source: number, known: Map<number, s
 /** A text of the ring; undefined when there is none, or later ones have been written over it. */
 function textAt(buffer: SharedArrayBuffer, from: number, length: number): Uint8Array | undefined {
   const written = new Int32Array(buffer, 0, FIRST)[TEXTS] ?? 0;
-  if (length <= 0 || ((written - from) | 0) > TEXT_BYTES) return undefined;
+  const age = (written - from) | 0;
+  if (length <= 0 || length > MAX_TEXT || age < length || age > TEXT_BYTES) return undefined;
   const ring = new Uint8Array(buffer, TEXT_START, TEXT_BYTES);
   return Uint8Array.from({ length }, (_, n) => ring[(from + n) & (TEXT_BYTES - 1)] ?? 0);
 }

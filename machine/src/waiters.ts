@@ -22,10 +22,26 @@ export function setStatus({ words }: Control, vcpu: number, status: number): voi
   if (more !== undefined) Atomics.add(words, more, 1);
 }
 
+/** VCPUs of the case: no more than there can be, whatever the word says. */
+export function vcpuCount({ words }: Control): number {
+  return Math.min(words[WORD.VCPUS] ?? 0, MAX_VCPUS);
+}
+
+/** Puts all statuses, and the counts of them, into those of a case that starts. */
+export function startStatuses({ words }: Control, vcpus: number): void {
+  words[WORD.VCPUS] = vcpus;
+  for (let vcpu = 0; vcpu < MAX_VCPUS; vcpu++) {
+    const status = vcpu < vcpus ? VCPU_STATUS.READY : VCPU_STATUS.OFF;
+    Atomics.store(words, vcpuWord(vcpu) + VCPU_WORD.STATUS, status);
+  }
+  Atomics.store(words, WORD.WAITERS, 0);
+  Atomics.store(words, WORD.READY, vcpus);
+}
+
 /** VCPUs of the case that can run, in order. */
 export function runnable(control: Control): number[] {
   const found: number[] = [];
-  const count = control.words[WORD.VCPUS] ?? 0;
+  const count = vcpuCount(control);
   for (let vcpu = 0; vcpu < count; vcpu++) {
     const status = statusOf(control, vcpu);
     if (status === VCPU_STATUS.READY || status === VCPU_STATUS.WOKEN) found.push(vcpu);
@@ -36,7 +52,7 @@ export function runnable(control: Control): number[] {
 /** VCPUs of the case that have the status, in order. */
 export function withStatus(control: Control, status: number): number[] {
   const found: number[] = [];
-  const count = control.words[WORD.VCPUS] ?? 0;
+  const count = vcpuCount(control);
   for (let vcpu = 0; vcpu < count; vcpu++) if (statusOf(control, vcpu) === status) found.push(vcpu);
   return found;
 }

@@ -49,8 +49,11 @@ export interface CaseLane {
   readonly began: bigint;
   /** Puts the machine into its pristine state. */
   prepare(selected: SelectedCase, seed: number): Promise<void> | void;
-  /** Listens to the machine from now on. */
-  observe(hooks: HookSet): Observation;
+  /**
+   * Listens to the machine from now on.
+   * @param damaged is called when a case has written to what only the host and its threads write to.
+   */
+  observe(hooks: HookSet, damaged: () => void): Observation;
   /** What a VCPU's thread is handed. */
   taskOf(task: VcpuTask): VcpuTask;
   /** Tells the other VCPUs that one has failed. */
@@ -94,13 +97,16 @@ export interface Observed {
   /** Guest errors and the like, with how often each came. */
   readonly messages: ReadonlyMap<string, number>;
   readonly counts: { readonly guestError: number; readonly unimplemented: number };
+  /** Events that nobody has been told of. */
   readonly lost: number;
   /** A tap has kept the host's thread, and with it the case, until it was broken off. */
   readonly hung?: boolean;
+  /** What of the memory that the machine's threads share has been damaged. */
+  readonly damage?: string | undefined;
 }
 
 /** What listens to a machine while a case runs. */
 export interface Observation {
-  /** Takes in what is left to be seen. */
-  end(): Observed;
+  /** Takes in what is left to be seen, within a bound. */
+  end(): Promise<Observed>;
 }

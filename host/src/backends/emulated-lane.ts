@@ -106,7 +106,8 @@ export abstract class EmulatedLane<M extends Mapping> implements CaseLane {
   /** What an emulator tells of itself is in its failures; its IRQs are seen by its VCPU alone. */
   observe(): Observation {
     return {
-      end: () => ({ errors: [], messages: new Map(), counts: { guestError: 0, unimplemented: 0 }, lost: 0 }),
+      end: () =>
+        Promise.resolve({ errors: [], messages: new Map(), counts: { guestError: 0, unimplemented: 0 }, lost: 0 }),
     };
   }
 

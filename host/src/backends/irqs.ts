@@ -1,5 +1,5 @@
 import type { IrqLine } from '@qtest/sdk';
-import { type Blueprint, unhandled } from '@qtest/machine';
+import { type Blueprint, unhandled, Storm, type Handled } from '@qtest/machine';
 
 /** Pins of an I/O APIC; a pair of 8259As has the first 16 of them. */
 const PINS = 24;
@@ -29,9 +29,8 @@ export function pinOf({ devices, lines }: Blueprint, line: number): number | und
   return drivers.length === 1 ? irqOf(target) : undefined;
 }
 
-interface Watch {
+interface Watch extends Handled {
   readonly pin: number;
-  readonly handler: () => void;
   seen: number;
 }
 
@@ -48,7 +47,11 @@ export class Irqs {
   readonly #rises = Array.from({ length: PINS }, () => 0);
   readonly #atReset = Array.from({ length: PINS }, () => 0);
   readonly #watches: Watch[] = [];
-  readonly #vectors = new Map<number, () => void>();
+  readonly #vectors = new Map<number, Handled>();
+  // An emulator tells of no deadlines: its time alone shows that something can happen, and that is not moved by handlers.
+  readonly #storm = new Storm(() => 0n);
+  /** The handler that has run last. */
+  #last: Watch | number | undefined;
   readonly #handling: (kind: 'irq' | 'vector', number: number) => void;
   readonly #acknowledge: () => number | undefined;
   #taking = false;
@@ -96,7 +99,7 @@ export class Irqs {
   }
 
   watch(pin: number, handler: () => void): () => void {
-    const watch = { pin, handler, seen: this.rises(pin) };
+    const watch = { pin, handler, set: new Error(), seen: this.rises(pin) };
     this.#watches.push(watch);
     return () => {
       const index = this.#watches.indexOf(watch);
@@ -105,10 +108,10 @@ export class Irqs {
   }
 
   onVector(vector: number, handler: () => void): () => void {
-    this.#vectors.set(vector, handler);
+    this.#vectors.set(vector, { handler, set: new Error() });
     this.take();
     return () => {
-      if (this.#vectors.get(vector) === handler) this.#vectors.delete(vector);
+      if (this.#vectors.get(vector)?.handler === handler) this.#vectors.delete(vector);
     };
   }
 
@@ -117,7 +120,8 @@ export class Irqs {
     if (this.#taking || (this.#watches.length === 0 && this.#vectors.size === 0)) return;
     this.#taking = true;
     try {
-      while (this.#takeWatches() || this.#takeInterrupt());
+      this.#storm.begin();
+      while (this.#takeWatches() || this.#takeInterrupt()) if (this.#storm.isNext()) throw this.#stormError();
     } finally {
       this.#taking = false;
     }
@@ -132,6 +136,7 @@ export class Irqs {
       any = true;
       this.handled++;
       this.#handling('irq', watch.pin);
+      this.#last = watch;
       watch.handler();
     }
     return any;
@@ -141,12 +146,23 @@ export class Irqs {
     if (!this.enabled || this.#vectors.size === 0) return false;
     const vector = this.#acknowledge();
     if (vector === undefined) return false;
-    const handler = this.#vectors.get(vector);
+    const found = this.#vectors.get(vector);
     this.#handling('vector', vector);
-    if (handler === undefined) throw unhandled(vector, [...this.#vectors.keys()]);
+    if (found === undefined) throw unhandled(vector, [...this.#vectors.keys()]);
     this.handled++;
-    handler();
+    this.#last = vector;
+    found.handler();
     return true;
+  }
+
+  #stormError(): Error {
+    const last = this.#last;
+    const [what, handled] =
+      typeof last === 'number'
+        ? [`vector 0x${last.toString(16)}`, this.#vectors.get(last)]
+        : [`IRQ ${last?.pin ?? '?'}`, last];
+    const high = this.#levels.flatMap((level, pin) => (level ? [`IRQ ${pin}`] : []));
+    return this.#storm.error(what, handled, undefined, high);
   }
 
   /** After a reset: counts anew, and forgets what has risen and was not handled. */

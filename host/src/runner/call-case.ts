@@ -50,14 +50,15 @@ export async function callCase(call: Call): Promise<Omit<VcpuOutcome, 'fault'>> 
 
 async function guarded({ run, name, context, plugin, vcpu, inspect }: Call): Promise<End> {
   try {
-    if (run === undefined)
-      throw hostError(
-        'PLUGIN_INVALID',
-        `plugin '${plugin.name}': loaded a second time, it has no case '${name}' any more`,
-      );
-    const stopped = inspect === undefined ? undefined : (await import('./inspect.ts')).waitForDebugger(inspect, run);
+    let stopped: (() => void) | undefined;
     let value: unknown;
     try {
+      if (run === undefined)
+        throw hostError(
+          'PLUGIN_INVALID',
+          `plugin '${plugin.name}': loaded a second time, it has no case '${name}' any more`,
+        );
+      if (inspect !== undefined) stopped = (await import('./inspect.ts')).waitForDebugger(inspect, run);
       vcpu.begin();
       value = await run(context);
     } catch (error) {

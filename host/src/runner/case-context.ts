@@ -1,6 +1,7 @@
 import type { CaseContext, Clock, Machine, Vcpu } from '@qtest/sdk';
 import type { Tracer } from '@qtest/machine';
-import { isOwnModule } from '../own-files.ts';
+import { isOwnModule } from '@qtest/sdk/support';
+import '../own-files.ts';
 import { makeAssert } from './assert.ts';
 import { CaseLog } from './case-log.ts';
 import { Callers } from './log.ts';

@@ -1,4 +1,3 @@
-import { normalize } from 'node:path';
 import { isQtestError } from '@qtest/sdk';
 import {
   inspected,
@@ -12,10 +11,11 @@ import {
   hasField,
   isError,
   nameOf,
+  framesOf,
 } from '@qtest/sdk/support';
 import type { Failure, SourceLocation } from '../report/events.ts';
-import { isOwnFile } from '../own-files.ts';
-import { pathOf, sourceLines } from './source-lines.ts';
+import '../own-files.ts';
+import { sourceLines } from './source-lines.ts';
 
 /** What was thrown, whatever it is, as plain data within `LIMITS`, with the place in the plugin's own files. */
 export function describeFailure(thrown: unknown, root: string): Failure {
@@ -87,24 +87,9 @@ function causesOf(thrown: unknown): { causes: unknown[]; more: boolean } {
   return { causes, more: false };
 }
 
-const FRAME = /(?:\(|at (?:async )?)(file:\/\/[^\s)]+|\/[^\s):]+):(\d+):(\d+)\)?$/;
-
-/** Longest line of a stack that is taken for a frame. */
-const FRAME_LENGTH = 4096;
-
 /** The first frame of a stack that lies in the plugin's own files. The stack may be any text. */
 export function locate(stack: string, root: string): SourceLocation | undefined {
-  for (const line of stack.split('\n')) {
-    if (line.length > FRAME_LENGTH) continue;
-    const [, where, row, column] = FRAME.exec(line.trim()) ?? [];
-    if (where === undefined) continue;
-    // A stack that the plugin has made may have `..` in it.
-    const file = normalize(pathOf(where));
-    // A plugin may lie in a repository that holds the host as well.
-    if (isOwnFile(file)) continue;
-    if (file.startsWith(`${root}/`) && !file.slice(root.length).includes('/node_modules/')) {
-      return { file, line: Number(row), column: Number(column) };
-    }
-  }
-  return undefined;
+  return framesOf(stack).find(
+    ({ file }) => file.startsWith(`${root}/`) && !file.slice(root.length).includes('/node_modules/'),
+  );
 }

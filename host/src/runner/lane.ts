@@ -9,20 +9,20 @@ import {
   type BoundMachine,
   type Registry,
   LONG,
-  MAX_VCPUS,
-  VCPU_STATUS,
   WORD,
   poison,
   restorePristine,
   clearTraced,
   Tracer,
   rouseAll,
-  setStatus,
   TraceRing,
   traceEntries,
   type TraceEntry,
   seedTurns,
   registryOf,
+  OWNER,
+  damage,
+  startStatuses,
 } from '@qtest/machine';
 import type { Failure, SelectedCase } from '../report/events.ts';
 import { contextFor, powerOn } from './build.ts';
@@ -37,6 +37,8 @@ import type { VcpuOutcome, VcpuTask, VcpuThreadData } from './task.ts';
 export const LOCK_BOUND = 100;
 /** How long the I/O thread may take to end by itself, ms: longer than it sleeps. */
 const IO_BOUND = 250;
+/** Ticks that VCPUs in real time may be ahead of the host: more than there are in an hour. */
+const MAX_TICKS = 2 ** 24;
 
 const IO_THREAD = createRequire(import.meta.url).resolve('@qtest/machine/io-thread');
 
@@ -64,6 +66,10 @@ export class Lane implements CaseLane {
   readonly #data: VcpuThreadData;
   #pool: Piscina | undefined;
   #ioThread: Worker | undefined;
+  /** VCPUs of the case. */
+  #vcpus = 0;
+  /** The ids of all threads that have ever been this machine's, in its lock's word. */
+  readonly #owners = new Set<number>([OWNER.HOST]);
 
   private constructor(context: MachineContext, machine: BoundMachine, registry: Registry, data: VcpuThreadData) {
     this.context = context;
@@ -117,31 +123,44 @@ export class Lane implements CaseLane {
   #prepare({ vcpus }: SelectedCase, seed: number): void {
     const { machine } = this;
     const { words } = machine.control;
+    this.#vcpus = vcpus;
     this.locked(() => {
+      startStatuses(machine.control, vcpus);
       if (!this.fresh) restorePristine(machine);
       this.fresh = false;
       for (const word of [WORD.ABANDONED, WORD.BARRIER_COUNT, WORD.FAULT, WORD.STARTED]) Atomics.store(words, word, 0);
       machine.control.longs[LONG.BEGAN] = 0n;
-      words[WORD.VCPUS] = vcpus;
       seedTurns(machine.control, vcpus, seed);
-      // Those of a case that was refused have never ended.
-      for (let vcpu = vcpus; vcpu < MAX_VCPUS; vcpu++) setStatus(machine.control, vcpu, VCPU_STATUS.OFF);
-      for (let vcpu = 0; vcpu < vcpus; vcpu++) {
-        setStatus(machine.control, vcpu, VCPU_STATUS.READY);
-        new TraceRing(machine.control, vcpu).clear();
-      }
+      for (let vcpu = 0; vcpu < vcpus; vcpu++) new TraceRing(machine.control, vcpu).clear();
     });
     if (this.#data.handle.trace !== undefined) clearTraced(this.#data.handle.trace);
   }
 
-  observe(hooks: HookSet): Observation {
-    const observer = new Observer(this, hooks);
+  observe(hooks: HookSet, damaged: () => void): Observation {
+    const observer = new Observer(this, hooks, damaged);
     return {
       end: () => {
         Atomics.store(this.machine.control.words, WORD.STARTED, 0);
         return observer.end();
       },
     };
+  }
+
+  /** Says which word of the control area cannot be what it is; the machine is then given up. `ticks`: those dealt with. */
+  damage(ticks: number, ended: boolean): string | undefined {
+    // Who ends VCPUs by force writes to those words as well.
+    if (this.spent) return undefined;
+    const { control, blueprint, events, time } = this.machine;
+    for (const { threadId } of this.#pool?.threads ?? []) this.#owners.add(OWNER.THREAD0 + threadId);
+    const others = time.kind === 'realtime' ? 1 : 0;
+    if (others > 0) this.#owners.add(OWNER.IO);
+    const bounds = {
+      ...{ vcpus: this.#vcpus, devices: blueprint.devices.length, owners: this.#owners, others },
+      ...{ taken: events.taken, ticks, newTicks: others > 0 ? MAX_TICKS : this.#vcpus },
+    };
+    const found = damage(control, bounds, ended);
+    if (found !== undefined) this.spent = true;
+    return found;
   }
 
   taskOf(task: VcpuTask): VcpuTask {
@@ -162,7 +181,7 @@ export class Lane implements CaseLane {
     const failures = outcomes.flatMap(({ fault }) => (fault === undefined ? [] : [fault]));
     const faulted = this.machine.control.words[WORD.FAULT] ?? 0;
     if (faulted !== 0) this.spent = true;
-    if (faulted !== 0 && failures.length === 0) {
+    if (faulted !== 0 && failures.length === 0 && this.machine.blueprint.devices[faulted - 1] !== undefined) {
       const device = this.machine.blueprint.devices[faulted - 1]?.id;
       const message = `device '${device}' has failed, which is a bug of the device`;
       failures.push({ name: 'DeviceFault', code: 'DEVICE', message });
@@ -209,8 +228,8 @@ export class Lane implements CaseLane {
    */
   async kill(abort: () => void): Promise<number | undefined> {
     this.spent = true;
-    const turn = this.machine.control.words[WORD.TURN];
     const { machine } = this;
+    const turn = machine.control.words[WORD.TURN] ?? 0;
     const { control, lock } = machine;
     Atomics.store(control.words, WORD.ABANDONED, 1);
     rouseAll(control);
@@ -223,7 +242,7 @@ export class Lane implements CaseLane {
     await Promise.all([exits, this.retireThreads()]);
     if (locked) lock.release();
     rouseAll(control);
-    return locked ? undefined : turn;
+    return !locked && turn >= 0 && turn < this.#vcpus ? turn : undefined;
   }
 
   async dispose(): Promise<void> {

@@ -1,6 +1,6 @@
 import { relative } from 'node:path';
 import { getCallSites } from 'node:util';
-import { pathOf } from './source-lines.ts';
+import { pathOf } from '@qtest/sdk/support';
 
 /** Frames looked at for the caller. */
 const DEPTH = 16;

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { MachineContext } from '@qtest/sdk';
 import type { Observed } from '../backends/backend.ts';
 import { callForeignOften, foreignBound, isInterruption, neverEnded } from '../bounded.ts';
@@ -10,6 +11,10 @@ const DRAIN_EVERY = 20;
 /** How long ticks are delivered, one after the other as they come, within one bound, ms; and how long the next of them is waited for. */
 const TOGETHER = 5;
 const NEXT_TICK = 0.2;
+/** How long the host's thread drains the ring before it looks at time-outs and signals, ms. A tap that has begun is waited for. */
+const SLICE = 5;
+/** How long it drains the ring of a case that is over, ms. What is left then is lost. */
+const LAST_BOUND = 1000;
 /** Different guest errors kept for the report. */
 const KEPT = 5;
 
@@ -17,6 +22,8 @@ const KEPT = 5;
 interface Observable {
   readonly machine: BoundMachine;
   readonly context: MachineContext;
+  /** Says which word of the control area cannot be what it is. */
+  damage(ticks: number, ended: boolean): string | undefined;
 }
 
 /** Listens to a machine while a case runs on it: delivers ticks and events to the hooks, on the host's thread. */
@@ -26,7 +33,11 @@ export class Observer {
   readonly #errors: unknown[] = [];
   readonly #messages = new Map<string, number>();
   readonly #counts = { guestError: 0, unimplemented: 0 };
-  readonly #timer: NodeJS.Timeout;
+  readonly #damaged: () => void;
+  #damage: string | undefined;
+  #timer: NodeJS.Timeout;
+  /** Ticks dealt with; the word that says so is for the VCPUs. */
+  #seen = 0;
   /** Whether a plugin's code is called at all. */
   readonly #isTapped: boolean;
   /** A tap has not come back. */
@@ -34,7 +45,9 @@ export class Observer {
   #lost = 0;
   #ended = false;
 
-  constructor(lane: Observable, hooks: HookSet) {
+  /** @param damaged is called when the machine's control area has been found to be damaged. */
+  constructor(lane: Observable, hooks: HookSet, damaged: () => void) {
+    this.#damaged = damaged;
     this.#lane = lane;
     this.#hooks = hooks;
     const { tick, irq, guestError, unimplemented } = hooks;
@@ -44,35 +57,54 @@ export class Observer {
     Atomics.store(words, WORD.TICKS, 0);
     Atomics.store(words, WORD.TICKS_SEEN, 0);
     // What came before the case is nobody's.
-    lane.machine.events.drain(() => {});
+    lane.machine.events.discard();
     lane.machine.events.takeLost();
-    this.#timer = setInterval(() => {
-      this.#calling(() => {
-        this.#deliverTicks();
-        this.#drain();
-      });
-    }, DRAIN_EVERY);
+    this.#timer = setTimeout(this.#look, DRAIN_EVERY);
     // The virtual clock waits for the host; in real time nobody wakes it.
     if (hooks.tick.isUsed() && lane.context.clock === 'virtual') void this.#serveTicks();
   }
 
-  /** Takes in the last events. */
-  end(): Observed {
+  /** Takes in the last events, within a bound. */
+  async end(): Promise<Observed> {
+    const { control, events } = this.#lane.machine;
     this.#ended = true;
-    clearInterval(this.#timer);
-    this.#calling(() => {
-      this.#deliverTicks();
-      this.#drain();
-    });
-    Atomics.notify(this.#lane.machine.control.words, WORD.TICKS);
-    const observed = { errors: this.#errors, messages: this.#messages, counts: this.#counts, lost: this.#lost };
-    return { ...observed, hung: this.#isLost };
+    clearTimeout(this.#timer);
+    this.#checkDamage(true);
+    this.#calling(() => void this.#deliverTicks());
+    Atomics.notify(control.words, WORD.TICKS);
+    const end = performance.now() + LAST_BOUND;
+    while (this.#drainSlice() && performance.now() < end) await turn();
+    this.#lost += events.discard();
+    return {
+      errors: this.#errors,
+      messages: this.#messages,
+      counts: this.#counts,
+      lost: this.#lost,
+      hung: this.#isLost,
+      damage: this.#damage,
+    };
+  }
+
+  /** Again and again while the case runs; after each look the event loop turns, however much there is still to be seen. */
+  readonly #look = (): void => {
+    if (this.#ended) return;
+    this.#checkDamage(false);
+    this.#calling(() => void this.#deliverTicks());
+    const more = this.#drainSlice();
+    if (more) setImmediate(this.#look);
+    else this.#timer = setTimeout(this.#look, DRAIN_EVERY);
+  };
+
+  #checkDamage(ended: boolean): void {
+    if (this.#damage !== undefined) return;
+    this.#damage = this.#lane.damage(this.#seen, ended);
+    if (this.#damage !== undefined) this.#damaged();
   }
 
   async #serveTicks(): Promise<void> {
     const { words } = this.#lane.machine.control;
     while (!this.#ended) {
-      let ticks = Atomics.load(words, WORD.TICKS_SEEN);
+      let ticks = this.#seen;
       // To arm a bound costs as much as many ticks: those that come in close order share one.
       this.#calling(() => {
         const end = performance.now() + TOGETHER;
@@ -80,7 +112,9 @@ export class Observer {
         while (performance.now() < end && Atomics.wait(words, WORD.TICKS, ticks, NEXT_TICK) !== 'timed-out');
       });
       const wait = Atomics.waitAsync(words, WORD.TICKS, ticks);
+      // Another one has come already: VCPUs could go on so for ever.
       if (wait.async) await wait.value;
+      else await turn();
     }
   }
 
@@ -108,21 +142,30 @@ export class Observer {
   #deliverTicks(): number {
     const { control } = this.#lane.machine;
     const ticks = Atomics.load(control.words, WORD.TICKS);
-    const seen = Atomics.load(control.words, WORD.TICKS_SEEN);
-    if (ticks === seen) return ticks;
+    const instants = (ticks - this.#seen) | 0;
+    if (instants <= 0) return ticks;
     const virtual = this.#lane.context.clock === 'virtual';
     const now = virtual ? this.#lane.machine.time.now() : (control.longs[LONG.TICK_NOW] ?? 0n);
-    if (!this.#isLost)
-      this.#safely(() => this.#hooks.tick.call({ ...this.#lane.context, now, instants: (ticks - seen) | 0 }));
+    if (!this.#isLost) this.#safely(() => this.#hooks.tick.call({ ...this.#lane.context, now, instants }));
+    this.#seen = ticks;
     Atomics.store(control.words, WORD.TICKS_SEEN, ticks);
     Atomics.notify(control.words, WORD.TICKS_SEEN);
     return ticks;
   }
 
-  #drain(): void {
+  /** Takes events out of the ring for a while. Gives whether there is more. */
+  #drainSlice(): boolean {
     const { events } = this.#lane.machine;
-    events.drain((event) => this.#deliver(event));
+    let more = false;
+    this.#calling(() => {
+      const end = performance.now() + SLICE;
+      more = events.drain(
+        (event) => this.#deliver(event),
+        () => performance.now() >= end,
+      );
+    });
     this.#lost += events.takeLost();
+    return more;
   }
 
   #deliver({ kind, source, value, now, message }: MachineEvent): void {

@@ -7,6 +7,7 @@ import type { Counters } from '../coverage/counters.ts';
 import type { HookSet } from '../hooks.ts';
 import type { CaseResult, Failure, SelectedCase } from '../report/events.ts';
 import { eventText } from '../report/trace-text.ts';
+import { damageMessage } from '@qtest/machine';
 import { caseTrace } from './case-trace.ts';
 import { callDevices } from './device-code.ts';
 import { describeFailure } from './failure.ts';
@@ -22,6 +23,8 @@ const GRACE = 500;
 const START_BOUND = 60_000;
 /** Under a debugger time-outs stand still; how often it is looked whether it is still there, ms. */
 const LOOK_AGAIN = 500;
+/** How often it is looked whether the first VCPU has begun, ms. */
+const BEGIN_EVERY = 50;
 /** Bytes that the VCPUs of a case share. */
 const SHARED_BYTES = 65_536;
 
@@ -83,13 +86,14 @@ async function attempt(lane: CaseLane, selected: SelectedCase, options: CaseOpti
     };
     await hooks.vcpuStart.promise({ ...lane.context, case: selected.name, index, refuse });
   }
-  const observation = lane.observe(hooks);
+  const damaged = new AbortController();
+  const observation = lane.observe(hooks, () => damaged.abort());
   let run: Awaited<ReturnType<typeof runVcpus>>;
   let observed: Observed;
   try {
-    run = await runVcpus(lane, selected, options);
+    run = await runVcpus(lane, selected, options, damaged.signal);
   } finally {
-    observed = observation.end();
+    observed = await observation.end();
   }
   const { outcomes } = run;
   // The time was up because of the tap, whose error says so.
@@ -123,6 +127,7 @@ async function runVcpus(
   lane: CaseLane,
   selected: SelectedCase,
   options: CaseOptions,
+  damaged: AbortSignal,
 ): Promise<{ outcomes: VcpuOutcome[]; ended: Ended }> {
   const abort = new AbortController();
   const shared = new SharedArrayBuffer(SHARED_BYTES);
@@ -146,19 +151,22 @@ async function runVcpus(
   };
   const limit = Number(options.timeout) / 1e6;
   let timer: NodeJS.Timeout | undefined;
+  let began = 0n;
   // What a thread's start and its imports take is not the case's.
   const look = (): void => {
-    const { began } = lane;
-    const left =
-      began === 0n ? START_BOUND - (performance.now() - handed) : limit - Number(process.hrtime.bigint() - began) / 1e6;
+    const now = process.hrtime.bigint();
+    // Taken once: a case could write it again and again. Nor can it have begun before it was handed over, or in the future.
+    if (began === 0n && lane.began !== 0n) began = lane.began >= handed && lane.began <= now ? lane.began : handed;
+    const left = began === 0n ? START_BOUND - Number(now - handed) / 1e6 : limit - Number(now - began) / 1e6;
     if (isDebugged()) timer = setTimeout(look, LOOK_AGAIN);
     else if (left <= 0) end('timeout');
-    else timer = setTimeout(look, Math.min(left, limit, 2 ** 31 - 1) + 1);
+    else timer = setTimeout(look, Math.min(left, limit, began === 0n ? BEGIN_EVERY : 2 ** 31 - 1) + 1);
   };
-  const handed = performance.now();
+  const handed = process.hrtime.bigint();
   look();
   const interrupt = (): void => end('interrupted');
   options.signal.addEventListener('abort', interrupt, { once: true });
+  damaged.addEventListener('abort', () => end('done'));
   if (options.signal.aborted) interrupt();
   const parts = Array.from({ length: selected.vcpus }, async (_, index): Promise<VcpuOutcome> => {
     const task = lane.taskOf({
@@ -222,6 +230,9 @@ async function judge(
     outcome.failures.map((failure): Failure => (several ? { ...failure, vcpu } : failure)),
   );
   const failures = [...(await lane.failures(told, outcomes, options.root))];
+  if (observed.damage !== undefined) failures.push(damageFailure(observed.damage));
+  else if (ended.kind === 'done' && failures.length === 0 && outcomes.every(({ status }) => status === 'abandoned'))
+    failures.push(damageFailure('no VCPU has failed, and all were told that another one has'));
   for (const error of observed.errors) failures.push(describeFailure(error, options.root));
   for (const name of ['guestError', 'unimplemented'] as const) {
     const count = observed.counts[name];
@@ -288,9 +299,13 @@ async function judge(
   };
 }
 
+function damageFailure(what: string): Failure {
+  return { name: 'Damage', code: 'DAMAGE', message: damageMessage(what) };
+}
+
 function statusOf(ended: Ended, failures: readonly Failure[], skipped: boolean): CaseStatus {
   if (ended.kind === 'timeout') return 'timeout';
-  if (failures.some(({ code }) => code === 'CRASH')) return 'crash';
+  if (failures.some(({ code }) => code === 'CRASH' || code === 'DAMAGE')) return 'crash';
   if (failures.length > 0) return 'fail';
   return skipped || ended.kind === 'interrupted' ? 'skip' : 'pass';
 }
@@ -303,7 +318,7 @@ function notesOf(outcomes: readonly VcpuOutcome[], observed: Observed, passed: b
   for (const [vcpu, outcome] of outcomes.entries())
     notes.push(...outcome.notes.map((note) => (outcomes.length === 1 ? note : `VCPU ${vcpu}: ${note}`)));
   if (observed.lost > 0)
-    notes.push(`${observed.lost} events were lost: the ring was full before the host could read it`);
+    notes.push(`${observed.lost} events were lost: they came faster than the host, with its hooks, could take them`);
   if (!passed)
     for (const [message, count] of observed.messages) notes.push(count === 1 ? message : `${message} (${count} times)`);
   return notes;

@@ -1,6 +1,5 @@
 import { realpathSync } from 'node:fs';
 import { sep } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import type { SourceExcerpt, SourceLocation } from '@qtest/sdk';
 
@@ -37,14 +36,5 @@ function readSource(file: string, root: string): string | undefined {
     return real.startsWith(realpathSync(root) + sep) ? readBounded(real, MAX_SOURCE).toString() : undefined;
   } catch {
     return undefined;
-  }
-}
-
-/** The path of a script as a stack names it. A script may call itself what it likes (`//# sourceURL`): what is no path stays as it is. */
-export function pathOf(script: string): string {
-  try {
-    return script.startsWith('file:') ? fileURLToPath(script) : script;
-  } catch {
-    return script;
   }
 }

@@ -1,6 +1,6 @@
 import { getCallSites } from 'node:util';
 import type { Tracer } from '@qtest/machine';
-import { pathOf } from './source-lines.ts';
+import { pathOf } from '@qtest/sdk/support';
 
 /** Frames looked at for the plugin's: a driver may be between. */
 const DEPTH = 24;

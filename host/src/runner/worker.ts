@@ -13,6 +13,9 @@ import {
   NativeClock,
   NativeMachine,
   NativeVcpu,
+  controlOf,
+  VCPU_STATUS,
+  setStatus,
 } from '@qtest/machine';
 import { findCase } from '../plugins/cases.ts';
 import { loadAgain } from '../plugins/load-again.ts';
@@ -59,6 +62,7 @@ export default async function runVcpu(task: VcpuTask): Promise<VcpuOutcome> {
   try {
     ready = await attached;
   } catch (error) {
+    setStatus(controlOf(data.handle.memory), task.index, VCPU_STATUS.OFF);
     return failedOutcome(describeFailure(error, data.plugin.root));
   }
   return runCase(ready, task);

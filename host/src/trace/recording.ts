@@ -23,7 +23,8 @@ export class Recording {
 
   /** Entries so far. */
   get length(): number {
-    return this.#head[0] ?? 0;
+    // A case could have written the word.
+    return Math.min(Math.max(this.#head[0] ?? 0, 0), ENTRIES);
   }
 
   /** Forgets all but the first so many. */

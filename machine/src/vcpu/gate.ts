@@ -4,6 +4,7 @@ import type { BoundMachine } from '../bound-machine.ts';
 import { LONG, VCPU_STATUS, WORD } from '../control.ts';
 import type { Notice } from '../notice.ts';
 import { readyWaiters, rouseAll, rouseForTimer, setStatus } from '../waiters.ts';
+import { checkRoom } from '../stack-room.ts';
 import { Interrupts } from './interrupts.ts';
 import { TracedRing, TraceRing } from './trace.ts';
 import { abandoned, Turns } from './turns.ts';
@@ -101,7 +102,7 @@ export class Gate {
   /** After its last. Whoever waits looks again: there is one VCPU less. */
   end(): void {
     const { control, lock } = this.#machine;
-    if (!lock.held) lock.acquire();
+    if (!lock.held) lock.retake();
     setStatus(control, this.#options.index, VCPU_STATUS.OFF);
     if (this.turns !== undefined) this.turns.pass();
     else readyWaiters(control);
@@ -128,7 +129,10 @@ export class Gate {
   /** Before an access: the lock is held, the map is right, and in real time what was due has fired. */
   enter(): void {
     if (this.locks) this.#machine.lock.acquire();
-    else this.turns?.point();
+    else if (this.turns !== undefined) {
+      checkRoom();
+      this.turns.point();
+    }
     if (this.#words[ATTENTION] !== this.attention) this.attend();
     if (!this.virtual && this.#machine.time.maybeDue && !this.interrupts.inHandler) this.#machine.fireDue();
   }
@@ -142,14 +146,24 @@ export class Gate {
   leave(): void {
     this.#notice.raised = false;
     if (this.#words[ATTENTION] !== this.attention) this.attend();
-    if (this.#machine.time.pastDue) this.instant();
+    if (this.#machine.time.pastDue) {
+      this.checkRoom();
+      this.instant();
+    }
     if (this.virtual && (this.trace.head & LOOK_MASK) === 0) this.#checkStall();
     this.exit();
     if (this.interrupts.pending) this.interrupts.take();
   }
 
+  /** The stack must do for what comes, where the lock is kept: an overflow amidst it would lose an instant, or the lock. */
+  checkRoom(): void {
+    // Where it is not kept, it could not have been taken.
+    if (!this.locks) checkRoom();
+  }
+
   /** Something has changed that this thread must look at before it goes on; lock held. */
   attend(): void {
+    this.checkRoom();
     const words = this.#words;
     const attention = Atomics.load(words, WORD.ATTENTION);
     if (Atomics.load(words, WORD.POISONED) !== 0 || Atomics.load(words, WORD.ABANDONED) !== 0) {
@@ -177,7 +191,7 @@ export class Gate {
       if (Atomics.load(words, WORD.ABANDONED) !== 0 || Atomics.load(words, WORD.POISONED) !== 0) break;
       Atomics.wait(control.words, WORD.TICKS_SEEN, seen, RECHECK);
     }
-    lock.acquire();
+    lock.retake();
   }
 
   #checkStall(): void {
@@ -199,7 +213,7 @@ export class Gate {
 
   /** Takes the lock again in the middle of a wait: no switch point. */
   enterQuietly(): void {
-    if (this.locks) this.#machine.lock.acquire();
+    if (this.locks) this.#machine.lock.retake();
     if (this.#words[ATTENTION] !== this.attention) this.attend();
   }
 }

@@ -206,3 +206,78 @@ function testMachineWithRtc() {
     },
   };
 }
+
+describe('an interrupt storm', () => {
+  const storm = (run: () => unknown): string => {
+    try {
+      run();
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'STORM') return error.message;
+      throw error;
+    }
+    return 'none';
+  };
+
+  test('onInterrupt: a level that the handler does not clear names vector, handler, place, calls and line', () => {
+    const { vcpu, eoi, pulse, clock } = bench();
+    // Level-triggered.
+    vcpu.outb(0x4d0, 1 << 5);
+    clock.step('3us');
+    vcpu.onInterrupt(0x0d, function onDisk() {
+      eoi();
+    });
+    const message = storm(() => pulse(5));
+    expect(message).toMatch(/^interrupt storm of vector 0xd: its handler \('onDisk', set at \S+:\d+\)/);
+    expect(message).toContain('10000 times at 3us');
+    expect(message).toContain('isa0.irq[5]');
+  });
+
+  test('onIrq: a line that the handler itself raises again', () => {
+    const { vcpu, pulse, setLine } = bench();
+    let calls = 0;
+    const end = vcpu.onIrq(3, () => {
+      calls++;
+      setLine('isa0', 3, false);
+      setLine('isa0', 3, true);
+    });
+    const message = storm(() => pulse(3));
+    expect(message).toMatch(
+      /^interrupt storm of the IRQ line isa0\.irq\[3\]: its handler \(without a name, set at \S+:\d+\)/,
+    );
+    expect(calls).toBe(10_000);
+    end();
+    expect(storm(() => vcpu.inb(0x80))).toBe('none');
+  });
+
+  test('many interrupts in a row are none where time moves on', () => {
+    const { vcpu, eoi, machine, clock } = testMachineWithRtc();
+    let calls = 0;
+    vcpu.onInterrupt(0x70, () => {
+      calls++;
+      vcpu.outb(0x70, 0x0c);
+      vcpu.inb(0x71);
+      // The next one comes before this handler has returned.
+      clock.step('1ms');
+      eoi(true);
+      if (calls === 12_000) vcpu.cli();
+    });
+    vcpu.outb(0x70, 0x0a);
+    vcpu.outb(0x71, 0x26);
+    vcpu.outb(0x70, 0x0b);
+    vcpu.outb(0x71, 0x42);
+    clock.step('1ms');
+    expect(calls).toBe(12_000);
+    expect(machine.irq('rtc0').edges).toBeGreaterThan(11_000);
+  });
+
+  test('nor is what the test itself raises, however often', () => {
+    const { vcpu, setLine } = bench();
+    let calls = 0;
+    vcpu.onIrq(3, () => void calls++);
+    for (let n = 0; n < 20_000; n++) {
+      setLine('isa0', 3, true);
+      setLine('isa0', 3, false);
+    }
+    expect(calls).toBe(20_000);
+  });
+});

@@ -2,13 +2,16 @@ import { hostError } from '@qtest/sdk/support';
 import type { BoundMachine } from '../bound-machine.ts';
 import { WORD } from '../control.ts';
 import { checkVector } from './arguments.ts';
+import { Storm, type Handled } from './storm.ts';
 import { OP, type TraceRing } from './trace.ts';
 
-interface Watch {
+interface Watch extends Handled {
   readonly line: number;
-  readonly handler: () => void;
   seen: number;
 }
+
+/** Lines that an error names. */
+const SHOWN_LINES = 6;
 
 // A constant of this module is folded into its code; an imported one is loaded and checked at every use.
 const { IRQ_SEQUENCE } = WORD;
@@ -31,7 +34,10 @@ export class Interrupts {
   /** Its INTR; −1 when nothing drives it. */
   readonly #intr: number;
   readonly #watches: Watch[] = [];
-  readonly #vectors = new Map<number, () => void>();
+  readonly #vectors = new Map<number, Handled>();
+  readonly #storm: Storm;
+  /** The handler that has run last. */
+  #last: Watch | number | undefined;
   #active = false;
   #taking = false;
   readonly #realtime: boolean;
@@ -46,6 +52,9 @@ export class Interrupts {
     this.#locked = locked;
     this.#realtime = machine.time.kind === 'realtime';
     this.#vcpu = vcpu;
+    const { time } = machine;
+    // In real time the time itself always moves; what fires moves the next deadline.
+    this.#storm = new Storm(() => (this.#realtime ? time.next : time.now()));
     this.#acknowledge = () => machine.acknowledge(vcpu);
     this.#intr = machine.blueprint.intr[vcpu] ?? -1;
   }
@@ -64,7 +73,7 @@ export class Interrupts {
   }
 
   watch(line: number, handler: () => void): () => void {
-    const watch = { line, handler, seen: this.#machine.lines.rises(line) };
+    const watch = { line, handler, set: new Error(), seen: this.#machine.lines.rises(line) };
     this.#watches.push(watch);
     this.#active = true;
     return () => {
@@ -87,11 +96,11 @@ export class Interrupts {
         `onInterrupt(0x${vector.toString(16)}): nothing drives INTR of VCPU ${this.#vcpu}; ${remedy}`,
       );
     }
-    this.#vectors.set(vector, handler);
+    this.#vectors.set(vector, { handler, set: new Error() });
     this.#active = true;
     this.take();
     return () => {
-      if (this.#vectors.get(vector) === handler) this.#vectors.delete(vector);
+      if (this.#vectors.get(vector)?.handler === handler) this.#vectors.delete(vector);
       this.#update();
     };
   }
@@ -101,8 +110,10 @@ export class Interrupts {
     if (!this.#active || this.#taking) return;
     this.#taking = true;
     try {
+      this.#storm.begin();
       let again = true;
       while (again) {
+        if (this.#storm.isNext()) throw this.#stormError();
         if (this.#realtime) this.#since = performance.now();
         this.#sequence = this.#words[IRQ_SEQUENCE] ?? 0;
         again = this.#takeWatches();
@@ -123,6 +134,7 @@ export class Interrupts {
       any = true;
       this.handled++;
       this.#trace.add(OP.IRQ, 0, watch.line, rises);
+      this.#last = watch;
       watch.handler();
     }
     return any;
@@ -133,12 +145,24 @@ export class Interrupts {
       return false;
     const vector = this.#locked(this.#acknowledge);
     if (vector === undefined) return false;
-    const handler = this.#vectors.get(vector);
+    const found = this.#vectors.get(vector);
     this.#trace.add(OP.INTERRUPT, 0, vector, 0);
-    if (handler === undefined) throw unhandled(vector, [...this.#vectors.keys()]);
+    if (found === undefined) throw unhandled(vector, [...this.#vectors.keys()]);
     this.handled++;
-    handler();
+    this.#last = vector;
+    found.handler();
     return true;
+  }
+
+  #stormError(): Error {
+    const { blueprint, lines, time } = this.#machine;
+    const high = blueprint.lines.flatMap(({ name }, line) => (lines.level(line) ? [name] : []));
+    const last = this.#last;
+    const [what, handled] =
+      typeof last === 'number'
+        ? [`vector 0x${last.toString(16)}`, this.#vectors.get(last)]
+        : [`the IRQ line ${blueprint.lines[last?.line ?? -1]?.name ?? '?'}`, last];
+    return this.#storm.error(what, handled, time.now(), high.slice(0, SHOWN_LINES));
   }
 
   /** Forgets what has risen and was not handled: this VCPU has restored or reset the machine in which it rose. */

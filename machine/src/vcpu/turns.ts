@@ -1,7 +1,7 @@
 import { hostError } from '@qtest/sdk/support';
 import { VCPU_STATUS, VCPU_WORD, vcpuWord, WORD, type Control } from '../control.ts';
 import type { Lock } from '../lock.ts';
-import { rouse, runnable, setStatus, statusOf, withStatus } from '../waiters.ts';
+import { rouse, runnable, setStatus, statusOf, withStatus, vcpuCount } from '../waiters.ts';
 
 /** Longest sleep between two looks, ms. */
 const RECHECK = 50;
@@ -94,7 +94,7 @@ export class Turns {
     for (;;) {
       const seen = Atomics.load(words, wake);
       if (Atomics.load(words, WORD.TURN) === this.#index) {
-        if (!this.#lock.held) this.#lock.acquire();
+        if (!this.#lock.held) this.#lock.retake();
         return;
       }
       if (this.#lock.held) this.#lock.release();
@@ -117,7 +117,7 @@ export class Turns {
 
 /** Whether a VCPU of the case has ended. */
 export function hasEnded(control: Control): number | undefined {
-  const count = control.words[WORD.VCPUS] ?? 0;
+  const count = vcpuCount(control);
   for (let vcpu = 0; vcpu < count; vcpu++) if (statusOf(control, vcpu) === VCPU_STATUS.OFF) return vcpu;
   return undefined;
 }

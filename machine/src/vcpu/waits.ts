@@ -80,7 +80,7 @@ export class Waits {
     } catch (error) {
       // It has not come after all: who catches this and comes again is not to be counted twice.
       const { lock } = this.#machine;
-      lock.acquire();
+      lock.retake();
       if (words[WORD.BARRIER_PHASE] === phase) words[WORD.BARRIER_COUNT] = (words[WORD.BARRIER_COUNT] ?? 1) - 1;
       lock.release();
       throw error;
@@ -293,6 +293,7 @@ export class Waits {
 
   /** Moves virtual time, fires what is due then, and lets every waiter look again. Lock held. */
   #moveTo(target: bigint): void {
+    this.#gate.checkRoom();
     if (target > this.#machine.time.now()) this.#machine.time.set(target);
     this.#gate.instant();
     if (this.#words[WORD.WAITERS] !== 0) readyWaiters(this.#machine.control);

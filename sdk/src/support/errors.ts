@@ -25,6 +25,8 @@ export const ERRORS = {
   V86: { exit: 1 },
   TIMEOUT: { exit: 1 },
   STALLED: { exit: 1 },
+  STORM: { exit: 1 },
+  DAMAGE: { exit: 1 },
   DEADLOCK: { exit: 1 },
   POISONED: { exit: 1 },
   ABANDONED: { exit: 1 },

@@ -1,4 +1,5 @@
 import { hostError } from '@qtest/sdk/support';
+import { damageMessage } from '@qtest/machine';
 
 /** What a VCPU's thread asks of the emulator's. */
 export const REQUEST = {
@@ -82,11 +83,14 @@ export class Mailbox {
     words[WORD.SIZE] = size;
     words[WORD.ADDRESS] = address;
     words[WORD.VALUE] = value;
-    const mine = Atomics.add(words, WORD.ASKED, 1) + 1;
+    const before = Atomics.add(words, WORD.ASKED, 1);
+    const mine = (before + 1) | 0;
     Atomics.notify(words, WORD.ASKED);
     const deadline = bound === undefined ? Infinity : performance.now() + bound;
     for (let seen; (seen = Atomics.load(words, WORD.ANSWERED)) !== mine;) {
       if (Atomics.load(words, WORD.ENDED) !== 0) throw hostError('V86', 'the thread of v86 has ended');
+      // One request at a time: the answer to the one before is there.
+      if (seen !== before) throw hostError('V86', damageMessage(`answers of v86: ${seen}, where ${mine} are expected`));
       const woken = Atomics.wait(words, WORD.ANSWERED, seen, RECHECK);
       if (woken === 'timed-out' && bound !== undefined && performance.now() >= deadline)
         throw hostError('V86', `v86 has not answered within ${bound / 1000} s`);
