@@ -12,7 +12,7 @@ export default defineConfig({
         ssr: { resolve: { conditions: ['@qtest/source', 'node'] } },
         test: {
           name: 'unit',
-          include: ['{sdk,host,plugins/*}/src/**/*.test.ts'],
+          include: ['{sdk,host,backends/*,plugins/*}/src/**/*.test.ts'],
           testTimeout: 10_000,
         },
       },

@@ -6,6 +6,7 @@ import { dirname } from 'node:path';
 const packages = globSync([
   'sdk/package.json',
   'host/package.json',
+  'backends/*/package.json',
   'create-plugin/package.json',
   'plugins/*/package.json',
 ]).map((path) => dirname(path));

@@ -89,11 +89,11 @@ describe('whatever ends the case, the next one has a v86', () => {
 
 test('an unknown backend is refused, on the command line and in a config', async () => {
   const { code, stderr } = await pc.qtest(['--backend', 'v68']);
-  expect(stderr).toContain(`There is no backend 'v68'; there are native, qemu, v86. Did you mean 'v86'?`);
+  expect(stderr).toContain(`there is no backend 'v68'; there are native, qemu, v86. Did you mean 'v86'?`);
   expect(code).toBe(2);
   pc.write({ 'bad.config.ts': `export default { plugins: ['./pc.ts'], backend: 'bochs' };\n` });
   const inConfig = await pc.qtest(['--config', 'bad.config.ts']);
-  expect(inConfig.stderr).toMatch(/backend.*'native', 'qemu' or 'v86'/);
+  expect(inConfig.stderr).toContain(`there is no backend 'bochs'; there are native, qemu, v86. Tried these packages`);
   expect(inConfig.code).toBe(2);
 });
 

@@ -2,7 +2,7 @@ import { dirname, resolve } from 'node:path';
 
 import type { Config, ReportEvent, RunSummary } from '@qtest/sdk';
 
-import type { Backend } from '../backends/backend.ts';
+import type { Backend } from '../vcpu/backend.ts';
 import { claimsStdout, type ReporterRequest } from '../config/reporters.ts';
 import { settingsOf, type Settings } from '../config/settings.ts';
 import type { HookSet } from '../hooks.ts';
@@ -48,7 +48,8 @@ export async function run(
   const io = claimsStdout(requests) ? (await import('./claim-stdout.ts')).claimStdout(given) : given;
   const prepared = await prepare(options, io, loaded);
   const settings = settingsOf({ ...usualTrace(options, requests), ...prepared.config }, options);
-  const backend = await backendNamed(settings.backend, settings, prepared, options, io);
+  const { file } = prepared;
+  const backend = await backendNamed(settings.backend, { settings, file, options, cwd: io.cwd });
   const lastFailed = new LastFailed(loaded.dir);
   const all = await selectCases(prepared.plugins, {
     patterns: options.test,

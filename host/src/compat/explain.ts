@@ -1,4 +1,4 @@
-import type { CaseLane } from '../backends/backend.ts';
+import type { CaseLane } from '../vcpu/backend.ts';
 import type { SelectedCase } from '../report/events.ts';
 import { Recording } from '../vcpu/recording.ts';
 import { runCase, type CaseOptions } from '../vcpu/run-case.ts';

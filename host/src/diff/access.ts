@@ -1,3 +1,4 @@
+import { OPERATION } from '@qtest/sdk/backend';
 import type { Decoder, Reached, RegisterPart } from '../vcpu/decode.ts';
 import { OP, type TraceEntry } from '../vcpu/trace.ts';
 
@@ -5,12 +6,7 @@ import { OP, type TraceEntry } from '../vcpu/trace.ts';
 export type Access = TraceEntry;
 
 /** What a sequence has beside what a trace has. */
-export const ALSO = {
-  /** A reset of the whole machine. */
-  RESET: 14,
-  /** A look at the levels of the ISA bus's IRQs, whose answer they are; `value` has a bit for each that is looked at. */
-  IRQS: 15,
-} as const;
+export const ALSO = OPERATION;
 
 export const RESET: Access = { op: ALSO.RESET, size: 0, address: 0, value: 0 };
 

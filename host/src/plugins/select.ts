@@ -1,11 +1,15 @@
 import type { Capability, ClockKind } from '@qtest/sdk';
 
-import type { Backend } from '../backends/backend.ts';
 import { hostError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
 import type { LoadedPlugin, PluginCase } from './types.ts';
-import type { SelectedCase } from '../report/events.ts';
-import type { SkippedCase } from '../vcpu/run-options.ts';
+import type { SelectedCase, SkippedCase } from '../report/events.ts';
+
+/** What a backend can do. */
+interface Abilities {
+  readonly clocks: readonly ClockKind[];
+  lacks(capability: Capability): string | undefined;
+}
 
 export interface SelectOptions {
   /** As `-t` gives them; empty for all cases. */
@@ -15,7 +19,7 @@ export interface SelectOptions {
   /** The clock of cases that name none, when the command line doesn't either. */
   readonly defaultClock: ClockKind;
   /** What the cases are to run on; without it, on what can do everything. */
-  readonly backend?: Pick<Backend, 'clocks' | 'lacks'>;
+  readonly backend?: Abilities;
 }
 
 export interface Selection {

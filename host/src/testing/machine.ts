@@ -1,6 +1,11 @@
 import type { AnyDeviceDefinition, ClockKind, MachineBuilder } from '@qtest/sdk';
+import type { WantedMachine } from '@qtest/sdk/backend';
 
+import { wantedOf } from '../emulated/wanted.ts';
+import { Builder } from '../machine/builder.ts';
+import { knownDevices } from '../machine/builtin.ts';
 import { testMachine as create, type TestMachine as Created } from '../machine/testing.ts';
+import { registryOf } from '../vcpu/build.ts';
 
 /** A machine and its VCPU, on the thread of the test. */
 export type TestMachine = Omit<Created, 'bound'>;
@@ -24,4 +29,19 @@ export interface TestMachineOptions {
  */
 export function testMachine(init: (machine: MachineBuilder) => void, options: TestMachineOptions = {}): TestMachine {
   return create(init, options);
+}
+
+/**
+ * A machine as a backend is asked for it, for a test of what the backend makes of it.
+ * @example
+ * const { missing } = map(wantedMachine((machine) => machine.pc()));
+ */
+export function wantedMachine(
+  init: (machine: MachineBuilder) => void,
+  { clock = 'realtime', devices = [] }: Pick<TestMachineOptions, 'clock' | 'devices'> = {},
+): WantedMachine {
+  const known = knownDevices([{ name: 'test', url: import.meta.url, devices }]);
+  const builder = new Builder(clock, known);
+  init(builder);
+  return wantedOf(builder.seal().blueprint, registryOf(known));
 }

@@ -1,5 +1,5 @@
 import type { CaseTrace, SourceLocation, TraceEvent } from '@qtest/sdk';
-import type { Traced } from '../backends/backend.ts';
+import type { Traced } from './backend.ts';
 import { WHOLE_MACHINE } from '../machine/bound-machine.ts';
 import { REACHED, TRACED, tracedEvents, type TracedEvent } from '../machine/tracer.ts';
 import { Decoder, describeAccess, describeBlock, type Reached } from './decode.ts';

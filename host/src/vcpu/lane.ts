@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import type { MachineContext } from '@qtest/sdk';
 import type { Piscina } from 'piscina';
 import { hostError } from '../errors.ts';
-import type { Backend, CaseLane, LaneOptions, Observation, Traced } from '../backends/backend.ts';
+import type { Backend, CaseLane, LaneOptions, Observation, Traced } from './backend.ts';
 import type { HookSet } from '../hooks.ts';
 import type { BoundMachine, Registry } from '../machine/bound-machine.ts';
 import { LONG, MAX_VCPUS, VCPU_STATUS, WORD } from '../machine/control.ts';

@@ -1,5 +1,5 @@
 import type { MachineContext } from '@qtest/sdk';
-import type { Observed } from '../backends/backend.ts';
+import type { Observed } from './backend.ts';
 import type { HookSet } from '../hooks.ts';
 import { WORD, TAP, LONG } from '../machine/control.ts';
 import type { BoundMachine } from '../machine/bound-machine.ts';

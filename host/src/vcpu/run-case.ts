@@ -1,7 +1,7 @@
 import type { BackendName, CaseStatus, CaseTrace } from '@qtest/sdk';
 import { formatNanoseconds } from '@qtest/sdk';
 import { hostError } from '../errors.ts';
-import type { CaseLane, EndKind, Observed } from '../backends/backend.ts';
+import type { CaseLane, EndKind, Observed } from './backend.ts';
 import type { Counters } from '../coverage/counters.ts';
 import type { HookSet } from '../hooks.ts';
 import type { CaseResult, Failure, SelectedCase } from '../report/events.ts';
