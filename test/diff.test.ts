@@ -306,7 +306,7 @@ describe.skipIf(!HAS_QEMU)(`QEMU (${NEEDS_QEMU})`, () => {
 });
 
 describe('v86', () => {
-  const { qtest } = project('v86');
+  const { qtest } = project();
 
   test('a difference is found, and the case shows it', async () => {
     const args = ['diff', '--backend', 'v86', '--device', 'i8259', '--count', '2000'];

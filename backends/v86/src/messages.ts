@@ -1,4 +1,5 @@
 import type { V86Settings } from './mapping.ts';
+import './webassembly.ts';
 
 /** What the emulator's thread is started with. */
 export interface V86EmulatorData {
