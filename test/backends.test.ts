@@ -38,7 +38,7 @@ describe("somebody else's backend", () => {
     const toy = toyProject();
     toy.write({ 'deeper/qtest.config.ts': `export default { plugins: ['../ram.ts'], backend: '../toy' };\n` });
     // A path of the config's is relative to the config.
-    const report = jsonReport(await toy.qtest(['--json', '--config', 'deeper/qtest.config.ts']));
+    const report = jsonReport(await toy.qtest(['--json', '--config', 'deeper/qtest.config.ts', '-t', '!ends/*']));
     const found = Object.fromEntries(report.cases.map(({ name, status, reason }) => [name, reason ?? status]));
     expect(found).toEqual({
       'ram/keeps': 'pass',
@@ -230,6 +230,26 @@ describe('what a backend answers wrongly fails the case', () => {
       status: 'fail',
       message: 'Toy answers inb(0x71) with 256: expected an integer from 0 to 0xff\n  it is a toy',
     });
+  });
+
+  test('what cannot be killed, or ended', async () => {
+    expect(await result('end', 'ram/keeps')).toMatchObject({
+      status: 'fail',
+      message: expect.stringMatching(/^Toy: end\(\) threw Error: no end\n/),
+    });
+    const ended = await qtest(
+      ['--json', '--timeout', '1s', '--backend', './toy', ...RAM, '-t', 'ends/loop', '-t', 'ram/fresh'],
+      { env: { TOY: 'kill' } },
+    );
+    const report = jsonReport(ended);
+    expect(resultOf(report, 'ends/loop')).toMatchObject({
+      status: 'timeout',
+      failures: [
+        expect.anything(),
+        { message: expect.stringMatching(/^Toy: kill\(\) threw Error: it will not die\n/) },
+      ],
+    });
+    expect(resultOf(report, 'ram/fresh').status).toBe('pass');
   });
 
   test('a time of another type', async () => {

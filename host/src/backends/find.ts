@@ -21,7 +21,8 @@ const HOST = dirname(fileURLToPath(import.meta.url));
  * `qtest-backend-qemu`; `@org/x` and `qtest-backend-x` are taken literally first.
  */
 export function backendPackages(spec: string): readonly string[] {
-  const [, scope, name = ''] = /^(?:(@[^/]*)\/)?(.*)$/s.exec(spec) ?? [];
+  const [, scope, name = ''] = /^(?:(@[^/]*)\/)?([^/]*)$/s.exec(spec) ?? [];
+  if (name === '') return [];
   if (name.startsWith('qtest-backend-')) return [spec];
   if (scope === '@qtest') return [spec, ...(name.startsWith('backend-') ? [] : [`@qtest/backend-${name}`])];
   return scope === undefined
@@ -48,9 +49,17 @@ export function resolveBackend(spec: string, folders: readonly [string, ...strin
   const known = [NATIVE, ...installedBackends(folders)];
   throw hostError(
     'BACKEND',
-    `there is no backend '${spec}'; there are ${known.join(', ')}.${didYouMean(spec, known)} Tried these packages, from ${from} and from the host's own:\n` +
-      `${names.map((name) => `  ${name}`).join('\n')}\n` +
-      `Install it (npm install --save-dev ${names[0] ?? spec}), or give a path to it ('./my-backend.ts').`,
+    `there is no backend '${spec}'; there are ${known.join(', ')}.${didYouMean(spec, known)} ${triedText(names, from)}`,
+  );
+}
+
+function triedText(names: readonly string[], from: string): string {
+  const [first] = names;
+  if (first === undefined) return "Expected the name of a package, or a path to one ('./my-backend.ts').";
+  return (
+    `Tried these packages, from ${from} and from the host's own:\n` +
+    `${names.map((name) => `  ${name}`).join('\n')}\n` +
+    `Install it (npm install --save-dev ${first}), or give a path to it ('./my-backend.ts').`
   );
 }
 

@@ -5,7 +5,7 @@ import { isBackend, isConnector, type AnyBackend, type Connector } from '@qtest/
 
 import { hostError } from '../errors.ts';
 import { importErrorText, importHint, importModule } from '../import-module.ts';
-import { functionsProblem, show } from './check.ts';
+import { functionsProblem, show } from '../emulated/check.ts';
 import { NATIVE } from './find.ts';
 
 /** Both halves of a backend, loaded and checked. */

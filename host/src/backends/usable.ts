@@ -1,11 +1,11 @@
 import { isQtestError } from '@qtest/sdk';
-import type { DetectOptions, Emulator } from '@qtest/sdk/backend';
+import type { DetectOptions, Emulator, RunningEmulator } from '@qtest/sdk/backend';
 
 import type { UsableBackend } from '../emulated/backend.ts';
 import { hostError, type ErrorCode } from '../errors.ts';
 import { stackOf } from '../thrown.ts';
 import { within } from '../within.ts';
-import { emulatorProblem, mappingProblem, runningProblem, show } from './check.ts';
+import { emulatorProblem, mappingProblem, runningProblem, show } from '../emulated/check.ts';
 import { resolveBackend } from './find.ts';
 import { loadBackend, type LoadedBackend } from './load.ts';
 
@@ -13,6 +13,8 @@ import { loadBackend, type LoadedBackend } from './load.ts';
 const DETECT_BOUND = 60_000;
 /** How long an emulator may take to start, ms; a backend has a bound of its own, and knows more. */
 const START_BOUND = 60_000;
+/** How long it may take to end, and to tell what it has died of, ms. */
+const END_BOUND = 15_000;
 
 /** What a backend is looked for by. */
 export interface BackendRequest {
@@ -62,7 +64,7 @@ export async function usableBackend({ spec, folders, folder, commands }: Backend
       });
       const problem = runningProblem(running);
       if (problem !== undefined) throw wrong(title, 'start', problem);
-      return running;
+      return bounded(title, running);
     },
     ...(emulator.script !== undefined && {
       script: (...given: Parameters<NonNullable<Emulator['script']>>) => emulator.script?.(...given) ?? '',
@@ -86,12 +88,32 @@ async function detected({ spec }: LoadedBackend, options: DetectOptions, place: 
   return emulator;
 }
 
+/** An emulator that runs, whose calls settle within a bound, and tell of what they throw. */
+function bounded(title: string, running: RunningEmulator): RunningEmulator {
+  const settled = async <T>(call: string, run: () => Promise<T>): Promise<T> => {
+    const late = (): Error => new Error(`it has not settled within ${END_BOUND / 1000} s`);
+    try {
+      return await within(Promise.resolve(run()), END_BOUND, late);
+    } catch (error) {
+      throw thrown(title, call, error, 'EMULATOR');
+    }
+  };
+  return {
+    handle: running.handle,
+    kill: () => guarded(title, 'kill', () => running.kill(), 'EMULATOR'),
+    end: async () => await settled('end', async () => await running.end()),
+    death: async (expected) => await settled('death', async () => await running.death(expected)),
+    explain: (message) => String(guarded(title, 'explain', () => running.explain(message), 'EMULATOR')),
+    pending: () => guarded(title, 'pending', () => running.pending?.(), 'EMULATOR'),
+  };
+}
+
 /** Calls a backend; what it throws is told with the call. */
-function guarded<T>(place: string, call: string, run: () => T): T {
+function guarded<T>(place: string, call: string, run: () => T, code?: ErrorCode): T {
   try {
     return run();
   } catch (error) {
-    throw thrown(place, call, error);
+    throw thrown(place, call, error, code);
   }
 }
 

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isQtestError, type ClockKind } from '@qtest/sdk';
 import type { Pipeline, RunningEmulator } from '@qtest/sdk/backend';
 import type { UsableBackend } from '../emulated/backend.ts';
+import { pipelineProblem } from '../emulated/check.ts';
 import { hostError } from '../errors.ts';
 import { messageOf } from '../thrown.ts';
 import type { Rival } from './rival.ts';
@@ -85,7 +86,11 @@ export class EmulatorRival implements Rival {
   #connect({ handle }: RunningEmulator): Pipeline {
     const { connector } = this.#backend;
     const bound = this.#fails ? SHORT_BOUND : BOUND;
-    return connector.pipeline?.(handle, { bound }) ?? new Serial(connector, handle, bound);
+    if (connector.pipeline === undefined) return new Serial(connector, handle, bound);
+    const pipeline = connector.pipeline(handle, { bound });
+    const problem = pipelineProblem(pipeline);
+    if (problem !== undefined) throw hostError('EMULATOR', `pipeline() gave something wrong: ${problem}`);
+    return pipeline;
   }
 
   async #start(): Promise<Started> {

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { noAnswer, OPERATION, operationAt, requestOf } from '@qtest/sdk/backend';
 import type { AccessSize, Batch, Connection, Connector, IrqListener, Operation, Pipeline } from '@qtest/sdk/backend';
 import { isQtestError } from '@qtest/sdk';
+import { connectionProblem } from '../emulated/check.ts';
 import { hostError } from '../errors.ts';
 import { messageOf } from '../thrown.ts';
 
@@ -32,6 +33,8 @@ export class Serial implements Pipeline {
   /** @param bound how long one operation may take, ms. */
   constructor({ connect }: Connector, handle: unknown, bound: number) {
     this.#connection = connect(handle, { irqs: this.#levels, bound });
+    const problem = connectionProblem(this.#connection);
+    if (problem !== undefined) throw hostError('EMULATOR', `connect() gave something wrong: ${problem}`);
     this.#connection.begin?.();
   }
 

@@ -6,6 +6,7 @@ import type { MachineHandle } from '../machine/blueprint.ts';
 import { LONG } from '../machine/control.ts';
 import { clearTraced, Tracer } from '../machine/tracer.ts';
 import type { Failure } from '../report/events.ts';
+import { messageOf } from '../thrown.ts';
 import type { CaseLane, EndKind, LaneOptions, Observation, Traced } from '../vcpu/backend.ts';
 import { contextFor, powerOn, registryOf } from '../vcpu/build.ts';
 import { decodeTrace } from '../vcpu/decode.ts';
@@ -58,8 +59,10 @@ export class EmulatedLane implements CaseLane {
   readonly #settings: unknown;
   #pool: Piscina | undefined;
   #emulator: RunningEmulator | undefined;
-  /** The request that was not answered when the VCPU was killed. */
+  /** What there is to say of a request that was not answered when the VCPU was killed. */
   #unanswered = '';
+  /** Mistakes of the backend's. */
+  readonly #faults: string[] = [];
   #spent = false;
 
   private constructor(backend: UsableBackend, context: MachineContext, machine: BoundMachine, options: LaneOptions) {
@@ -142,25 +145,32 @@ export class EmulatedLane implements CaseLane {
     const emulator = this.#emulator;
     if (emulator === undefined) return [...told];
     const isTold = told.some(({ code }) => code === 'EMULATOR');
-    const death = this.spent ? undefined : await emulator.death(isTold);
-    await this.#endEmulator();
-    const failures = told.map((failure) =>
-      failure.code === 'EMULATOR' ? { ...failure, message: emulator.explain(failure.message) } : failure,
-    );
-    const more = (message: string): void =>
-      void failures.push({ name: 'QtestError', code: 'EMULATOR', message: emulator.explain(message) });
-    if (this.#unanswered !== '') more(`${this.#backend.title} has not answered '${this.#unanswered}'`);
-    else if (death !== undefined && !isTold) more(death);
-    return failures;
+    let failures: readonly Failure[] = told;
+    try {
+      const death = this.spent ? undefined : await emulator.death(isTold);
+      await this.#endEmulator();
+      const message = this.#unanswered === '' ? (isTold ? undefined : death) : this.#unanswered;
+      failures = [...told, ...(message === undefined ? [] : [failureOf(message)])].map((failure) =>
+        failure.code === 'EMULATOR' ? { ...failure, message: emulator.explain(failure.message) } : failure,
+      );
+    } catch (error) {
+      this.#faults.push(messageOf(error));
+    }
+    return [...failures, ...this.#faults.splice(0).map(failureOf)];
   }
 
   abandon(): void {}
 
   async kill(abort: () => void, why: EndKind): Promise<undefined> {
     this.#spent = true;
-    if (why === 'timeout') this.#unanswered = this.#emulator?.pending?.() ?? '';
-    // A thread that waits for the emulator may hear of nothing but its end.
-    this.#emulator?.kill();
+    try {
+      const pending = (why === 'timeout' && this.#emulator?.pending?.()) || '';
+      if (pending !== '') this.#unanswered = `${this.#backend.title} has not answered '${pending}'`;
+      // A thread that waits for the emulator may hear of nothing but its end.
+      this.#emulator?.kill();
+    } catch (error) {
+      this.#faults.push(messageOf(error));
+    }
     const exits = exitsOf(this.#pool);
     abort();
     await Promise.all([exits, this.retireThreads()]);
@@ -196,4 +206,8 @@ export class EmulatedLane implements CaseLane {
     this.#emulator = undefined;
     await emulator?.end();
   }
+}
+
+function failureOf(message: string): Failure {
+  return { name: 'QtestError', code: 'EMULATOR', message };
 }

@@ -17,6 +17,7 @@ import { Leftovers } from '../vcpu/leftovers.ts';
 import { recorded } from '../vcpu/recording.ts';
 import type { VcpuOutcome } from '../vcpu/task.ts';
 import { emulatedRing, OP } from '../vcpu/trace.ts';
+import { connectionProblem } from './check.ts';
 import { Irqs } from './irqs.ts';
 import type { EmulatedTask, EmulatedThreadData } from './lane.ts';
 import { EmulatedClock, EmulatedMachine } from './machine.ts';
@@ -70,6 +71,8 @@ async function runCase({ plugin, connector, leftovers }: Attached, task: Emulate
     () => connection.acknowledge?.(),
   );
   const connection = connector.connect(task.emulator, { irqs });
+  const problem = connectionProblem(connection);
+  if (problem !== undefined) throw hostError('EMULATOR', `${emulator}: connect() gave something wrong: ${problem}`);
   const look = (): void => connection.look();
   const machine = new EmulatedMachine({ blueprint, mapping, irqs, connection, emulator, noSnapshot });
   const vcpu = new EmulatedVcpu({

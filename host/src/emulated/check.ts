@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 
-import type { Emulator, Mapping, RunningEmulator } from '@qtest/sdk/backend';
+import type { Connection, Emulator, Mapping, Pipeline, RunningEmulator } from '@qtest/sdk/backend';
 
 /** What is wrong with what a backend gives: one in JavaScript has had no compiler to say so. Each names the key, what was expected and what was found. */
 
@@ -48,6 +48,25 @@ export function mappingProblem(mapping: Mapping): string | undefined {
 export function runningProblem(running: RunningEmulator): string | undefined {
   if (!isObject(running)) return `expected an emulator that runs, but found ${show(running)}`;
   return functionsProblem(running, ['kill', 'end', 'death', 'explain'], ['pending']);
+}
+
+export function connectionProblem(connection: Connection): string | undefined {
+  if (!isObject(connection)) return `expected a connection, but found ${show(connection)}`;
+  const { clock } = connection;
+  if (clock !== undefined && !isObject(clock)) return `clock: expected an object, but found ${show(clock)}`;
+  const lacking = clock === undefined ? undefined : functionsProblem(clock, ['step', 'stepToDeadline']);
+  if (lacking !== undefined) return `clock.${lacking}`;
+  return functionsProblem(
+    connection,
+    ['in', 'out', 'read', 'write', 'look', 'reset'],
+    ['readBlock', 'writeBlock', 'fill', 'begin', 'acknowledge', 'chardev'],
+  );
+}
+
+export function pipelineProblem(pipeline: Pipeline): string | undefined {
+  return isObject(pipeline)
+    ? functionsProblem(pipeline, ['run', 'sync'])
+    : `expected a pipeline, but found ${show(pipeline)}`;
 }
 
 function isHole(hole: unknown): boolean {
