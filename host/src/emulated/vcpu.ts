@@ -16,25 +16,59 @@ export type EmulatedBus = Required<
 
 /** A connection with bulk accesses: its own, or single ones of each byte. */
 export function busOf(connection: Connection): EmulatedBus {
-  return {
-    in: (port, size) => connection.in(port, size),
-    out: (port, value, size) => connection.out(port, value, size),
-    read: (address, size) => connection.read(address, size),
-    write: (address, value, size) => connection.write(address, value, size),
-    readBlock: (address, target) => {
-      if (connection.readBlock !== undefined) connection.readBlock(address, target);
-      else for (let i = 0; i < target.length; i++) target[i] = connection.read(address + i, 1);
-    },
-    writeBlock: (address, data) => {
-      if (connection.writeBlock !== undefined) connection.writeBlock(address, data);
-      else for (const [i, byte] of data.entries()) connection.write(address + i, byte, 1);
-    },
-    fill: (address, size, value) => {
-      if (connection.fill !== undefined) connection.fill(address, size, value);
-      else for (let i = 0; i < size; i++) connection.write(address + i, value, 1);
-    },
-    look: () => connection.look(),
-  };
+  return hasBulk(connection) ? connection : new BytewiseBus(connection);
+}
+
+function hasBulk(connection: Connection): connection is Connection & EmulatedBus {
+  const { readBlock, writeBlock, fill } = connection;
+  return readBlock !== undefined && writeBlock !== undefined && fill !== undefined;
+}
+
+/** A connection some of whose bulk accesses are single ones. */
+class BytewiseBus implements EmulatedBus {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  in(port: number, size: AccessSize): number {
+    return this.#connection.in(port, size);
+  }
+
+  out(port: number, value: number, size: AccessSize): void {
+    this.#connection.out(port, value, size);
+  }
+
+  read(address: number, size: AccessSize): number {
+    return this.#connection.read(address, size);
+  }
+
+  write(address: number, value: number, size: AccessSize): void {
+    this.#connection.write(address, value, size);
+  }
+
+  readBlock(address: number, target: Uint8Array): void {
+    const connection = this.#connection;
+    if (connection.readBlock !== undefined) connection.readBlock(address, target);
+    else for (let i = 0; i < target.length; i++) target[i] = connection.read(address + i, 1);
+  }
+
+  writeBlock(address: number, data: Uint8Array): void {
+    const connection = this.#connection;
+    if (connection.writeBlock !== undefined) connection.writeBlock(address, data);
+    else for (const [i, byte] of data.entries()) connection.write(address + i, byte, 1);
+  }
+
+  fill(address: number, size: number, value: number): void {
+    const connection = this.#connection;
+    if (connection.fill !== undefined) connection.fill(address, size, value);
+    else for (let i = 0; i < size; i++) connection.write(address + i, value, 1);
+  }
+
+  look(): void {
+    this.#connection.look();
+  }
 }
 
 /** The emulator's time, as its VCPU moves it. */
