@@ -268,6 +268,11 @@ describe('what a backend answers wrongly fails the case', () => {
     ['map that throws', `map: () => { throw new Error('lost'); }`, /X: map\(\) threw Error: lost/],
     ['start', `start: async () => 7`, /X: start\(\) gave something wrong: expected an emulator that runs, but found 7/],
     ['start that throws', `start: async () => { throw new Error('flat'); }`, /X: start\(\) threw Error: flat/],
+    [
+      'a handle',
+      `start: async () => ({ handle: () => {}, kill() {}, end: async () => {}, death: async () => undefined, explain: (text) => text })`,
+      /X: start\(\) gave something wrong: handle: expected data that can be cloned into another thread: .*could not be cloned/,
+    ],
   ])('%s', async (_what, wrong, message) => {
     const { qtest: run, write } = toyProject();
     write({
@@ -283,5 +288,21 @@ export default defineBackend({
     const { status, failures } = resultOf(report, 'ram/keeps');
     expect(status).toBe('fail');
     expect(failures[0]?.message).toMatch(message);
+  });
+
+  test('connect', async () => {
+    const { qtest: run, write } = toyProject();
+    write({
+      'toy/connector.js': `import { defineConnector } from '@qtest/sdk/backend';
+export default defineConnector({ connect: () => ({ in: () => 0 }) });
+`,
+    });
+    const report = jsonReport(await run(['--json', '--backend', './toy', ...RAM, '-t', 'ram/keeps']));
+    expect(resultOf(report, 'ram/keeps').failures[0]?.message).toBe(
+      'Toy: connect() gave something wrong: out: expected a function, but found undefined\n  it is a toy',
+    );
+    const diff = await run(['diff', '--backend', './toy', '--machine', 'isapc', '--device', 'mc146818rtc']);
+    expect(diff.stderr).toContain('connect() gave something wrong: out: expected a function, but found undefined');
+    expect(diff.code).toBe(1);
   });
 });

@@ -5,7 +5,7 @@ import type { UsableBackend } from '../emulated/backend.ts';
 import { hostError, type ErrorCode } from '../errors.ts';
 import { stackOf } from '../thrown.ts';
 import { within } from '../within.ts';
-import { emulatorProblem, mappingProblem, runningProblem, show } from '../emulated/check.ts';
+import { emulatorProblem, handleProblem, mappingProblem, runningProblem, show } from '../emulated/check.ts';
 import { resolveBackend } from './find.ts';
 import { loadBackend, type LoadedBackend } from './load.ts';
 
@@ -64,7 +64,12 @@ export async function usableBackend({ spec, folders, folder, commands }: Backend
       });
       const problem = runningProblem(running);
       if (problem !== undefined) throw wrong(title, 'start', problem);
-      return bounded(title, running);
+      const started = bounded(title, running);
+      const unfit = handleProblem(running.handle);
+      if (unfit === undefined) return started;
+      started.kill();
+      await started.end();
+      throw wrong(title, 'start', unfit);
     },
     ...(emulator.script !== undefined && {
       script: (...given: Parameters<NonNullable<Emulator['script']>>) => emulator.script?.(...given) ?? '',

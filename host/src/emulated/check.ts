@@ -2,6 +2,8 @@ import { inspect } from 'node:util';
 
 import type { Connection, Emulator, Mapping, Pipeline, RunningEmulator } from '@qtest/sdk/backend';
 
+import { messageOf } from '../thrown.ts';
+
 /** What is wrong with what a backend gives: one in JavaScript has had no compiler to say so. Each names the key, what was expected and what was found. */
 
 /** The first of its methods that is none; those of `optional` may be left out. */
@@ -48,6 +50,16 @@ export function mappingProblem(mapping: Mapping): string | undefined {
 export function runningProblem(running: RunningEmulator): string | undefined {
   if (!isObject(running)) return `expected an emulator that runs, but found ${show(running)}`;
   return functionsProblem(running, ['kill', 'end', 'death', 'explain'], ['pending']);
+}
+
+/** Another thread must be able to have it. */
+export function handleProblem(handle: unknown): string | undefined {
+  try {
+    structuredClone(handle);
+    return undefined;
+  } catch (error) {
+    return `handle: expected data that can be cloned into another thread: ${messageOf(error)}`;
+  }
 }
 
 export function connectionProblem(connection: Connection): string | undefined {
