@@ -2,8 +2,7 @@ import { resolve } from 'node:path';
 
 import { isQtestError, type BackendName } from '@qtest/sdk';
 
-import type { Backend, CaseLane } from '../backends/backend.ts';
-import { BACKENDS } from '../backends/names.ts';
+import type { Backend, CaseLane } from '../runner/backend.ts';
 import { cellOf, differing, isUnexpected, keyOf, type Cell, type Difference, type Row } from '../compat/matrix.ts';
 import { settingsOf, type Settings } from '../config/settings.ts';
 import { hostError, messageOf, readBounded } from '@qtest/sdk/support';
@@ -12,7 +11,7 @@ import { whyNotWritten } from '../files/why-not-written.ts';
 import type { HookSet } from '../hooks.ts';
 import type { CaseResult, Reporter, SelectedCase } from '../report/events.ts';
 import { styleFor, print } from '../report/style.ts';
-import { backendNamed, tappedHooks } from './backends.ts';
+import { backendNamed, tappedHooks, backendsThere, checkNames } from './backends.ts';
 import { catchInterrupts, INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
@@ -154,16 +153,23 @@ class Comparison {
   /** Those that were named; without names, all that can be used. */
   async findBackends(): Promise<void> {
     const { backends: named } = this.#options;
+    const { file } = this.#prepared;
+    const { cwd } = this.#io;
+    const places = { settings: this.#settings, file, options: this.#options, cwd };
     const found: Backend[] = [];
-    for (const name of named ?? BACKENDS) {
+    const there = named ?? backendsThere(file, cwd);
+    for (const name of there) {
       try {
-        found.push(await backendNamed(name, this.#settings, this.#prepared, this.#options, this.#io));
+        found.push(await backendNamed(name, places));
       } catch (error) {
         if (named !== undefined || !isQtestError(error)) throw error;
         this.warn(`the backend ${name} is left out: ${error.message}`);
       }
     }
+    if (named !== undefined) checkNames(found, named);
     this.#backends = found;
+    if (there.length === 1 && named === undefined)
+      this.warn('no other backend is installed (npm install --save-dev @qtest/backend-qemu, for one)');
   }
 
   /** Runs the cases on one backend after another. */
@@ -234,7 +240,7 @@ class Comparison {
     const [cases = []] = [...this.#selections.values()].map((selection) => selection.cases);
     const rows: Row[] = [];
     for (const { plugin, name } of cases) {
-      const cells: Partial<Record<BackendName, Cell>> = {};
+      const cells: Record<BackendName, Cell> = {};
       for (const [backend, results] of this.#results) {
         const cell = results.get(keyOf({ plugin, name }));
         if (cell !== undefined) cells[backend] = cell;

@@ -35,7 +35,7 @@ export interface Difference extends Sides {
 export interface Row {
   readonly plugin: string;
   readonly name: string;
-  readonly cells: Readonly<Partial<Record<BackendName, Cell>>>;
+  readonly cells: Readonly<Record<BackendName, Cell>>;
   /** One for each backend that does otherwise than the reference. */
   readonly differences: readonly Difference[];
 }
