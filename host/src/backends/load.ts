@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { isBackend, isConnector, type AnyBackend, type Connector } from '@qtest/sdk/backend';
 
 import { hostError } from '@qtest/sdk/support';
-import { importErrorText, importHint, importModule } from '../import-module.ts';
+import { importErrorText, importHint, importModule } from '../foreign/import-module.ts';
 import { functionsProblem, show } from '../emulated/check.ts';
 import { NATIVE } from './find.ts';
 

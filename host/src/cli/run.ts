@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 
 import type { Config, ReportEvent, RunSummary } from '@qtest/sdk';
 
-import { isInterruption, setForeignBound } from '../bounded.ts';
+import { isInterruption, setForeignBound } from '../foreign/bounded.ts';
 import type { Backend } from '../runner/backend.ts';
 import { claimsStdout, type ReporterRequest } from '../config/reporters.ts';
 import { settingsOf, type Settings } from '../config/settings.ts';
@@ -13,7 +13,7 @@ import { titleOf } from '../report/format.ts';
 import { messageOf } from '@qtest/sdk/support';
 import type { RunCases, RunOptions } from '../runner/run-options.ts';
 import { Unfinished } from '../report/unfinished.ts';
-import { setLastWords } from '../watchdog/watchdog.ts';
+import { setLastWords } from '../foreign/watchdog.ts';
 import { backendNamed, tappedHooks } from './backends.ts';
 import { coverageFor, type CoverageGate } from './coverage.ts';
 import { catchInterrupts, INTERRUPTED } from './interrupt.ts';

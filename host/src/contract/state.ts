@@ -1,4 +1,4 @@
-import { bounded, neverEnded } from '../bounded.ts';
+import { bounded, neverEnded } from '../foreign/bounded.ts';
 import { apply, Operations, textOf, type Op } from './ops.ts';
 import { ContractError } from './problem.ts';
 import { Random } from '@qtest/sdk/support';

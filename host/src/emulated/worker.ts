@@ -4,7 +4,7 @@ import { isConnector, type Connector } from '@qtest/sdk/backend';
 import { workerData } from 'piscina';
 import { coveredEmulated } from '../coverage/covered-vcpu.ts';
 import { hostError } from '@qtest/sdk/support';
-import { importModule } from '../import-module.ts';
+import { importModule } from '../foreign/import-module.ts';
 import { controlOf, LONG, clearTraced, TRACED, Tracer, busLine, emulatedRing, OP } from '@qtest/machine';
 import { findCase } from '../plugins/cases.ts';
 import { loadAgain } from '../plugins/load-again.ts';

@@ -3,10 +3,10 @@ import { devNull } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 
-import { foreignBound } from '../bounded.ts';
+import { foreignBound } from './bounded.ts';
 import { isDebugged, ERRORS } from '@qtest/sdk/support';
 import { brokenDevice } from '@qtest/machine';
-import { foreignUnderWay, lastForeign } from '../foreign.ts';
+import { foreignUnderWay, lastForeign } from './foreign.ts';
 import type { Look, WatchdogData } from './data.ts';
 import { WORD, words } from './words.ts';
 

@@ -3,7 +3,7 @@ import { createContext, Script } from 'node:vm';
 import { hostError, codeOf, withoutStack, isDebugged, within } from '@qtest/sdk/support';
 import { beginForeign, breakOff, countForeign, type Foreign } from './foreign.ts';
 import { brokenDevice } from '@qtest/machine';
-import { watched } from './watchdog/words.ts';
+import { watched } from './words.ts';
 
 const context: { run: () => void; bounded: () => void } = { run: () => {}, bounded: () => {} };
 createContext(context);
