@@ -2,6 +2,7 @@ import { hostError } from '../errors.ts';
 import type { BoundMachine } from '../machine/bound-machine.ts';
 import { WORD } from '../machine/control.ts';
 import { checkVector } from './arguments.ts';
+import type { Taker } from './taker.ts';
 import { OP, type TraceRing } from './trace.ts';
 
 interface Watch {
@@ -12,9 +13,6 @@ interface Watch {
 
 // A constant of this module is folded into its code; an imported one is loaded and checked at every use.
 const { IRQ_SEQUENCE } = WORD;
-
-/** How long late instants wait for a handler, ms. */
-const HANDLER_BOUND = 5;
 
 /** What interrupts a VCPU: watched IRQ lines, and vectors from the interrupt controller. Handlers do not nest. */
 export class Interrupts {
@@ -34,28 +32,25 @@ export class Interrupts {
   readonly #vectors = new Map<number, () => void>();
   #active = false;
   #taking = false;
-  readonly #realtime: boolean;
-  /** When the handlers that run now began, ms of this thread. */
-  #since = 0;
+  readonly #taker: Taker | undefined;
   #sequence = 0;
 
-  constructor(machine: BoundMachine, trace: TraceRing, vcpu: number, locked: <T>(run: () => T) => T) {
+  /** @param taker in real time. */
+  constructor(
+    machine: BoundMachine,
+    trace: TraceRing,
+    vcpu: number,
+    locked: <T>(run: () => T) => T,
+    taker: Taker | undefined,
+  ) {
     this.#machine = machine;
     this.#words = machine.control.words;
     this.#trace = trace;
     this.#locked = locked;
-    this.#realtime = machine.time.kind === 'realtime';
+    this.#taker = taker;
     this.#vcpu = vcpu;
     this.#acknowledge = () => machine.acknowledge(vcpu);
     this.#intr = machine.blueprint.intr[vcpu] ?? -1;
-  }
-
-  /**
-   * Whether a handler runs, for a bounded time: in real time the next of several late instants waits for it, as a handler that has not
-   * yet acknowledged an interrupt would lose the one after.
-   */
-  get inHandler(): boolean {
-    return this.#taking && performance.now() - this.#since < HANDLER_BOUND;
   }
 
   /** Whether a line has risen since the last look, with somebody there to care. */
@@ -66,7 +61,7 @@ export class Interrupts {
   watch(line: number, handler: () => void): () => void {
     const watch = { line, handler, seen: this.#machine.lines.rises(line) };
     this.#watches.push(watch);
-    this.#active = true;
+    this.#update();
     return () => {
       const index = this.#watches.indexOf(watch);
       if (index >= 0) this.#watches.splice(index, 1);
@@ -88,7 +83,7 @@ export class Interrupts {
       );
     }
     this.#vectors.set(vector, handler);
-    this.#active = true;
+    this.#update();
     this.take();
     return () => {
       if (this.#vectors.get(vector) === handler) this.#vectors.delete(vector);
@@ -103,13 +98,14 @@ export class Interrupts {
     try {
       let again = true;
       while (again) {
-        if (this.#realtime) this.#since = performance.now();
         this.#sequence = this.#words[IRQ_SEQUENCE] ?? 0;
         again = this.#takeWatches();
         if (this.#takeInterrupt()) again = true;
       }
+      this.#taker?.taken(this.#sequence);
     } finally {
       this.#taking = false;
+      this.#taker?.endHandlers();
     }
   }
 
@@ -123,6 +119,7 @@ export class Interrupts {
       any = true;
       this.handled++;
       this.#trace.add(OP.IRQ, 0, watch.line, rises);
+      this.#taker?.beginHandler();
       watch.handler();
     }
     return any;
@@ -131,6 +128,7 @@ export class Interrupts {
   #takeInterrupt(): boolean {
     if (!this.enabled || this.#intr < 0 || this.#vectors.size === 0 || !this.#machine.lines.level(this.#intr))
       return false;
+    this.#taker?.beginHandler();
     const vector = this.#locked(this.#acknowledge);
     if (vector === undefined) return false;
     const handler = this.#vectors.get(vector);
@@ -148,6 +146,7 @@ export class Interrupts {
 
   #update(): void {
     this.#active = this.#watches.length > 0 || this.#vectors.size > 0;
+    if (this.#taker !== undefined) this.#taker.hasHandlers = this.#active;
   }
 }
 
