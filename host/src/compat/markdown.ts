@@ -1,5 +1,5 @@
 import type { Cell, Column, Row } from './matrix.ts';
-import { isUnexpected, MARK, skipsOf, titleOf } from './matrix.ts';
+import { flakyOf, isUnexpected, MARK, skipsOf, titleOf } from './matrix.ts';
 
 /** Between these lines of a README the matrix is. */
 export const BEGIN = '<!-- qtest compat -->';
@@ -16,6 +16,14 @@ export function markdownOf(rows: readonly Row[], columns: readonly Column[]): st
   ];
   const differences = rows.flatMap((row) => differencesOf(row, columns));
   if (differences.length > 0) lines.push('', 'What differs:', '', ...differences);
+  const flaky = rows.flatMap(({ name, cells }) =>
+    columns.flatMap((column) => {
+      const cell = cells[column.name];
+      const text = cell && flakyOf(cell);
+      return text === undefined ? [] : [`- ${name}, ${column.name}: ${escaped(text)}`];
+    }),
+  );
+  if (flaky.length > 0) lines.push('', 'What is flaky:', '', ...flaky);
   const skips = columns.flatMap(({ name }) =>
     skipsOf(rows, name).map(
       ([reason, count]) => `- ${name}, ${count} ${count === 1 ? 'case' : 'cases'}: ${escaped(reason)}`,
