@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ON_FIRE, TICKER, ticker } from '../../../test/support/devices.ts';
 import { PluginRun } from '../../testing/run-plugin.ts';
-import { BoundMachine, OWNER } from '@qtest/machine';
+import { BoundMachine, OWNER, registryOf } from '@qtest/machine';
 import { knownDevices, testMachine } from '../../../test/support/machine.ts';
 
 // Threads start slowly on a loaded computer.
