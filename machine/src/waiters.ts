@@ -66,7 +66,8 @@ export function rouse({ words }: Control, vcpu: number): void {
 /** Lets every waiting VCPU look again. */
 export function readyWaiters(control: Control): void {
   // No array: a waiting VCPU comes by here at each interrupt, and what it leaves for the collector makes it late.
-  for (let vcpu = 0; vcpu < (control.words[WORD.VCPUS] ?? 0); vcpu++) {
+  const count = vcpuCount(control);
+  for (let vcpu = 0; vcpu < count; vcpu++) {
     if (statusOf(control, vcpu) !== VCPU_STATUS.WAITING) continue;
     setStatus(control, vcpu, VCPU_STATUS.WOKEN);
     rouse(control, vcpu);
