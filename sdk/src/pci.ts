@@ -255,7 +255,7 @@ export function definePciFunction(schema: FunctionSchema, behaviour: FunctionBeh
     ...behaviour,
     regions: handlers,
     reset(device: PciDevice, kind: 'cold' | 'warm') {
-      for (const [offset, value] of image.initial.entries()) device.state.config.set(offset, value);
+      device.state.config.write(0, image.initial);
       const type = header | (device.properties.multifunction ? MULTIFUNCTION : 0);
       device.state.config.set(HEADER.HEADER_TYPE, type);
       // Every vector is masked (6.8.2.9).
