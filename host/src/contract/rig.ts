@@ -9,6 +9,7 @@ import {
 import { pci } from '@qtest/parts/pc';
 import {
   BoundMachine,
+  type EventRing,
   type Registry,
   OWNER,
   TAP,
@@ -135,13 +136,18 @@ export class Rig {
 
   /** Forgets events, faults, and what the watch has seen. */
   forget(): void {
+    this.events.discard();
+    this.events.takeLost();
     for (const { bound, vcpu } of this.bindings) {
-      bound.events.drain(() => {});
-      bound.events.takeLost();
       bound.bus.fault = undefined;
       vcpu.interrupts.forget();
     }
     this.watch.clear();
+  }
+
+  /** What both bindings' devices told. One reads it: a reader remembers by itself how far it is. */
+  get events(): EventRing {
+    return this.bindings[0].bound.events;
   }
 
   /** What a guest does after a reset: gives the BARs of a function their places, and what the schema's `contract` says. */
