@@ -75,14 +75,14 @@ export class BoundMachine {
     this.events = new EventRing(this.control);
     this.time = new Timekeeper(memory, this.control, blueprint, this.notice);
     const now = (): bigint => this.time.now();
-    const observers = { events: this.events, now, notice: this.notice };
+    const { control, events, notice } = this;
+    const binding = { memory, control, blueprint, events, now, notice };
     const { trace } = handle;
     const tracer =
       trace === undefined ? undefined : new Tracer(trace, { now, clock: this.time.words, lock: this.lock });
     this.tracer = tracer;
-    const given = [memory, this.control, blueprint, observers] as const;
-    this.lines = tracer === undefined ? new Lines(...given) : new TracedLines(...given, tracer);
-    this.bus = tracer === undefined ? new Bus(...given) : new TracedBus(...given, tracer);
+    this.lines = tracer === undefined ? new Lines(binding) : new TracedLines(binding, tracer);
+    this.bus = tracer === undefined ? new Bus(binding) : new TracedBus(binding, tracer);
     const parts: Parts = { memory, bus: this.bus, lines: this.lines, time: this.time };
     this.#bound = blueprint.devices.map((device, index) => {
       const definition = registry.get(device.type);
