@@ -134,6 +134,11 @@ export class Rig {
     this.forget();
   }
 
+  /** What the machine has told: both bindings write to one ring, which has one reader. */
+  get events(): EventRing {
+    return this.bindings[0].bound.events;
+  }
+
   /** Forgets events, faults, and what the watch has seen. */
   forget(): void {
     this.events.discard();
@@ -143,11 +148,6 @@ export class Rig {
       vcpu.interrupts.forget();
     }
     this.watch.clear();
-  }
-
-  /** What both bindings' devices told. One reads it: a reader remembers by itself how far it is. */
-  get events(): EventRing {
-    return this.bindings[0].bound.events;
   }
 
   /** What a guest does after a reset: gives the BARs of a function their places, and what the schema's `contract` says. */
