@@ -8,7 +8,7 @@ export { addOwnFolder, framesOf, isOwnFile, isOwnFrame, isOwnModule, pathOf } fr
 export { inspected, isHuge, unboxed } from './inspected.ts';
 export { clipped, clippedInside, flat, LIMITS } from './limits.ts';
 export { didYouMean, nearest } from './nearest.ts';
-export { own } from './own.ts';
+export { isRecord, own } from './own.ts';
 export { Random } from './random.ts';
 export { markdownText, onOneLine, printable, printableJson, withoutCommands } from './printable.ts';
 export { readBounded } from './read-bounded.ts';
