@@ -1,5 +1,4 @@
 import type { AccessSize, Field, Register } from '@qtest/sdk';
-import { bounded, neverEnded } from '../bounded.ts';
 import { apply, Operations } from './ops.ts';
 import { ContractError, hex } from './problem.ts';
 import { Random } from '@qtest/sdk/support';
@@ -75,17 +74,12 @@ const maskOf = (fields: readonly Field[], ...kinds: readonly Field['access'][]):
 
 /** Every register reads as its reset value at power-on. */
 export function checkResetValues(rig: Rig, places: readonly Place[]): void {
-  within(rig, 'its registers were read', () => findResetValues(rig, places));
+  rig.within(() => findResetValues(rig, places), 'its registers were read');
 }
 
 /** A register keeps of what is written what its fields' access says, in every pattern. */
 export function checkBits(rig: Rig, place: Place, seed: number): void {
-  within(rig, `${place.register.name} was read and written`, () => bitBash(rig, place, seed));
-}
-
-function within(rig: Rig, what: string, run: () => void): void {
-  const { seconds } = rig.subject;
-  if (!bounded(run, seconds)) throw new ContractError(`device '${rig.id}' ${neverEnded(seconds)}, while ${what}`);
+  rig.within(() => bitBash(rig, place, seed), `${place.register.name} was read and written`);
 }
 
 function findResetValues(rig: Rig, places: readonly Place[]): void {

@@ -150,6 +150,15 @@ export class Rig {
     this.watch.clear();
   }
 
+  /** Runs what may never come back, within the bound. @param doing what that is, for the error. */
+  within(run: () => void, doing?: string): void {
+    const { seconds } = this.subject;
+    if (!bounded(run, seconds))
+      throw new ContractError(
+        `device '${this.id}' ${neverEnded(seconds)}${doing === undefined ? '' : `, while ${doing}`}`,
+      );
+  }
+
   /** What a guest does after a reset: gives the BARs of a function their places, and what the schema's `contract` says. */
   setup({ vcpu, bound }: Binding): void {
     const { schema } = this.subject.definition;
