@@ -1,5 +1,6 @@
 import type { AccessSize, Initiator, Shadow, ShadowSpec, Space } from '@qtest/sdk';
 import { messageOf, isError, nameOf, stackOf } from '@qtest/sdk/support';
+import { hex } from './added.ts';
 import { type Blueprint, PAGE_BYTES } from './blueprint.ts';
 import { WORD } from './control.ts';
 import { EVENT, type EventKind, type EventRing } from './events.ts';
@@ -33,8 +34,6 @@ const MAX_DEPTH = 16;
 const FILLED = 512;
 
 const NO_MEMORY: readonly Stretch[] = [];
-
-const hex = (value: number): string => `0x${value.toString(16)}`;
 
 const PARTS: Readonly<Record<number, AccessSize>> = { 1: 1, 2: 2, 4: 4 };
 

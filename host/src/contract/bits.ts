@@ -1,6 +1,6 @@
-import type { AccessSize, Field, Register } from '@qtest/sdk';
+import { hex, type AccessSize, type Field, type Register } from '@qtest/sdk';
 import { apply, Operations } from './ops.ts';
-import { ContractError, hex } from './problem.ts';
+import { ContractError } from './problem.ts';
 import { Random } from '@qtest/sdk/support';
 import type { Region, Rig } from './rig.ts';
 
@@ -58,7 +58,7 @@ class Probe {
   }
 
   text(value: number): string {
-    return hex(value, this.place.register.width);
+    return hex(value, this.place.register.width / 4);
   }
 }
 
@@ -200,5 +200,5 @@ function fieldsOf({ fields, width }: Register, bits: number): string {
     .filter(({ mask }) => (mask & bits) !== 0)
     .map(({ name, access, msb, lsb }) => `${name} ${access}(${msb === lsb ? msb : `${msb}, ${lsb}`})`);
   const other = fields.reduce((left, { mask }) => left & ~mask, bits) >>> 0;
-  return [...named, ...(other === 0 ? [] : [`bits ${hex(other, width)} of no field`])].join(', ');
+  return [...named, ...(other === 0 ? [] : [`bits ${hex(other, width / 4)} of no field`])].join(', ');
 }
