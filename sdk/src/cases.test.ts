@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { first, hex, random, states, statementsIn, statementsOf, withDifferences } from './cases.ts';
+import { allCases, first, hex, random, states, statementsIn, statementsOf, withDifferences } from './cases.ts';
 import { definePlugin } from './plugin.ts';
 
 const noop = (): void => {};
@@ -81,5 +81,18 @@ describe('small things', () => {
     expect(take(1)).toEqual(take(1));
     expect(take(1)).not.toEqual(take(2));
     expect(take(1).every((value) => Number.isInteger(value) && value >= 0 && value < 2 ** 32)).toBe(true);
+  });
+});
+
+describe('allCases', () => {
+  const pass = states('does nothing', () => {});
+
+  it('keeps the order of the files', () => {
+    expect(Object.keys(allCases({ 'b/1': pass, 'b/2': pass }, {}, { 'a/1': pass }))).toEqual(['b/1', 'b/2', 'a/1']);
+  });
+
+  it('refuses two cases of one name', () => {
+    const message = "two cases have the name 'a/1'";
+    expect(() => allCases({ 'a/1': pass, 'a/2': pass }, { 'a/1': pass })).toThrow(new RangeError(message));
   });
 });

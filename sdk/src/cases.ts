@@ -15,6 +15,21 @@ export function states<O>(
   return { description: statement, run, ...more };
 }
 
+/**
+ * The cases of several files as those of one plugin.
+ * @throws RangeError for two cases of one name, of which `{ ...one, ...other }` would lose the first.
+ */
+export function allCases<O>(
+  ...files: readonly Readonly<Record<string, CaseSpec<O>>>[]
+): Readonly<Record<string, CaseSpec<O>>> {
+  const all: Record<string, CaseSpec<O>> = {};
+  for (const [name, spec] of files.flatMap((cases) => Object.entries(cases))) {
+    if (Object.hasOwn(all, name)) throw new RangeError(`two cases have the name '${name}'`);
+    all[name] = spec;
+  }
+  return all;
+}
+
 /** What is known to differ, by case: what it is, and its source. */
 export type Differences = Readonly<Record<string, string>>;
 

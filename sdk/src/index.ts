@@ -45,6 +45,7 @@ export {
   type FunctionSpec,
   type VendorSpec,
 } from './pci.ts';
+export * from './options.ts';
 export * from './plugin.ts';
 export * from './properties.ts';
 export * from './registers.ts';
