@@ -1,15 +1,14 @@
-import {
-  type AddressRange,
-  type AnyDeviceDefinition,
-  type Chardev,
-  type Device,
-  type DeviceInfo,
-  type RegionSpec,
-  type ResetKind,
-  type Shadow,
-  resolveProperties,
+import type {
+  AddressRange,
+  AnyDeviceDefinition,
+  Chardev,
+  Device,
+  DeviceInfo,
+  RegionSpec,
+  ResetKind,
+  Shadow,
 } from '@qtest/sdk';
-import { hostError } from '@qtest/sdk/support';
+import { hostError, resolveProperties } from '@qtest/sdk/support';
 import type { Blueprint, MachineHandle } from './blueprint.ts';
 import { Bus, type DmaGate } from './bus.ts';
 import { controlOf, LONG, TAP, WORD, type Control } from './control.ts';

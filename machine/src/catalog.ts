@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
-import { isDeviceDefinition, type AnyDeviceDefinition, type MachineBuilder } from '@qtest/sdk';
-import { hostError, messageOf } from '@qtest/sdk/support';
+import type { AnyDeviceDefinition, MachineBuilder } from '@qtest/sdk';
+import { hostError, messageOf, isDeviceDefinition } from '@qtest/sdk/support';
 import type { ModuleRef } from './blueprint.ts';
 
 /** A device type that may be added, and where its definition comes from. */

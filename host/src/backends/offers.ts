@@ -1,4 +1,5 @@
-import { resolveProperties, type DeviceInfo, type PropertyValue, type RegionSpec } from '@qtest/sdk';
+import type { DeviceInfo, PropertyValue, RegionSpec } from '@qtest/sdk';
+import { resolveProperties } from '@qtest/sdk/support';
 import type { Blueprint, DeviceBlueprint, Registry } from '@qtest/machine';
 
 /** What an emulator has of a machine. */

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { API_VERSION, isQtestError, type Config } from '@qtest/sdk';
+import { isQtestError, type Config } from '@qtest/sdk';
+import { API_VERSION } from '@qtest/sdk/support';
 
 import { detectQemu } from '../backends/qemu/detect.ts';
 import { projectV86 } from '../backends/v86/package.ts';

@@ -1,11 +1,5 @@
-import {
-  layoutState,
-  resolveProperties,
-  type AccessSize,
-  type Chardev,
-  type RegisterBank,
-  type Space,
-} from '@qtest/sdk';
+import type { AccessSize, Chardev, RegisterBank, Space } from '@qtest/sdk';
+import { layoutState, resolveProperties } from '@qtest/sdk/support';
 import { pci } from '@qtest/parts/pc';
 import {
   BoundMachine,

@@ -1,8 +1,8 @@
-import { isDeviceDefinition, type Capability, type CaseSpec, type Plugin } from '@qtest/sdk';
+import type { Capability, CaseSpec, Plugin } from '@qtest/sdk';
 
 import { BACKENDS } from '../backends/names.ts';
 import { TIMEOUT_EXPECTED, timeoutNanoseconds } from '../config/duration.ts';
-import { didYouMean, inspected, isRecord, clipped, LIMITS } from '@qtest/sdk/support';
+import { didYouMean, inspected, isRecord, clipped, LIMITS, isDeviceDefinition } from '@qtest/sdk/support';
 
 const PLUGIN_NAME = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
 const MAX_VCPUS = 8;
