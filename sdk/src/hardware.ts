@@ -15,8 +15,8 @@ export type IrqSource = IrqLine | number;
 /** A machine's time: it moves when told, or as the host's does. */
 export type ClockKind = 'virtual' | 'realtime';
 
-/** What a VCPU's accesses reach: this host's own devices, or an emulator's. */
-export type BackendName = 'native' | 'qemu' | 'v86';
+/** What a VCPU's accesses reach: `native`, this host's own devices, or an emulator's, by the name of its backend (`qemu`, `v86` …). */
+export type BackendName = string;
 
 /** The machine's time. */
 export interface Clock {

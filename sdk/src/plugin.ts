@@ -56,7 +56,7 @@ export interface CaseSpec<O = unknown> {
    * Known differences: the backends on which it fails, each with what is different there and its source. It is expected to fail there,
    * is reported as `known`, and fails when it passes.
    */
-  readonly expect?: Readonly<Partial<Record<BackendName, string>>>;
+  readonly expect?: Readonly<Record<BackendName, string>>;
 }
 
 /** One case, or cases by name; a name is a path (`alarm/wildcard/hour`). */

@@ -20,7 +20,7 @@ import {
   NativeMachine,
   NativeVcpu,
 } from '@qtest/machine';
-import { bounded, neverEnded } from '../bounded.ts';
+import { bounded, neverEnded } from '../foreign/bounded.ts';
 import { buildAround, type Parts, type Subject } from './machine.ts';
 import { ContractError } from './problem.ts';
 import { watched, Watch } from './watch.ts';

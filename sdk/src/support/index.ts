@@ -3,6 +3,8 @@
  * and what they make of definitions, which authors only write.
  * @module @qtest/sdk/support
  */
+import './webassembly.ts';
+
 export { isDeviceDefinition } from '../device.ts';
 export { API_VERSION, isPlugin } from '../plugin.ts';
 export { checkProperties, resolveProperties } from '../properties.ts';
