@@ -126,14 +126,14 @@ export interface ContractSpec<P extends PropertySchema = PropertySchema> {
   setup?(vcpu: Vcpu, properties: PropertiesOf<P>): void;
 }
 
-/** The static half of a device: what it is, apart from what it does. */
-export interface DeviceSchema<
-  P extends PropertySchema = PropertySchema,
-  S extends StateSchema = StateSchema,
-  R extends string = string,
-  T extends string = string,
-  O extends string = string,
-  I extends string = string,
+/** What the schema of a device has, and that of a PCI function alike. */
+export interface DeviceParts<
+  P extends PropertySchema,
+  S extends StateSchema,
+  R extends string,
+  T extends string,
+  O extends string,
+  I extends string,
 > {
   /** Its type, as `machine.add()` names it. */
   readonly type: string;
@@ -144,12 +144,6 @@ export interface DeviceSchema<
   readonly version?: number;
   readonly properties?: P;
   readonly state?: S;
-  /** Name of the bus that it must be put on. */
-  readonly bus?: string;
-  /** The bus that it provides. */
-  readonly provides?: BusSpec;
-  /** Where it answers. The function is called with the device's properties, once in each thread. */
-  regions?(properties: PropertiesOf<NoInfer<P>>): Readonly<Record<R, RegionSpec>>;
   /** Its registers, by region. */
   readonly registers?: Readonly<Partial<Record<NoInfer<R>, RegisterBank>>>;
   /**
@@ -157,12 +151,29 @@ export interface DeviceSchema<
    * behaviour's `shadow` says when. Addresses and sizes are multiples of 4096.
    */
   readonly shadow?: readonly ShadowSpec[];
-  /** It has a character backend, `device.chardev`, whose other end a test holds as `machine.chardev(id)`. */
-  readonly chardev?: boolean;
   /** Timers by name. Those due at the same instant fire in this order. */
   readonly timers?: readonly T[];
   readonly outputs?: Readonly<Record<O, OutputSpec>>;
   readonly inputs?: Readonly<Record<I, InputSpec>>;
+}
+
+/** The static half of a device: what it is, apart from what it does. */
+export interface DeviceSchema<
+  P extends PropertySchema = PropertySchema,
+  S extends StateSchema = StateSchema,
+  R extends string = string,
+  T extends string = string,
+  O extends string = string,
+  I extends string = string,
+> extends DeviceParts<P, S, R, T, O, I> {
+  /** Name of the bus that it must be put on. */
+  readonly bus?: string;
+  /** The bus that it provides. */
+  readonly provides?: BusSpec;
+  /** Where it answers. The function is called with the device's properties, once in each thread. */
+  regions?(properties: PropertiesOf<NoInfer<P>>): Readonly<Record<R, RegionSpec>>;
+  /** It has a character backend, `device.chardev`, whose other end a test holds as `machine.chardev(id)`. */
+  readonly chardev?: boolean;
   readonly contract?: ContractSpec<NoInfer<P>>;
 }
 

@@ -67,9 +67,9 @@ export type PciPlacementSchema = {
 };
 /** State that every PCI function has. */
 export type PciStateSchema = {
-  readonly config: ArrayType;
+  readonly config: ArrayType<'u8'>;
   /** Of MSI-X: the table, four words a vector, and the pending bits behind it. */
-  readonly msix: ArrayType;
+  readonly msix: ArrayType<'u32'>;
 };
 
 /** What every PCI function's device has, beside its own. */

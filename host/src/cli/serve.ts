@@ -43,7 +43,7 @@ export async function serve(options: CliOptions, io: Io): Promise<number> {
 
 function logTo(file: string, { stderr }: Io): RequestLog {
   const onLost = (why: string): void =>
-    void stderr.write(`qtest: --qtest-log ${file}: ${why}. It ends here; the machine is served on\n`);
+    print(stderr, `qtest: --qtest-log ${file}: ${why}. It ends here; the machine is served on\n`);
   try {
     return openLog(file, onLost);
   } catch (error) {

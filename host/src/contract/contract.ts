@@ -1,8 +1,6 @@
 import {
-  checkProperties,
   defineDevice,
   nanoseconds,
-  resolveProperties,
   type AnyDeviceDefinition,
   type DeviceDefinition,
   type Duration,
@@ -11,6 +9,7 @@ import {
   type PropertySchema,
   type StateSchema,
 } from '@qtest/sdk';
+import { checkProperties, resolveProperties } from '@qtest/sdk/support';
 import { checkAccesses } from './accesses.ts';
 import { checkBits, checkResetValues, type Place } from './bits.ts';
 import type { Parts, Subject } from './machine.ts';

@@ -38,8 +38,8 @@ export function bounded(run: () => void, seconds: number): boolean {
     return true;
   } catch (error) {
     // Their classes may be of another realm than this module's, as under a test runner.
-    const isLate = hasCode(error, 'ERR_SCRIPT_EXECUTION_TIMEOUT');
-    if (!isLate && !hasCode(error, 'ERR_SCRIPT_EXECUTION_INTERRUPTED')) throw error;
+    const isLate = codeOf(error) === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
+    if (!isLate && codeOf(error) !== 'ERR_SCRIPT_EXECUTION_INTERRUPTED') throw error;
     broken = breakOff(begun);
     if (isLate) return false;
     process.emit('SIGINT');
@@ -49,10 +49,6 @@ export function bounded(run: () => void, seconds: number): boolean {
     watched(false);
     context.run = () => {};
   }
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return typeof error === 'object' && error !== null && 'code' in error && error.code === code;
 }
 
 /** How long it goes on within one bound, ms. */

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 
 import { foreignBound } from './bounded.ts';
-import { isDebugged, ERRORS } from '@qtest/sdk/support';
+import { isDebugged, ERRORS, pathOf, printable } from '@qtest/sdk/support';
 import { brokenDevice } from '@qtest/machine';
 import { foreignUnderWay, lastForeign } from './foreign.ts';
 import type { Look, WatchdogData } from './data.ts';
@@ -121,12 +121,12 @@ function end(why: 'hung' | 'interrupted'): Look {
   const whose = found.length === 0 ? left : found.map(({ what }) => what).join(', or ');
   const names = device === undefined ? whose : `${whose}, device '${device}'`;
   const at = framesOf().find(({ line, isHost }) => !isHost && line.includes('file://'))?.line;
-  const place = at === undefined ? '' : ` (${at.replace(/file:\/\/[^\s:)]*/, (url) => fileURLToPath(url))})`;
+  const place = at === undefined ? '' : ` (${at.replace(/file:\/\/[^\s:)]*/, pathOf)})`;
   const message =
     why === 'interrupted'
       ? `interrupted, in ${names}${place}, which keeps the host's thread`
       : `${names} keeps the host's thread${place} and did not come back within ${foreignBound() / 1000} s: an endless loop, perhaps of promises. The command was ended`;
-  writeSync(2, `qtest: ${message}\n`);
+  writeSync(2, printable(`qtest: ${message}\n`));
   lastWords?.(message, why === 'interrupted');
   return leave(why === 'interrupted' ? ERRORS.INTERRUPTED.exit : Math.max(1, ...found.map(({ exit }) => exit)));
 }
