@@ -18,6 +18,7 @@ const PAGES = [
   ...readdirSync(join(REPOSITORY, 'docs'))
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
+  ...['sdk', 'parts', 'machine', 'devices', 'serve', 'host', 'create-plugin'].map((name) => `${name}/README.md`),
 ];
 
 /** Folders of `examples/`, and the page that shows their files. */
