@@ -65,7 +65,9 @@ describe('an entry point can be imported alone, as packed', () => {
     Object.entries(manifest.exports ?? {}).flatMap(([path, target]) => {
       const specifier = join(manifest.name, path);
       if (!path.includes('*')) return specifier.endsWith('.json') ? [] : [specifier];
-      const [before = '', after = ''] = String(Object.entries(Object(target)).find(([key]) => key === 'default')?.[1]).split('*');
+      const [before = '', after = ''] = String(
+        Object.entries(Object(target)).find(([key]) => key === 'default')?.[1],
+      ).split('*');
       return globSync(join(folder, `${before}*${after}`), { cwd: REPOSITORY }).map((file) =>
         specifier.replace('*', file.slice(join(folder, before).length, -after.length)),
       );
@@ -73,7 +75,9 @@ describe('an entry point can be imported alone, as packed', () => {
   );
 
   test('there are some of each package but for commands', () => {
-    const without = PUBLISHED.filter(({ manifest }) => !entries.some((entry) => `${entry}/`.startsWith(`${manifest.name}/`)));
+    const without = PUBLISHED.filter(
+      ({ manifest }) => !entries.some((entry) => `${entry}/`.startsWith(`${manifest.name}/`)),
+    );
     expect(without.map(({ folder }) => folder)).toEqual(['create-plugin']);
   });
 

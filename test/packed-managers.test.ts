@@ -141,7 +141,14 @@ export default definePlugin({
 });
 `,
   'tsconfig.json': JSON.stringify({
-    compilerOptions: { target: 'es2024', module: 'nodenext', types: [], strict: true, noEmit: true, erasableSyntaxOnly: true },
+    compilerOptions: {
+      target: 'es2024',
+      module: 'nodenext',
+      types: [],
+      strict: true,
+      noEmit: true,
+      erasableSyntaxOnly: true,
+    },
     files: ['light.ts', 'qtest.config.ts'],
   }),
 };
@@ -181,11 +188,18 @@ describe.each(MANAGERS)('installed by $title', ({ settings, manifest, install, e
     app = emptyFolder();
     const own = manifest?.(tarballs) ?? {};
     const given = Object.fromEntries(INSTALLED.map((name) => [name, tarballs[name]]));
-    const extra: object = 'devDependencies' in own && typeof own.devDependencies === 'object' ? own.devDependencies ?? {} : {};
+    const extra: object =
+      'devDependencies' in own && typeof own.devDependencies === 'object' ? (own.devDependencies ?? {}) : {};
     write(app, {
       ...PROJECT,
       ...settings(tarballs, registry),
-      'package.json': JSON.stringify({ name: 'app', private: true, type: 'module', ...own, devDependencies: { ...given, ...extra } }),
+      'package.json': JSON.stringify({
+        name: 'app',
+        private: true,
+        type: 'module',
+        ...own,
+        devDependencies: { ...given, ...extra },
+      }),
     });
     const installed = await sh(install, app);
     offline = installed.code !== 0 && NO_NETWORK.test(installed.stdout + installed.stderr);

@@ -1,59 +1,61 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { satisfies } from 'semver';
 
-import { codeOf, hostError, messageOf } from '@qtest/sdk/support';
+import { codeOf, findPackage, hostError, messageOf, onOneLine } from '@qtest/sdk/support';
 import { hostManifest } from './version.ts';
 
 /** What `@qtest/serve` exports. */
 export type ServePackage = typeof import('@qtest/serve');
 
-const INSTALL = 'npm install --save-dev @qtest/serve';
+const NAME = '@qtest/serve';
+const INSTALL = `npm install --save-dev ${NAME}`;
 
 /**
  * Loads `@qtest/serve`, which only those install who serve machines: of the project in a folder, or else what is beside the host.
  * @throws PACKAGE when there is none, when it is of another version, or when it can't be loaded.
  */
 export async function loadServe(project: string): Promise<ServePackage> {
-  const { serve: range } = hostManifest();
-  const from = [join(project, 'package.json'), import.meta.url].map((base) => createRequire(base));
-  const found = from.map(manifestFrom).find((manifest) => manifest !== undefined);
-  if (found === undefined) {
-    throw hostError(
-      'PACKAGE',
-      `'qtest serve' and 'qtest replay' need the npm package '@qtest/serve', which is installed neither in ${project} nor beside @qtest/host. Install it: ${INSTALL}`,
-    );
-  }
+  const manifest = find(project);
   try {
-    const { version }: Readonly<{ version?: unknown }> = JSON.parse(readFileSync(found, 'utf8'));
+    const { serve: range } = hostManifest();
+    const { version }: { readonly version?: unknown } = Object(JSON.parse(readFileSync(manifest, 'utf8')));
     if (typeof version !== 'string' || !satisfies(version, range)) {
       throw hostError(
         'PACKAGE',
-        `${found}: @qtest/serve is ${typeof version === 'string' ? version : 'of no version'}, and this @qtest/host needs ${range}. Install that: ${INSTALL}@'${range}'`,
+        `${manifest}: @qtest/serve is ${typeof version === 'string' ? version : 'of no version'}, and this @qtest/host needs ${range}. Install that: ${INSTALL}@'${range}'`,
       );
     }
-    const loaded: ServePackage = await import(pathToFileURL(createRequire(found).resolve('@qtest/serve')).href);
+    const loaded: ServePackage = await import(pathToFileURL(createRequire(manifest).resolve(NAME)).href);
     return loaded;
   } catch (error) {
     if (codeOf(error) === 'PACKAGE') throw error;
-    throw hostError(
-      'PACKAGE',
-      `${found}: @qtest/serve can't be loaded: ${messageOf(error)}. Install it again: ${INSTALL}`,
-      {
-        cause: error,
-      },
-    );
+    throw broken(manifest, error);
   }
 }
 
-function manifestFrom({ resolve }: Pick<NodeJS.Require, 'resolve'>): string | undefined {
-  try {
-    return resolve('@qtest/serve/package.json');
-  } catch {
-    // It says that there is none by an error.
-    return undefined;
+/** Its package.json. */
+function find(project: string): string {
+  const host = dirname(fileURLToPath(import.meta.url));
+  for (const from of [project, host]) {
+    let folder: string | undefined;
+    try {
+      folder = findPackage(NAME, from);
+    } catch (error) {
+      throw broken(from, error);
+    }
+    if (folder !== undefined) return join(folder, 'package.json');
   }
+  throw hostError(
+    'PACKAGE',
+    `'qtest serve' and 'qtest replay' need the npm package '${NAME}', which is installed neither in ${project} nor beside @qtest/host. Install it: ${INSTALL}`,
+  );
+}
+
+function broken(where: string, cause: unknown): Error {
+  const message = `${where}: ${NAME} can't be loaded: ${onOneLine(messageOf(cause))}. Install it again: ${INSTALL}`;
+  return hostError('PACKAGE', message, { cause });
 }
