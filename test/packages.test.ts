@@ -1,7 +1,6 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { satisfies } from 'semver';
 import { beforeAll, describe, expect, test } from 'vitest';
 
 import { install, NO_PACKAGES, pack } from './support/npm.ts';
@@ -36,7 +35,7 @@ describe.each(PUBLISHED)('$folder', ({ folder, manifest }) => {
     const versions = new Map(PUBLISHED.map((each) => [each.manifest.name, each.manifest.version]));
     const wrong = ranges(manifest).filter(([name, range]) => {
       const version = versions.get(name);
-      return name.startsWith('@qtest/') && (version === undefined || !satisfies(version, range));
+      return name.startsWith('@qtest/') && range !== `^${version}`;
     });
     expect(wrong).toEqual([]);
     expect(new Set(versions.values()).size).toBe(1);
