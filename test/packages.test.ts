@@ -1,5 +1,5 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import { beforeAll, describe, expect, test } from 'vitest';
 
@@ -10,6 +10,9 @@ import { REPOSITORY, run } from './support/run.ts';
 
 /** What a thread runs that is given a machine, and nobody else imports. */
 const THREADS = ['@qtest/machine/io-thread'];
+
+/** `host/src/cli/main.ts`. */
+const PATH = `\\b(${PUBLISHED.map(({ folder }) => folder).join('|')})/(src|bin|testing|templates)/[A-Za-z0-9_./-]+`;
 
 const ranges = ({ dependencies, devDependencies, peerDependencies }: Manifest): [name: string, range: string][] =>
   [dependencies, devDependencies, peerDependencies].flatMap((each) => Object.entries(each ?? {}));
@@ -99,4 +102,14 @@ describe('an entry point can be imported alone, as packed', () => {
     );
     expect(files.filter((file) => !existsSync(join(app, file)))).toEqual([]);
   });
+});
+
+test('a path into a package, wherever a tracked file names one, is there', async () => {
+  const { stdout } = await run('git', ['grep', '-nIoE', PATH, '--', '.', ':!package-lock.json'], { cwd: REPOSITORY });
+  const gone = stdout.split('\n').filter((line) => {
+    const [file = '', , path = ''] = line.split(':');
+    const named = path.replace(/[./]+$/, '');
+    return ![REPOSITORY, join(REPOSITORY, dirname(file))].some((from) => existsSync(join(from, named)));
+  });
+  expect(gone).toEqual([]);
 });
