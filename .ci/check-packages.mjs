@@ -69,7 +69,7 @@ function check(file, path, manifest) {
 
 /** What a module imports, its types included. */
 function imports(file, text) {
-  const lang = /\.d\.[cm]?ts$/.test(file) ? 'dts' : /ts$/.test(file) ? 'ts' : 'js';
+  const lang = /\.d\.[cm]?ts$/.test(file) ? 'dts' : file.endsWith('ts') ? 'ts' : 'js';
   const sourceType = file.endsWith('.cjs') ? 'script' : 'module';
   const found = [];
   const visit = (node) => {

@@ -203,7 +203,7 @@ describe.each(MANAGERS)('installed by $title', ({ settings, manifest, install, e
     });
     const installed = await sh(install, app);
     offline = installed.code !== 0 && NO_NETWORK.test(installed.stdout + installed.stderr);
-    if (!offline) expect(installed.code, installed.stdout + installed.stderr).toBe(0);
+    if (!offline) expect(installed.code, `${installed.stdout}${installed.stderr}`).toBe(0);
   }, 120_000);
 
   const inApp = async ({ skip }: TestContext, line: string): Promise<Ended> => {
@@ -261,6 +261,6 @@ describe.each(MANAGERS)('installed by $title', ({ settings, manifest, install, e
     expect(stdout).toContain('qtest-my-tests in ');
     expect(code).toBe(0);
     for (const file of ['package.json', '.gitignore', 'src/index.ts', '.github/workflows/test.yml'])
-      expect(existsSync(join(app, 'my-tests', file)), file).toBe(true);
+      expect(existsSync(join(app, 'my-tests', file)), `${file}`).toBe(true);
   });
 });

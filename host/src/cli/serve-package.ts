@@ -3,13 +3,14 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
+import type * as serve from '@qtest/serve';
 import { satisfies } from 'semver';
 
 import { codeOf, findPackage, hostError, messageOf, onOneLine } from '@qtest/sdk/support';
 import { hostManifest } from './version.ts';
 
 /** What `@qtest/serve` exports. */
-export type ServePackage = typeof import('@qtest/serve');
+export type ServePackage = typeof serve;
 
 const NAME = '@qtest/serve';
 const INSTALL = `npm install --save-dev ${NAME}`;
