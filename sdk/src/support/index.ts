@@ -11,6 +11,7 @@ export { checkProperties, resolveProperties } from '../properties.ts';
 export { layoutState, stateBinder, type StateBinder } from '../state.ts';
 export { isDebugged, setDebugged, threadOptions } from './debugged.ts';
 export { ERRORS, hostError, type ErrorCode } from './errors.ts';
+export { findPackage, packageFolder } from './find-package.ts';
 export { addOwnFolder, framesOf, isOwnFile, isOwnFrame, isOwnModule, pathOf } from './frames.ts';
 export { inspected, isHuge, unboxed } from './inspected.ts';
 export { clipped, clippedInside, flat, LIMITS } from './limits.ts';
