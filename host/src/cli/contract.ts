@@ -10,6 +10,8 @@ import { loadPlugins } from '../plugins/load.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';
 import type { CaseResult, Reporter, SelectedCase } from '../report/events.ts';
 import { shellQuote } from '../report/format.ts';
+import { Unfinished } from '../report/unfinished.ts';
+import { setLastWords } from '../foreign/watchdog.ts';
 import { catchInterrupts, INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
@@ -129,10 +131,12 @@ async function matching(
   );
 }
 
-async function runAll(cases: readonly Check[], reporter: Reporter, io: Io): Promise<number> {
+async function runAll(cases: readonly Check[], given: Reporter, io: Io): Promise<number> {
   const { describeFailure } = await import('../runner/failure.ts');
   const interrupt = catchInterrupts(io);
   const { signal } = interrupt;
+  const reporter = new Unfinished(given);
+  setLastWords((message, isInterrupted) => reporter.close(message, isInterrupted));
   const started = performance.now();
   const counts: Record<CaseStatus, number> = { pass: 0, fail: 0, skip: 0, timeout: 0, crash: 0, known: 0 };
   const report = (result: CaseResult): void => {
@@ -165,6 +169,7 @@ async function runAll(cases: readonly Check[], reporter: Reporter, io: Io): Prom
     }
     reporter.done({ ...counts, duration: performance.now() - started }, { interrupted: signal.aborted });
   } finally {
+    setLastWords(undefined);
     interrupt.release();
   }
   if (signal.aborted) return INTERRUPTED;

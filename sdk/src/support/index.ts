@@ -21,5 +21,16 @@ export { Random } from './random.ts';
 export { markdownText, onOneLine, printable, printableJson, withoutCommands } from './printable.ts';
 export { readBounded } from './read-bounded.ts';
 export { guardStandardStreams } from './standard-streams.ts';
-export { codeOf, fieldOf, hasField, isError, messageOf, nameOf, stackOf, withoutStack } from './thrown.ts';
+export {
+  boundGetters,
+  codeOf,
+  fieldOf,
+  hasField,
+  isError,
+  isProxied,
+  messageOf,
+  nameOf,
+  stackOf,
+  withoutStack,
+} from './thrown.ts';
 export { within } from './within.ts';
