@@ -1,3 +1,4 @@
+import { inDevice } from '@qtest/sdk/support';
 import { afterEach, expect, test } from 'vitest';
 
 import {
@@ -9,7 +10,6 @@ import {
   setForeignBound,
 } from './bounded.ts';
 import { beginForeign, foreignUnderWay } from './foreign.ts';
-import { inDevice } from '@qtest/machine';
 
 const WHAT = { what: "plugin 'lamp': init()", exit: 1 } as const;
 const spin = (): never => {

@@ -1,8 +1,7 @@
 import { createContext, Script } from 'node:vm';
 
-import { hostError, codeOf, withoutStack, isDebugged, within } from '@qtest/sdk/support';
+import { brokenDevice, hostError, codeOf, withoutStack, isDebugged, within } from '@qtest/sdk/support';
 import { beginForeign, breakOff, countForeign, type Foreign } from './foreign.ts';
-import { brokenDevice } from '@qtest/machine';
 import { watched } from './watchdog/words.ts';
 
 const context: { run: () => void; bounded: () => void } = { run: () => {}, bounded: () => {} };

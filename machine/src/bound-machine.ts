@@ -9,7 +9,7 @@ import {
   type Shadow,
   resolveProperties,
 } from '@qtest/sdk';
-import { hostError } from '@qtest/sdk/support';
+import { hostError, inDevice } from '@qtest/sdk/support';
 import type { Blueprint, MachineHandle } from './blueprint.ts';
 import { Bus, type DmaGate } from './bus.ts';
 import { controlOf, LONG, TAP, WORD, type Control } from './control.ts';
@@ -23,7 +23,6 @@ import { Notice } from './notice.ts';
 import { Timekeeper } from './timekeeper.ts';
 import { TracedBus, TracedLines } from './traced.ts';
 import { TRACED, Tracer } from './tracer.ts';
-import { inDevice } from './under-way.ts';
 import { readyWaiters, rouseForTimer } from './waiters.ts';
 
 /** Device definitions by type. */

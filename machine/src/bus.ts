@@ -1,5 +1,5 @@
 import type { AccessSize, Initiator, Shadow, ShadowSpec, Space } from '@qtest/sdk';
-import { messageOf, isError, nameOf, stackOf } from '@qtest/sdk/support';
+import { inDevice, messageOf, isError, nameOf, stackOf } from '@qtest/sdk/support';
 import { type Blueprint, PAGE_BYTES } from './blueprint.ts';
 import { WORD, type Control } from './control.ts';
 import { EVENT, type EventKind, type EventRing } from './events.ts';
@@ -7,7 +7,6 @@ import type { Observers } from './lines.ts';
 import { IO_PORTS, IoMap, MemoryMap, unmapped, type Stretch, type Target } from './map.ts';
 import { ShadowedRam } from './shadow.ts';
 import type { Notice } from './notice.ts';
-import { inDevice } from './under-way.ts';
 
 /** A fault of a device: it threw, entered itself, or its timer fired without end. */
 export interface Fault {

@@ -14,4 +14,5 @@ export { markdownText, onOneLine, printable, printableJson, withoutCommands } fr
 export { readBounded } from './read-bounded.ts';
 export { guardStandardStreams } from './standard-streams.ts';
 export { codeOf, fieldOf, hasField, isError, messageOf, nameOf, stackOf, withoutStack } from './thrown.ts';
+export { brokenDevice, inDevice } from './under-way.ts';
 export { within } from './within.ts';
