@@ -1,4 +1,4 @@
-import { workerData } from 'piscina';
+import { workerData } from 'node:worker_threads';
 import { busLine } from '@qtest/machine';
 import { emulatedWorker } from '../emulated-worker.ts';
 import { Lines } from './channel.ts';
