@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { PACKAGE } from '../entry.ts';
 
 /** What is read of the host's own package.json. */
 interface Manifest {
@@ -19,6 +20,6 @@ export function hostManifest(): Manifest {
     version?: unknown;
     engines?: { node?: unknown };
     dependencies?: Record<string, unknown>;
-  }> = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  }> = JSON.parse(readFileSync(new URL('package.json', PACKAGE), 'utf8'));
   return { version: String(version), node: String(engines?.node), sdk: String(dependencies?.['@qtest/sdk']) };
 }

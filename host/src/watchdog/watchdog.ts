@@ -1,11 +1,10 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { devNull } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { Worker } from 'node:worker_threads';
 
+import { entry, PACKAGE } from '../entry.ts';
 import { foreignBound } from '../bounded.ts';
-import { isDebugged, ERRORS } from '@qtest/sdk/support';
-import { brokenDevice } from '@qtest/machine';
+import { brokenDevice, isDebugged, ERRORS } from '@qtest/sdk/support';
 import { foreignUnderWay, lastForeign } from '../foreign.ts';
 import type { Look, WatchdogData } from './data.ts';
 import { WORD, words } from './words.ts';
@@ -15,9 +14,8 @@ const BEAT = 50;
 /** What is waited beyond the bound, so that what is to end by itself does, ms. */
 const GRACE = 1_000;
 
-/** The host's own files, and those of this folder. With source maps, places are paths in place of URLs. */
-const HOST = bothOf(new URL('../..', import.meta.url));
-const HERE = bothOf(new URL('.', import.meta.url));
+/** The host's own files. With source maps, places are paths in place of URLs. */
+const HOST = bothOf(PACKAGE);
 
 /** Frames of Node's, of built-in functions, and of the watchdog's question itself. */
 const NODE = /\(?node:|^at <anonymous>:|^at new Promise|\(<anonymous>\)$/;
@@ -48,9 +46,10 @@ export function startWatchdog(): void {
   if (isDebugged()) return;
   Reflect.set(globalThis, Symbol.for('qtest.watchdog'), { look, resume, end });
   const workerData: WatchdogData = { buffer: words.buffer };
-  const file = new URL(`./thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+  // Loaded with it alone: a command that calls no plugin need not have it.
+  const { Worker } = process.getBuiltinModule('node:worker_threads');
   // Not the options of this process, as --inspect-brk.
-  new Worker(file, { workerData, execArgv: [] }).unref();
+  new Worker(entry('watchdog/thread'), { workerData, execArgv: [] }).unref();
   setInterval(() => {
     Atomics.add(words, WORD.BEAT, 1);
     Atomics.notify(words, WORD.BEAT);
@@ -66,7 +65,7 @@ function resume(): Look {
   for (const listener of onInterrupt) process.off('SIGINT', listener);
   for (const listener of onInterrupt) process.on('SIGINT', listener);
   for (const listener of terminators.splice(0)) process.on('SIGTERM', listener);
-  return seen();
+  return seen(resume);
 }
 
 /** Called by the watchdog, in the midst of whatever this thread does. */
@@ -75,12 +74,12 @@ function look(): Look {
     process.off('SIGTERM', listener);
     terminators.push(listener);
   }
-  return seen();
+  return seen(look);
 }
 
-function seen(): Look {
+function seen(asked: Function): Look {
   // Whose code was called by the event loop; what that calls in its turn is the same one's, be it the host's.
-  const outermost = framesOf().findLast(({ isNode }) => !isNode);
+  const outermost = framesBelow(asked).findLast(({ isNode }) => !isNode);
   return { foreign: outermost?.isHost !== true, debugged: isDebugged(), bound: foreignBound() + GRACE };
 }
 
@@ -94,23 +93,25 @@ interface Frame {
   readonly isNode: boolean;
 }
 
-/** What is being called. An `await` further down has returned long since. */
-function framesOf(): readonly Frame[] {
+/** What is being called below a function of the watchdog's. An `await` further down has returned long since. */
+function framesBelow(asked: Function): readonly Frame[] {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 200;
-  const { stack = '' } = new Error('where');
+  const where = new Error('where');
+  Error.captureStackTrace(where, asked);
+  const { stack = '' } = where;
   Error.stackTraceLimit = stackTraceLimit;
   return stack
     .split('\n')
     .slice(1)
     .map((line) => line.trim())
-    .filter((line) => !line.startsWith('at async ') && !HERE.some((path) => line.includes(path)))
+    .filter((line) => !line.startsWith('at async '))
     .map((line) => ({ line, isHost: HOST.some((path) => line.includes(path)), isNode: NODE.test(line) }));
 }
 
 /** Called by the watchdog: ends the process, unless the host has gone on meanwhile. */
 function end(why: 'hung' | 'interrupted'): Look {
-  const now = seen();
+  const now = seen(end);
   if (!now.foreign) {
     if (why === 'interrupted' && !process.emit('SIGINT')) leave(ERRORS.INTERRUPTED.exit);
     return now;
@@ -120,7 +121,7 @@ function end(why: 'hung' | 'interrupted'): Look {
   const device = brokenDevice();
   const whose = found.length === 0 ? left : found.map(({ what }) => what).join(', or ');
   const names = device === undefined ? whose : `${whose}, device '${device}'`;
-  const at = framesOf().find(({ line, isHost }) => !isHost && line.includes('file://'))?.line;
+  const at = framesBelow(end).find(({ line, isHost }) => !isHost && line.includes('file://'))?.line;
   const place = at === undefined ? '' : ` (${at.replace(/file:\/\/[^\s:)]*/, (url) => fileURLToPath(url))})`;
   const message =
     why === 'interrupted'

@@ -1,3 +1,4 @@
+import { entry } from '../../entry.ts';
 import type { Failure } from '../../report/events.ts';
 import type { VcpuTask } from '../../runner/task.ts';
 import type { EndKind, LaneOptions } from '../backend.ts';
@@ -10,8 +11,7 @@ import type { QemuTask, QemuThreadData } from './task.ts';
 
 /** How long a QEMU that has closed its pipes may take to die, ms. */
 const DEATH_BOUND = 500;
-// tsc leaves URLs alone: from source, Node strips the types of the .ts file itself.
-const WORKER = new URL(`./worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+const WORKER = entry('backends/qemu/worker');
 
 /** A plugin's machine on QEMU. */
 export class QemuLane extends EmulatedLane<QemuMapping> {

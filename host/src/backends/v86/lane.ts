@@ -1,3 +1,4 @@
+import { entry } from '../../entry.ts';
 import type { Failure } from '../../report/events.ts';
 import type { VcpuTask } from '../../runner/task.ts';
 import type { LaneOptions } from '../backend.ts';
@@ -7,8 +8,7 @@ import type { V86Package } from './package.ts';
 import type { V86Task } from './task.ts';
 import { V86Thread } from './thread.ts';
 
-// tsc leaves URLs alone: from source, Node strips the types of the .ts file itself.
-const WORKER = new URL(`./worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+const WORKER = entry('backends/v86/worker');
 
 /** A plugin's machine on v86, whose emulators have a thread of their own each. */
 export class V86Lane extends EmulatedLane<V86Mapping> {

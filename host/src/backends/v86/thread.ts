@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { hostError, messageOf, threadOptions } from '@qtest/sdk/support';
+import { entry } from '../../entry.ts';
 import { EXIT_BOUND, exitOf, settles } from '../../runner/pool.ts';
 import { Mailbox } from './mailbox.ts';
 import type { V86Package } from './package.ts';
@@ -11,8 +12,7 @@ const START_BOUND = 10_000;
 /** Of what it writes, the last so many characters are kept. */
 const KEPT = 2_000;
 
-// tsc leaves URLs alone: from source, Node strips the types of the .ts file itself.
-const THREAD = new URL(`./emulator-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+const THREAD = entry('backends/v86/emulator-thread');
 
 /** The thread of an emulator that is ready. */
 export class V86Thread {
