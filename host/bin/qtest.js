@@ -6,13 +6,9 @@ if (preflight('qtest', 2)) start();
 
 function start() {
   process.getBuiltinModule('node:module').enableCompileCache();
-  const main = new URL('../dist/cli/main.js', import.meta.url).href;
-  import(main).catch((error) => {
-    const missing =
-      error !== null && typeof error === 'object' && error.code === 'ERR_MODULE_NOT_FOUND' && error.url === main;
-    const stack = error !== null && typeof error === 'object' && error.stack;
+  import('../dist/cli-main.js').catch((error) => {
     process.stderr.write(
-      missing ? 'qtest is not built: run `npm run build` first.\n' : 'qtest: ' + (stack || String(error)) + '\n',
+      'qtest: ' + ((error !== null && typeof error === 'object' && error.stack) || String(error)) + '\n',
     );
     process.exitCode = 2;
   });

@@ -8,7 +8,7 @@ import type {
   ResetKind,
   Shadow,
 } from '@qtest/sdk';
-import { hostError, resolveProperties } from '@qtest/sdk/support';
+import { hostError, resolveProperties, inDevice } from '@qtest/sdk/support';
 import type { Blueprint, MachineHandle } from './blueprint.ts';
 import { Bus, type DmaGate } from './bus.ts';
 import { controlOf, LONG, TAP, WORD, type Control } from './control.ts';
@@ -22,7 +22,6 @@ import { Notice } from './notice.ts';
 import { Timekeeper } from './timekeeper.ts';
 import { TracedBus, TracedLines } from './traced.ts';
 import { TRACED, Tracer } from './tracer.ts';
-import { inDevice } from './under-way.ts';
 import { isHeld } from './taking.ts';
 import { readyWaiters, rouseForTimer } from './waiters.ts';
 

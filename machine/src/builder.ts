@@ -9,7 +9,14 @@ import type {
   ShadowSpec,
 } from '@qtest/sdk';
 import { inspect } from 'node:util';
-import { didYouMean, checkProperties, isDeviceDefinition, layoutState, resolveProperties } from '@qtest/sdk/support';
+import {
+  didYouMean,
+  checkProperties,
+  isDeviceDefinition,
+  layoutState,
+  resolveProperties,
+  inDevice,
+} from '@qtest/sdk/support';
 import { fail, hex, range, type Added } from './added.ts';
 
 import { PAGE_BYTES, type Blueprint, type DeviceBlueprint } from './blueprint.ts';
@@ -17,7 +24,6 @@ import type { Catalog, KnownDevice } from './catalog.ts';
 import { CHARDEV_BYTES } from './chardev.ts';
 import { layOut } from './layout.ts';
 import { MemoryPlan } from './memory-plan.ts';
-import { inDevice } from './under-way.ts';
 import { checkInput, Wiring } from './wiring.ts';
 
 /** Properties of devices, by the device's id. */

@@ -1,5 +1,5 @@
 import type { AccessSize, Initiator, Shadow, ShadowSpec, Space } from '@qtest/sdk';
-import { messageOf, isError, nameOf, stackOf } from '@qtest/sdk/support';
+import { messageOf, isError, nameOf, stackOf, inDevice } from '@qtest/sdk/support';
 import { hex } from './added.ts';
 import { type Blueprint, PAGE_BYTES } from './blueprint.ts';
 import { WORD } from './control.ts';
@@ -8,7 +8,6 @@ import type { Binding } from './lines.ts';
 import { IO_PORTS, IoMap, MemoryMap, unmapped, type Stretch, type Target } from './map.ts';
 import { ShadowedRam } from './shadow.ts';
 import type { Notice } from './notice.ts';
-import { inDevice } from './under-way.ts';
 
 /** A fault of a device: it threw, entered itself, or its timer fired without end. */
 export interface Fault {

@@ -127,12 +127,16 @@ function boardOf(from: DevicePackage, board: string, subpath: string): Board {
   };
 }
 
+/** Modules of packages that this thread has loaded, by manifest and subpath: to find one again takes longer than to add a device. */
+const modules = new Map<string, unknown>();
+
 /** What a module of a device package exports; only the export of a name where one is given. */
 function loadFrom(name: string, manifest: string, subpath: string, what: string, wanted?: string): readonly unknown[] {
-  const load = createRequire(manifest);
-  let exported: unknown;
+  const key = `${manifest}\0${subpath}`;
+  let exported = modules.get(key);
   try {
-    exported = load(`${name}/${subpath.replace(/^\.\//, '')}`);
+    exported ??= createRequire(manifest)(`${name}/${subpath.replace(/^\.\//, '')}`);
+    modules.set(key, exported);
   } catch (error) {
     throw hostError('DEVICE', `${what}: the module '${subpath}' of ${name} (${manifest}) ${whyNotLoaded(error)}`, {
       cause: error,

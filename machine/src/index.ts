@@ -30,7 +30,6 @@ export { NativeVcpu } from './vcpu/native-vcpu.ts';
 export { DEFAULT_TIMEOUT, poll } from './vcpu/poll.ts';
 export { OP, TraceRing, emulatedRing, traceEntries, type TraceEntry } from './vcpu/trace.ts';
 export { seedTurns } from './vcpu/turns.ts';
-export { brokenDevice, inDevice } from './under-way.ts';
 export { rouseAll, setStatus, startStatuses } from './waiters.ts';
 export {
   Catalog,

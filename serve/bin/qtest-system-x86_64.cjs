@@ -6,5 +6,5 @@ const preflight = require('@qtest/sdk/preflight');
 if (preflight('qtest-system-x86_64', 1)) {
   require('node:module').enableCompileCache();
   // Not by import(): to set up the loader of ES modules would be half of the time until the first reply.
-  require('../dist/standin/bundle/main.cjs');
+  require('../dist/standin/main.cjs');
 }

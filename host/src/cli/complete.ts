@@ -9,7 +9,7 @@ import { backendsThere } from './backends.ts';
 import { claimStdout } from './claim-stdout.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
-import { pluginRequests, prepare, readConfig, specFrom } from './prepare.ts';
+import { pluginRequests, preparePlugins, readConfig, specFrom } from './prepare.ts';
 import { createProgram } from './program.ts';
 import { onOneLine } from '@qtest/sdk/support';
 import { print } from '../report/style.ts';
@@ -121,7 +121,7 @@ async function valuesOf({ long, argChoices }: Option, options: CliOptions, io: I
     if (long === '--trace-export') return TRACE_FORMATS.map((name) => [name, '']);
     if (long === '--device') return await devicesOf(options, io);
     if (long !== '--test') return [];
-    const { plugins } = await prepare(options, io);
+    const { plugins } = await preparePlugins(options, io);
     return plugins.flatMap(({ name: plugin, cases }) =>
       cases.map(({ name, description = plugin }): Candidate => [name, description]),
     );

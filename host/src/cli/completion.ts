@@ -46,3 +46,8 @@ export async function completion({ shell = 'bash' }: CliOptions, { stdout }: Io)
   stdout.write(SCRIPTS[shell]);
   return 0;
 }
+
+/** The script for a shell; undefined where it is none that we know. */
+export function completionScript(shell: string): string | undefined {
+  return Object.entries(SCRIPTS).find(([name]) => name === shell)?.[1];
+}

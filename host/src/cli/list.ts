@@ -9,7 +9,7 @@ import { onOneLine } from '@qtest/sdk/support';
 import { print, styleFor, type Style } from '../report/style.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
-import { prepare } from './prepare.ts';
+import { preparePlugins } from './prepare.ts';
 import { selectCases } from '../plugins/select.ts';
 
 /** What `qtest list --json` writes. Version 1 gains keys and loses none. */
@@ -31,7 +31,7 @@ export interface CaseList {
 
 /** `qtest list`: the cases that `-t` selects, without running them. */
 export async function list(options: CliOptions, io: Io): Promise<number> {
-  const { plugins } = await prepare(options, io);
+  const { plugins } = await preparePlugins(options, io);
   const all = await selectCases(plugins, { patterns: options.test, defaultClock: 'virtual' });
   const { cases } = options.shard === undefined ? all : (await import('./shard.ts')).shardOf(all, options, io);
   const selected = new Set(cases.map(({ plugin, name }) => `${plugin}/${name}`));

@@ -6,19 +6,24 @@ import { isQtestError, type Config } from '@qtest/sdk';
 import { entryParts } from '../config/check.ts';
 import { loadConfig, type LoadedConfig } from '../config/load.ts';
 import { hostError } from '@qtest/sdk/support';
-import { catalogOf } from '../plugins/devices.ts';
 import { loadPlugins } from '../plugins/load.ts';
 import { isPath, pathSpec, resolvePlugin } from '../plugins/resolve.ts';
 import type { LoadedPlugin, PluginRequest } from '../plugins/types.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
 
-/** What every sub-command starts from. */
+/** What every sub-command on cases starts from. */
+interface PreparedPlugins {
+  readonly loaded: LoadedConfig;
+  /** At least one. */
+  readonly plugins: readonly LoadedPlugin[];
+}
+
+/** What those start from that build machines. */
 export interface Prepared {
   readonly config: Config;
   /** Of the config; undefined when there is none. */
   readonly file: string | undefined;
-  /** At least one. */
   readonly plugins: readonly LoadedPlugin[];
   /** The devices and boards that their machines may have. */
   readonly catalog: Catalog;
@@ -29,11 +34,20 @@ export interface Prepared {
  * @param read the config, when it has been read already.
  * @throws USAGE when neither names one, and what loading them throws.
  */
-export async function prepare(options: CliOptions, io: Io, read?: LoadedConfig): Promise<Prepared> {
+export async function preparePlugins(options: CliOptions, io: Io, read?: LoadedConfig): Promise<PreparedPlugins> {
   const loaded = read ?? (await readConfig(options, io));
   const requests = pluginRequests(options, io, loaded);
   if (requests.length === 0) throw hostError('USAGE', nothingToRun(loaded.file));
-  const plugins = await loadPlugins(requests);
+  return { loaded, plugins: await loadPlugins(requests) };
+}
+
+/**
+ * The same, with the devices of their machines.
+ * @throws what `catalogOf` throws, as well.
+ */
+export async function prepare(options: CliOptions, io: Io, read?: LoadedConfig): Promise<Prepared> {
+  const { loaded, plugins } = await preparePlugins(options, io, read);
+  const { catalogOf } = await import('../plugins/devices.ts');
   return { config: loaded.config, file: loaded.file, plugins, catalog: catalogOf(plugins, loaded) };
 }
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { PACKAGE } from '../entry.ts';
 
 /** What is read of the host's own package.json. */
 interface Manifest {
@@ -23,7 +24,7 @@ export function hostManifest(): Manifest {
     engines?: { node?: unknown };
     dependencies?: Record<string, unknown>;
     peerDependencies?: Record<string, unknown>;
-  }> = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  }> = JSON.parse(readFileSync(new URL('package.json', PACKAGE), 'utf8'));
   return {
     version: String(version),
     node: String(engines?.node),

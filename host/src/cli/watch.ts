@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { entry } from '../entry.ts';
 import { count } from '../report/format.ts';
 import { print, styleFor } from '../report/style.ts';
 import { WatchedFiles } from '../watch/files.ts';
@@ -25,8 +26,7 @@ const HELP = [
   ['q', 'quit'],
 ] as const;
 
-// tsc leaves URLs alone: from source, Node strips the types of the .ts file itself.
-const WORKER = new URL(`./watch-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+const WORKER = entry('cli/watch-worker');
 
 /** `qtest --watch`: runs the cases, and again whenever a file of theirs changes, until it is told to quit. */
 export function watch(options: CliOptions, io: Io): Promise<number> {

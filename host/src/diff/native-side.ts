@@ -1,4 +1,4 @@
-import { hostError } from '@qtest/sdk/support';
+import { hostError, brokenDevice } from '@qtest/sdk/support';
 import {
   BoundMachine,
   type Registry,
@@ -6,7 +6,6 @@ import {
   OWNER,
   VCPU_STATUS,
   WORD,
-  brokenDevice,
   createMachine,
   restore,
   restorePristine,

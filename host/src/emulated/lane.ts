@@ -13,6 +13,7 @@ import {
   traceEntries,
   type TraceEntry,
 } from '@qtest/machine';
+import { entry } from '../entry.ts';
 import type { Failure } from '../report/events.ts';
 import { messageOf } from '@qtest/sdk/support';
 import type { CaseLane, EndKind, LaneOptions, Observation, Traced } from '../runner/backend.ts';
@@ -53,7 +54,7 @@ export interface EmulatedTask extends VcpuTask {
 }
 
 // tsc leaves URLs alone: from source, Node strips the types of the .ts file itself.
-const WORKER = new URL(`./worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+const WORKER = entry('emulated/worker');
 
 /** A plugin's machine on an emulator: one for each case, started when the case is prepared and gone when it has ended. */
 export class EmulatedLane implements CaseLane {

@@ -1,6 +1,5 @@
+import { inDevice, boundGetters, messageOf } from '@qtest/sdk/support';
 import { afterEach, expect, test } from 'vitest';
-
-import { boundGetters, messageOf } from '@qtest/sdk/support';
 
 import {
   awaitForeign,
@@ -12,7 +11,6 @@ import {
   setForeignBound,
 } from './bounded.ts';
 import { beginForeign, foreignUnderWay } from './foreign.ts';
-import { inDevice } from '@qtest/machine';
 
 const WHAT = { what: "plugin 'lamp': init()", exit: 1 } as const;
 const spin = (): never => {

@@ -1,8 +1,7 @@
 import { createContext, Script } from 'node:vm';
 
-import { hostError, codeOf, withoutStack, isDebugged, isProxied, within } from '@qtest/sdk/support';
+import { hostError, codeOf, withoutStack, isDebugged, isProxied, within, brokenDevice } from '@qtest/sdk/support';
 import { announceForeign, beginForeign, breakOff, countForeign, type Foreign } from './foreign.ts';
-import { brokenDevice } from '@qtest/machine';
 import { tellInterrupts } from './words.ts';
 
 const context: { run: () => void } = { run: () => {} };

@@ -1,11 +1,11 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { devNull } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 
 import { foreignBound, boundEnd, readForeign } from './bounded.ts';
-import { isDebugged, ERRORS, pathOf, printable, boundGetters, threadOptions } from '@qtest/sdk/support';
-import { brokenDevice } from '@qtest/machine';
+import { brokenDevice, isDebugged, ERRORS, pathOf, printable, boundGetters, threadOptions } from '@qtest/sdk/support';
+import { entry, PACKAGE } from '../entry.ts';
 import { foreignUnderWay, lastForeign } from './foreign.ts';
 import type { Look, WatchdogData } from './data.ts';
 import { tellInterrupts, untold, WORD, words } from './words.ts';
@@ -19,9 +19,8 @@ const LAST_WORDS = 2_000;
 /** How long the thread that hears Ctrl-C may take to start, ms. */
 const START = 5_000;
 
-/** The host's own files, and those of this folder. With source maps, places are paths in place of URLs. */
-const HOST = bothOf(new URL('../..', import.meta.url));
-const HERE = bothOf(new URL('.', import.meta.url));
+/** The host's own files. With source maps, places are paths in place of URLs. */
+const HOST = bothOf(PACKAGE);
 
 /** Frames of Node's, of built-in functions, and of the watchdog's question itself. */
 const NODE = /\(?node:|^at <anonymous>:|^at new Promise|\(<anonymous>\)$/;
@@ -50,8 +49,8 @@ export function setLastWords(say: LastWords | undefined): void {
 export function startWatchdog(): void {
   boundGetters(readForeign);
   Reflect.set(globalThis, Symbol.for('qtest.watchdog'), { look, resume, end });
-  startThread('thread').unref();
-  const ear = startThread('ear').on('message', tellInterrupts);
+  startThread('foreign/thread').unref();
+  const ear = startThread('foreign/ear').on('message', tellInterrupts);
   ear.unref();
   setInterval(() => {
     Atomics.add(words, WORD.BEAT, 1);
@@ -60,17 +59,18 @@ export function startWatchdog(): void {
   if (!isDebugged()) Atomics.wait(words, WORD.LISTENING, 0, START);
 }
 
-function startThread(name: string): Worker {
+function startThread(module: string): Worker {
   const workerData: WatchdogData = { buffer: words.buffer };
-  const file = new URL(`./${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+  // Loaded with it alone: a command that calls no plugin need not have it.
+  const threads = process.getBuiltinModule('node:worker_threads');
   // Not the options of this process, as --inspect-brk.
-  return new Worker(file, { workerData, execArgv: [], ...threadOptions() });
+  return new threads.Worker(entry(module), { workerData, execArgv: [], ...threadOptions() });
 }
 
 /** Called by the watchdog when the event loop turns again. */
 function resume(): Look {
   for (const listener of terminators.splice(0)) process.on('SIGTERM', listener);
-  return seen();
+  return seen(resume);
 }
 
 /** Called by the watchdog, in the midst of whatever this thread does. */
@@ -79,12 +79,12 @@ function look(): Look {
     process.off('SIGTERM', listener);
     terminators.push(listener);
   }
-  return seen();
+  return seen(look);
 }
 
-function seen(): Look {
+function seen(asked: Function): Look {
   // Whose code was called by the event loop; what that calls in its turn is the same one's, be it the host's.
-  const outermost = framesOf().findLast(({ isNode }) => !isNode);
+  const outermost = framesBelow(asked).findLast(({ isNode }) => !isNode);
   return { foreign: outermost?.isHost !== true, debugged: isDebugged(), bound: foreignBound() + GRACE };
 }
 
@@ -98,28 +98,30 @@ interface Frame {
   readonly isNode: boolean;
 }
 
-/** What is being called. An `await` further down has returned long since. */
-function framesOf(): readonly Frame[] {
+/** What is being called below a function of the watchdog's. An `await` further down has returned long since. */
+function framesBelow(asked: Function): readonly Frame[] {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 200;
-  const { stack = '' } = new Error('where');
+  const where = new Error('where');
+  Error.captureStackTrace(where, asked);
+  const { stack = '' } = where;
   Error.stackTraceLimit = stackTraceLimit;
   return stack
     .split('\n')
     .slice(1)
     .map((line) => line.trim())
-    .filter((line) => !line.startsWith('at async ') && !HERE.some((path) => line.includes(path)))
+    .filter((line) => !line.startsWith('at async '))
     .map((line) => ({ line, isHost: HOST.some((path) => line.includes(path)), isNode: NODE.test(line) }));
 }
 
 /** Called by the watchdog: ends the process, unless the host goes on by itself. */
 function end(why: 'hung' | 'interrupted'): Look {
-  const now = seen();
+  const now = seen(end);
   if (why === 'hung' && !now.foreign) return now;
   if (why === 'interrupted') {
-    const end = boundEnd();
-    const isSoon = end !== undefined && end - performance.now() < LAST_WORDS;
-    if ((!now.foreign && end === undefined) || isSoon) {
+    const over = boundEnd();
+    const isSoon = over !== undefined && over - performance.now() < LAST_WORDS;
+    if ((!now.foreign && over === undefined) || isSoon) {
       if (untold(words) > 1) leave(ERRORS.INTERRUPTED.exit);
       return now;
     }
@@ -134,7 +136,7 @@ function end(why: 'hung' | 'interrupted'): Look {
         : 'the code of a device'
       : found.map(({ what }) => what).join(', or ');
   const names = device === undefined ? whose : `${whose}, device '${device}'`;
-  const at = framesOf().find(({ line, isHost }) => !isHost && line.includes('file://'))?.line;
+  const at = framesBelow(end).find(({ line, isHost }) => !isHost && line.includes('file://'))?.line;
   const place = at === undefined ? '' : ` (${at.replace(/file:\/\/[^\s:)]*/, pathOf)})`;
   const message =
     why === 'interrupted'

@@ -3,6 +3,7 @@ import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { hostError, messageOf } from '@qtest/sdk/support';
+import { PACKAGE } from '../entry.ts';
 import { pluginManifest } from './manifest.ts';
 import type { PackageNames } from './names.ts';
 
@@ -17,7 +18,7 @@ export interface NewPackage extends PackageNames {
   readonly nodeRange: string;
 }
 
-const TEMPLATES = fileURLToPath(new URL('../../templates', import.meta.url));
+const TEMPLATES = fileURLToPath(new URL('templates', PACKAGE));
 
 /**
  * Writes a new plugin package.

@@ -7,7 +7,6 @@ import { importErrorText, importHint, importModule } from '../foreign/import-mod
 import { collectCases } from './cases.ts';
 import { pluginProblems } from './check.ts';
 import { checkOptions } from './options.ts';
-import { ownPackage } from './devices.ts';
 import { packageOf } from './packages.ts';
 import { resolvePlugin } from './resolve.ts';
 import type { LoadedPlugin, PluginCase, PluginRequest } from './types.ts';
@@ -23,7 +22,7 @@ export async function loadPlugins(requests: readonly PluginRequest[]): Promise<r
   const loaded: LoadedPlugin[] = [];
   for (const request of requests) {
     const plugin = await loadPlugin(request);
-    checkUnique(plugin, loaded);
+    await checkUnique(plugin, loaded);
     loaded.push(plugin);
   }
   return loaded;
@@ -107,7 +106,7 @@ async function checkApi({ api, name }: { api: unknown; name: string }, spec: str
   }
 }
 
-function checkUnique(plugin: LoadedPlugin, earlier: readonly LoadedPlugin[]): void {
+async function checkUnique(plugin: LoadedPlugin, earlier: readonly LoadedPlugin[]): Promise<void> {
   for (const other of earlier) {
     if (other.url === plugin.url) {
       throw hostError(
@@ -123,10 +122,11 @@ function checkUnique(plugin: LoadedPlugin, earlier: readonly LoadedPlugin[]): vo
       );
     }
   }
-  checkDevices(plugin, earlier);
+  if (plugin.plugin.devices !== undefined) await checkDevices(plugin, earlier);
 }
 
-function checkDevices({ name, plugin }: LoadedPlugin, earlier: readonly LoadedPlugin[]): void {
+async function checkDevices({ name, plugin }: LoadedPlugin, earlier: readonly LoadedPlugin[]): Promise<void> {
+  const { ownPackage } = await import('./devices.ts');
   const taken = new Map<string, { owner: string; device?: AnyDeviceDefinition }>();
   for (const type of Object.keys(ownPackage().devices)) taken.set(type, { owner: 'the host' });
   for (const other of earlier) {

@@ -4,6 +4,7 @@ import { deflateRawSync } from 'node:zlib';
 
 import type { RunSummary, TraceEvent } from '@qtest/sdk';
 
+import { PACKAGE } from '../entry.ts';
 import type { CaseResult, Failure, ReportContext, Reporter, RunEnd, SelectedCase } from './events.ts';
 import { excerpt } from './excerpt.ts';
 import { failureMessage, failureDifference, placeOf, stackFrames } from './failure.ts';
@@ -92,7 +93,7 @@ function draftOf(result: CaseResult, context: ReportContext): string {
 /** The page's script; it has the styles in it. */
 function pageScript(): string {
   // Built beside the command, also for the sources that a test of this repository runs.
-  return readFileSync(new URL('../../dist/report/page.js', import.meta.url), 'utf8');
+  return readFileSync(new URL('dist/report/page.js', PACKAGE), 'utf8');
 }
 
 function documentOf(run: PageRun, blocks: readonly string[]): string {

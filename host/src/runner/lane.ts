@@ -5,6 +5,7 @@ import type { MachineContext } from '@qtest/sdk';
 import type { Piscina } from 'piscina';
 import { hostError, threadOptions, isDebugged } from '@qtest/sdk/support';
 import type { Backend, CaseLane, LaneOptions, Observation, Traced } from './backend.ts';
+import { entry } from '../entry.ts';
 import type { HookSet } from '../hooks.ts';
 import {
   type BoundMachine,
@@ -42,10 +43,6 @@ const IO_BOUND = 250;
 const MAX_TICKS = 2 ** 24;
 
 const IO_THREAD = createRequire(import.meta.url).resolve('@qtest/machine/io-thread');
-
-// tsc leaves URLs alone: from source, Node strips the types of the .ts file itself.
-const sibling = (name: string): URL =>
-  new URL(`${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
 /** This host's own devices: everything that a case can ask for. */
 export const native: Backend = {
@@ -100,7 +97,7 @@ export class Lane implements CaseLane {
   get pool(): Piscina {
     if (this.#pool === undefined) {
       const { vcpus, clock } = this.context;
-      this.#pool = vcpuPool(sibling('./worker'), this.#data, vcpus);
+      this.#pool = vcpuPool(entry('runner/worker'), this.#data, vcpus);
       if (clock === 'realtime') this.#startIoThread();
     }
     return this.#pool;

@@ -1,7 +1,7 @@
 import { Console } from 'node:console';
 import type { Plugin } from '@qtest/sdk';
-import { threadId } from 'node:worker_threads';
-import { workerData } from 'piscina';
+// Not from piscina, which would be loaded whole in each thread.
+import { threadId, workerData } from 'node:worker_threads';
 import { covered } from '../coverage/covered-vcpu.ts';
 import {
   BoundMachine,

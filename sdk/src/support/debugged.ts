@@ -1,5 +1,3 @@
-import inspector from 'node:inspector';
-
 const ASKED = /(?:^|\s)--inspect(?:-brk|-wait)?(?:=|\s|$)/;
 
 /** A worker does not see the inspector of the process, by which it is debugged too. */
@@ -30,5 +28,5 @@ export function setDebugged(): void {
 
 /** Whether a debugger can pause what the host waits for: bounds of wall time stand still then. */
 export function isDebugged(): boolean {
-  return isTold || isStartedSo || inspector.url() !== undefined;
+  return isTold || isStartedSo || process.getBuiltinModule('node:inspector').url() !== undefined;
 }

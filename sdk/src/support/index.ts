@@ -33,4 +33,5 @@ export {
   stackOf,
   withoutStack,
 } from './thrown.ts';
+export { brokenDevice, inDevice } from './under-way.ts';
 export { within } from './within.ts';
