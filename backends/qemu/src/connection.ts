@@ -61,7 +61,7 @@ export function connect(handle: QemuHandle, { irqs }: ConnectOptions): Connectio
       // The command is answered before its effect.
       qmp.waitEvent('RESET');
       // The lines that fell by it are told of before the next answer.
-      qtest.ask('endianness');
+      qtest.ask('endianness', 'little');
       return undefined;
     },
   };
