@@ -180,11 +180,15 @@ function registerRow(name: string, register: Register, doc: string): string {
     ({ name: field, msb, lsb, access }) =>
       `${field === register.name ? '' : `\`${field}\` `}${msb === lsb ? msb : `${msb}–${lsb}`} ${access}`,
   );
-  const text = [bits.join(', '), inCell(doc), effect ?? '']
+  const text = [bits.join(', '), inCell(doc), capitalised(effect ?? '')]
     .filter((item) => item !== '')
     .join('. ')
     .replaceAll('.. ', '. ');
   return `| \`${name}\` | ${shown(offset)} | ${width} | ${reset === undefined ? '' : shown(reset)} | ${text} |`;
+}
+
+function capitalised(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
 function inCell(text: string): string {
