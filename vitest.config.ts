@@ -32,6 +32,7 @@ export default defineConfig({
           name: 'alone',
           include: ['test/**/*.alone.test.ts'],
           sequence: { groupOrder: 1 },
+          maxWorkers: 1,
           testTimeout: 120_000,
         },
       },

@@ -337,7 +337,10 @@ export const PAGES: readonly Page[] = [
     declarations: 'host/dist/testing/index.d.ts',
     text: 'The guide is [Testing with vitest](../testing-with-vitest.md).',
     sections: [
-      { title: 'Build a machine in a test', names: ['testMachine', 'TestMachineOptions', 'TestMachine'] },
+      {
+        title: 'Build a machine in a test',
+        names: ['testMachine', 'TestMachineOptions', 'TestMachine', 'wantedMachine'],
+      },
       {
         title: "Run a plugin's cases as tests",
         names: ['pluginCases', 'PluginCasesOptions', 'PluginCases', 'TestCase', 'CaseError'],

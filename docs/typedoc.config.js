@@ -18,6 +18,7 @@ const ORDER = [
   'traces',
   'coverage',
   'ci',
+  'architecture',
   'reference-config',
 ];
 

@@ -68,23 +68,23 @@ test.for(['pci', 'pc'])('npx qtest --plugin %s', async (name, context) => {
   expect(code).toBe(0);
 });
 
-test('v86 is not installed with them: the backend says how to', async (context) => {
+test('no other backend is installed with them: the command says how to', async (context) => {
   needsInstalled(context);
   const { code, stderr } = await inApp('npx qtest --backend v86');
   expect(stderr).toMatch(
-    /^qtest: the backend v86 needs the npm package 'v86'.* Install it: npm install --save-dev 'v86@\^0\.5\.462'\n/,
+    /^qtest: there is no backend 'v86'; there are native\. Tried [^]*\nInstall it \(npm install --save-dev @qtest\/backend-v86\)/,
   );
   expect(code).toBe(2);
 });
 
-test('v86 is not installed with them: the doctor says how to, and that it is wrong where cases run on it', async (context) => {
+test('no other backend is installed with them: the doctor says how to, and that it is wrong where cases run on it', async (context) => {
   needsInstalled(context);
   const without = await inApp('npx qtest doctor');
-  expect(without.stdout).toMatch(/^ +– v86 {3}the backend v86 needs the npm package 'v86'.* Install it: npm install /m);
+  expect(without.stdout).toMatch(/^emulators {3}– none: no backend is installed \(npm install /m);
   expect(without.code).toBe(0);
   const asked = await inApp('npx qtest doctor --backend v86');
-  expect(asked.stdout).toMatch(/^ +✗ v86 {3}it cannot be used$/m);
-  expect(asked.stdout).toContain('\n  error: the backend v86 needs ');
+  expect(asked.stdout).toMatch(/^emulators {3}✗ v86 {2}it cannot be used$/m);
+  expect(asked.stdout).toContain("\n  error: there is no backend 'v86'; ");
   expect(asked.code).toBe(2);
 });
 
@@ -115,3 +115,16 @@ export default definePlugin({
   expect(stdout).toBe('');
   expect(code).toBe(0);
 });
+
+test('the backends, installed beside them', async (context) => {
+  needsInstalled(context);
+  const folder = emptyFolder();
+  const tarballs = await pack(['sdk', 'host', 'plugins/qtest-rtc', 'backends/qemu', 'backends/v86']);
+  context.skip(!(await install(tarballs, folder)), NO_PACKAGES);
+  const doctor = await sh('npx qtest doctor --plugin rtc', folder);
+  expect(doctor.stdout).toMatch(/^emulators {3}[✓–] qemu {2}/m);
+  expect(doctor.stdout).toMatch(/^ +✓ v86 {3}0\.5\.\d+ \(clock: realtime\) {2}.*\/node_modules\/v86$/m);
+  const { code, stdout } = await sh('npx qtest --backend v86 --plugin rtc -t ram', folder);
+  expect(stdout).toMatch(/\n0 passed, 2 known to differ of 2 cases in /);
+  expect(code).toBe(0);
+}, 120_000);

@@ -9,7 +9,9 @@ import { failureText, jsonReport, resultOf, type Report } from './support/report
 import { REPOSITORY, type Ended } from './support/run.ts';
 
 /** Cases in which QEMU 7.2 differs from the data sheet, and how. */
-const pc = project('qemu');
+const pc = project('emulators', {
+  'qtest.config.ts': `export default { plugins: ['./qemu.ts'], backend: 'qemu' };\n`,
+});
 // QEMU's options are separated by commas.
 const tmp = join(pc.path, 'tmp, with a comma');
 mkdirSync(tmp);

@@ -17,8 +17,8 @@ import type {
 import { AsyncSeriesHook, SyncHook } from 'tapable';
 
 import { hostError, messageOf } from '@qtest/sdk/support';
-import { awaitForeign, callForeign, foreignBound, isInterruption, isThenable } from './bounded.ts';
-import type { Foreign } from './foreign.ts';
+import { awaitForeign, callForeign, foreignBound, isInterruption, isThenable } from './foreign/bounded.ts';
+import type { Foreign } from './foreign/foreign.ts';
 
 /** Longest that a tap is waited for, ms. */
 const TAP_BOUND = 10_000;

@@ -9,4 +9,4 @@ export { applyPlugin, createHooks, type Applicable, type HookSet } from './hooks
 export { loadPlugins } from './plugins/load.ts';
 export type { LoadedPlugin, PluginCase, PluginRequest } from './plugins/types.ts';
 export type { CaseResult, Failure, Reporter, SelectedCase, SourceLocation } from './report/events.ts';
-export type { RunCases, RunOptions, SkippedCase } from './runner/run-options.ts';
+export type { RunCases, RunOptions } from './runner/run-options.ts';

@@ -24,6 +24,7 @@ import { Timekeeper } from './timekeeper.ts';
 import { TracedBus, TracedLines } from './traced.ts';
 import { TRACED, Tracer } from './tracer.ts';
 import { inDevice } from './under-way.ts';
+import { isHeld } from './taking.ts';
 import { readyWaiters, rouseForTimer } from './waiters.ts';
 
 /** Device definitions by type. */
@@ -139,14 +140,23 @@ export class BoundMachine {
     this.time.onEarlier = () => rouseForTimer(this.control);
   }
 
-  /** Fires what is due; lock held. In real time it counts the instants for the hook `tick`. Gives whether anything fired. */
-  fireDue(): boolean {
+  /**
+   * Fires what is due; lock held. Gives whether anything fired. In real time it is one instant, and none while a VCPU that waits or that
+   * handles an interrupt has not taken what the last one has raised.
+   * @param by the VCPU that this thread is; −1 for none.
+   */
+  fireDue(by = -1): boolean {
+    if (this.time.kind === 'virtual') return this.time.fireDue(this.#fire, this.#storm) > 0;
+    if (isHeld(this.control, by)) return false;
     const instants = this.time.fireDue(this.#fire, this.#storm);
-    if (instants > 0 && this.time.kind === 'realtime' && this.tickTapped) {
-      this.control.longs[LONG.TICK_NOW] = this.time.now();
-      Atomics.add(this.control.words, WORD.TICKS, instants);
+    if (instants === 0) return false;
+    const { words, longs } = this.control;
+    words[WORD.FIRED] = words[WORD.IRQ_SEQUENCE] ?? 0;
+    if (this.tickTapped) {
+      longs[LONG.TICK_NOW] = this.time.now();
+      Atomics.add(words, WORD.TICKS, instants);
     }
-    return instants > 0;
+    return true;
   }
 
   /** Whether the host listens to `tick`. */

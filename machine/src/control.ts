@@ -57,6 +57,8 @@ export const WORD = {
   SWITCH_MASK: 25,
   /** Threads that want the lock and have lost a race for it, or have a bound: whoever takes it for each access gives way to them. */
   URGENT: 26,
+  /** Real time: what `IRQ_SEQUENCE` was when the last instant had fired. */
+  FIRED: 27,
 } as const;
 
 /** Bits of `WORD.TAPS`. */
@@ -83,11 +85,21 @@ export const VCPU_WORD = {
   STATUS: 0,
   /** Futex on which it sleeps. */
   WAKE: 1,
+  /** Real time: how it takes what rises, one of `TAKING`. */
+  TAKING: 2,
   /** Its wait can never end: nobody was left who could have woken it. */
   DEADLOCKED: 3,
   /** Machine time at which its wait ends, ns, two words; −1 for none. */
   WAIT_DEADLINE: 4,
+  /** Real time: what `IRQ_SEQUENCE` was when it had taken all that had risen. */
+  TAKEN: 6,
 } as const;
+
+/**
+ * How a VCPU takes what rises. `NOT`: it has no handler, and waits for no line. `COMPUTES`: it has a handler, and may come to it.
+ * `RETURNS`: it has waited, and mostly waits again soon. `WAITS`: it sleeps, and takes it at once. `HANDLES`: it does.
+ */
+export const TAKING = { NOT: 0, COMPUTES: 1, RETURNS: 2, WAITS: 3, HANDLES: 4 } as const;
 
 /** `WOKEN`: it waits, and is to look again at what it waits for. */
 export const VCPU_STATUS = { OFF: 0, READY: 1, WAITING: 2, WOKEN: 3 } as const;

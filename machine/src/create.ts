@@ -3,7 +3,7 @@ import { BoundMachine, type Registry } from './bound-machine.ts';
 import type { Builder } from './builder.ts';
 import { OWNER } from './control.ts';
 import { keepPristine } from './snapshot.ts';
-import './webassembly.ts';
+import '@qtest/sdk/support';
 
 /** Bytes of a WebAssembly page. */
 const WASM_PAGE = 65_536;

@@ -1,4 +1,4 @@
-import { OWNER, RING_ENTRIES, VCPU_STATUS, VCPU_WORD, vcpuWord, WORD, type Control } from './control.ts';
+import { OWNER, RING_ENTRIES, TAKING, VCPU_STATUS, VCPU_WORD, vcpuWord, WORD, type Control } from './control.ts';
 
 /**
  * A case runs in this process and can reach the machine's memory, by accident or on purpose. So no thread believes what it finds in the control
@@ -53,6 +53,16 @@ export function damage({ words }: Control, bounds: Bounds, ended: boolean): stri
     ['VCPUs that are ready', at(WORD.READY), -waiting, 2 * waiting],
     ['the end of the I/O thread', at(WORD.IO_STOP), 0, 0],
     ['the end of the machine', at(WORD.POISONED), 0, 0],
+    ...Array.from(
+      { length: vcpus },
+      (_, vcpu) =>
+        [
+          `how VCPU ${vcpu} takes what rises`,
+          at(vcpuWord(vcpu) + VCPU_WORD.TAKING),
+          TAKING.NOT,
+          TAKING.HANDLES,
+        ] as const,
+    ),
     ...Array.from({ length: vcpus }, (_, vcpu) => {
       const status = at(vcpuWord(vcpu) + VCPU_WORD.STATUS);
       return [

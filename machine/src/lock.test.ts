@@ -5,7 +5,7 @@ import { COUNTER, STOP, WRONG, type LockJob } from '../../test/support/lock-job.
 import { CONTROL_BYTES, controlOf, WORD, type Control } from './control.ts';
 import { lockCode } from './lock-wasm.ts';
 import { Lock, poison } from './lock.ts';
-import './webassembly.ts';
+import '@qtest/sdk/support';
 
 // Threads start slowly on a loaded computer.
 vi.setConfig({ testTimeout: 40_000, hookTimeout: 40_000 });

@@ -5,6 +5,9 @@ import { MAX_VCPUS, VCPU_STATUS, VCPU_WORD, vcpuWord, WORD, type Control } from 
  * waiter ready, and each looks again at what it waits for.
  */
 
+/** The word that counts the VCPUs of a status, by status. */
+const COUNTERS = [undefined, WORD.READY, WORD.WAITERS, WORD.READY] as const;
+
 export function statusOf({ words }: Control, vcpu: number): number {
   return Atomics.load(words, vcpuWord(vcpu) + VCPU_WORD.STATUS);
 }
@@ -12,12 +15,8 @@ export function statusOf({ words }: Control, vcpu: number): number {
 export function setStatus({ words }: Control, vcpu: number, status: number): void {
   const before = Atomics.exchange(words, vcpuWord(vcpu) + VCPU_WORD.STATUS, status);
   if (status === before) return;
-  const counter: Readonly<Record<number, number>> = {
-    [VCPU_STATUS.WAITING]: WORD.WAITERS,
-    [VCPU_STATUS.READY]: WORD.READY,
-    [VCPU_STATUS.WOKEN]: WORD.READY,
-  };
-  const [less, more] = [counter[before], counter[status]];
+  const less = COUNTERS[before];
+  const more = COUNTERS[status];
   if (less !== undefined) Atomics.sub(words, less, 1);
   if (more !== undefined) Atomics.add(words, more, 1);
 }
@@ -66,7 +65,10 @@ export function rouse({ words }: Control, vcpu: number): void {
 
 /** Lets every waiting VCPU look again. */
 export function readyWaiters(control: Control): void {
-  for (const vcpu of withStatus(control, VCPU_STATUS.WAITING)) {
+  // No array: a waiting VCPU comes by here at each interrupt, and what it leaves for the collector makes it late.
+  const count = vcpuCount(control);
+  for (let vcpu = 0; vcpu < count; vcpu++) {
+    if (statusOf(control, vcpu) !== VCPU_STATUS.WAITING) continue;
     setStatus(control, vcpu, VCPU_STATUS.WOKEN);
     rouse(control, vcpu);
   }

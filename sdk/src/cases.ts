@@ -28,7 +28,7 @@ export type Differences = Readonly<Record<string, string>>;
  */
 export function withDifferences<O>(
   cases: Readonly<Record<string, CaseSpec<O>>>,
-  known: Readonly<Partial<Record<BackendName, Differences>>>,
+  known: Readonly<Record<BackendName, Differences>>,
 ): Readonly<Record<string, CaseSpec<O>>> {
   const changed: Record<string, CaseSpec<O>> = { ...cases };
   for (const [backend, differences] of Object.entries(known)) {

@@ -23,6 +23,10 @@ export interface Config {
   /** Packages of device models, beside `@qtest/devices`: names, or paths of their folders, from the config file's folder. */
   readonly devices?: readonly string[];
   /** What the machines' devices are: the host's own, those of a QEMU that is started for each case, or those of v86. Default `native`. */
+  /**
+   * What the machines' devices are: `native`, the host's own, or an emulator's, by the name of the backend's package (`qemu` is
+   * `@qtest/backend-qemu`), or its path from the config file's folder. Default `native`.
+   */
   readonly backend?: BackendName;
   /** The QEMU of the backend `qemu`: a name on the PATH, or a path from the config file's folder. Default `qemu-system-x86_64`. */
   readonly qemu?: string;

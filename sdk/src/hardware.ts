@@ -18,8 +18,8 @@ export type IrqSource = IrqLine | number;
 /** How a machine's time moves: `virtual` only when told, `realtime` as the host's time. */
 export type ClockKind = 'virtual' | 'realtime';
 
-/** What a VCPU's accesses reach: this host's own devices, or an emulator's. */
-export type BackendName = 'native' | 'qemu' | 'v86';
+/** What a VCPU's accesses reach: `native`, this host's own devices, or an emulator's, by the name of its backend (`qemu`, `v86` …). */
+export type BackendName = string;
 
 /** The machine's time. */
 export interface Clock {

@@ -63,7 +63,7 @@ export interface CaseSpec<O = unknown> {
    * Known differences: the backends on which the case fails, each with what is different there and the source of that. On such a backend the
    * case is expected to fail, and is reported as `known`. It counts as a failure there when it passes.
    */
-  readonly expect?: Readonly<Partial<Record<BackendName, string>>>;
+  readonly expect?: Readonly<Record<BackendName, string>>;
 }
 
 /** One case, or cases by name. A name is a path (`alarm/wildcard/hour`). */

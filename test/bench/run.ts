@@ -204,12 +204,11 @@ function sum(cases: readonly JsonCase[]): number {
   return cases.reduce((all, { duration }) => all + duration, 0);
 }
 
+const roundTrip = (backend: string) => (): number =>
+  valueOf(qtest('--backend', backend, '--plugin', `${HERE}cases.ts`, '-t', 'round-trip'), 'round-trip');
 const emulated = hasQemu
   ? {
-      ...samples({
-        roundTrip: () =>
-          valueOf(qtest('--backend', 'qemu', '--plugin', `${HERE}cases.ts`, '-t', 'round-trip'), 'round-trip'),
-      }),
+      ...samples({ roundTrip: roundTrip('qemu'), v86RoundTrip: roundTrip('v86') }),
       set: caseSet(),
     }
   : undefined;
@@ -340,6 +339,12 @@ const rows: Row[] = [
           emulated.roundTrip / access.alone,
           1000,
           `${(emulated.roundTrip / 1000).toFixed(0)} µs / ${ns(access.alone)}`,
+        ),
+        atMost(
+          'inb on v86, a round trip, over one on QEMU',
+          emulated.v86RoundTrip / emulated.roundTrip,
+          0.5,
+          `${(emulated.v86RoundTrip / 1000).toFixed(0)} / ${(emulated.roundTrip / 1000).toFixed(0)} µs`,
         ),
         times(
           'the RTC cases that both run, on a QEMU each, over native',

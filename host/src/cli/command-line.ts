@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander';
 
-import { setForeignBound } from '../bounded.ts';
+import { setForeignBound } from '../foreign/bounded.ts';
 import { claimsStdout } from '../config/reporters.ts';
 import { hostError } from '@qtest/sdk/support';
 import type { Io } from './io.ts';

@@ -2,17 +2,16 @@ import { resolve } from 'node:path';
 
 import { isQtestError, type BackendName } from '@qtest/sdk';
 
-import type { Backend, CaseLane } from '../backends/backend.ts';
-import { BACKENDS } from '../backends/names.ts';
+import type { Backend, CaseLane } from '../runner/backend.ts';
 import { cellOf, differing, isUnexpected, keyOf, type Cell, type Difference, type Row } from '../compat/matrix.ts';
 import { settingsOf, type Settings } from '../config/settings.ts';
 import { hostError, messageOf, readBounded } from '@qtest/sdk/support';
 import { writeWhole } from '../files/partial-file.ts';
 import { whyNotWritten } from '../files/why-not-written.ts';
 import type { HookSet } from '../hooks.ts';
-import type { CaseResult, Reporter, SelectedCase } from '../report/events.ts';
+import type { Reporter, SelectedCase } from '../report/events.ts';
 import { styleFor, print } from '../report/style.ts';
-import { backendNamed, tappedHooks } from './backends.ts';
+import { backendNamed, tappedHooks, backendsThere, checkNames } from './backends.ts';
 import { catchInterrupts, INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
@@ -20,8 +19,8 @@ import { prepare, type Prepared } from './prepare.ts';
 import { selectCases, type Selection } from '../plugins/select.ts';
 import { catchStrays } from './strays.ts';
 
-/** Runs that a case gets that fails in real time: a busy host is late for some. */
-const ATTEMPTS = 3;
+/** Runs that a case gets beyond the first when it fails: a busy host is late for some. */
+const RETRIES = 2;
 
 /** What `qtest compat --json` writes. Version 1 gains keys and loses none. */
 export interface CompatReport {
@@ -154,16 +153,23 @@ class Comparison {
   /** Those that were named; without names, all that can be used. */
   async findBackends(): Promise<void> {
     const { backends: named } = this.#options;
+    const { file } = this.#prepared;
+    const { cwd } = this.#io;
+    const places = { settings: this.#settings, file, options: this.#options, cwd };
     const found: Backend[] = [];
-    for (const name of named ?? BACKENDS) {
+    const there = named ?? backendsThere(file, cwd);
+    for (const name of there) {
       try {
-        found.push(await backendNamed(name, this.#settings, this.#prepared, this.#options, this.#io));
+        found.push(await backendNamed(name, places));
       } catch (error) {
         if (named !== undefined || !isQtestError(error)) throw error;
         this.warn(`the backend ${name} is left out: ${error.message}`);
       }
     }
+    if (named !== undefined) checkNames(found, named);
     this.#backends = found;
+    if (there.length === 1 && named === undefined)
+      this.warn('no other backend is installed (npm install --save-dev @qtest/backend-qemu, for one)');
   }
 
   /** Runs the cases on one backend after another. */
@@ -196,35 +202,29 @@ class Comparison {
   ): Promise<Map<string, Cell>> {
     const { runCases } = await import('../runner/runner.ts');
     const cells = new Map<string, Cell>();
-    let left = selected;
-    for (let attempt = 1; attempt <= ATTEMPTS && (attempt === 1 || left.length > 0) && !signal.aborted; attempt++) {
-      const failed: SelectedCase[] = [];
-      const end = (result: CaseResult): void => {
-        const cell = cellOf(result, attempt);
-        cells.set(keyOf(result), cell);
-        if (isUnexpected(cell) && cell.clock === 'realtime') failed.push(result);
-      };
-      const reporter: Reporter = { caseEnd: end, warning: (message) => this.warn(message), done: () => {} };
-      const summary = await runCases({
-        ...this.#settings,
-        trace: 'off',
-        backend,
-        plugins: this.#prepared.plugins,
-        catalog: this.#prepared.catalog,
-        selected: left,
-        skipped: attempt === 1 ? skipped : [],
-        hooks,
-        reporter,
-        signal,
-      });
-      left = selected.filter((item) => failed.some((other) => keyOf(other) === keyOf(item)));
-      if (attempt > 1) continue;
-      try {
-        await hooks.done.promise(summary);
-      } catch (error) {
-        this.hooksFailed = true;
-        this.warn(messageOf(error));
-      }
+    const reporter: Reporter = {
+      caseEnd: (result) => void cells.set(keyOf(result), cellOf(result)),
+      warning: (message) => this.warn(message),
+      done: () => {},
+    };
+    const { plugins, catalog } = this.#prepared;
+    const run = {
+      ...this.#settings,
+      trace: 'off',
+      retries: RETRIES,
+      backend,
+      plugins,
+      catalog,
+      hooks,
+      reporter,
+      signal,
+    } as const;
+    const summary = await runCases({ ...run, selected, skipped });
+    try {
+      await hooks.done.promise(summary);
+    } catch (error) {
+      this.hooksFailed = true;
+      this.warn(messageOf(error));
     }
     return cells;
   }
@@ -234,7 +234,7 @@ class Comparison {
     const [cases = []] = [...this.#selections.values()].map((selection) => selection.cases);
     const rows: Row[] = [];
     for (const { plugin, name } of cases) {
-      const cells: Partial<Record<BackendName, Cell>> = {};
+      const cells: Record<BackendName, Cell> = {};
       for (const [backend, results] of this.#results) {
         const cell = results.get(keyOf({ plugin, name }));
         if (cell !== undefined) cells[backend] = cell;

@@ -1,11 +1,11 @@
 import { isQtestError } from '@qtest/sdk';
 import type { Command, Option } from 'commander';
 
-import { BACKENDS } from '../backends/names.ts';
 import { entryParts } from '../config/check.ts';
 import { REPORTER_NAMES } from '../config/reporters.ts';
 import { loadPlugins } from '../plugins/load.ts';
 import { TRACE_FORMATS } from '../report/traces/formats.ts';
+import { backendsThere } from './backends.ts';
 import { claimStdout } from './claim-stdout.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
@@ -113,7 +113,10 @@ async function valuesOf({ long, argChoices }: Option, options: CliOptions, io: I
       const { config, dir } = await readConfig(options, io);
       return (config.plugins ?? []).map((entry) => [specFrom(io.cwd, dir, entryParts(entry).spec), 'of the config']);
     }
-    if (long === '--backend') return BACKENDS.map((name) => [name, '']);
+    if (long === '--backend') {
+      const { file } = await readConfig(options, io);
+      return backendsThere(file, io.cwd).map((name) => [name, '']);
+    }
     if (long === '--reporter' || long === '--add-reporter') return REPORTER_NAMES.map((name) => [name, '']);
     if (long === '--trace-export') return TRACE_FORMATS.map((name) => [name, '']);
     if (long === '--device') return await devicesOf(options, io);

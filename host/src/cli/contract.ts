@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 
 import type { AnyDeviceDefinition, CaseStatus } from '@qtest/sdk';
 
-import { isInterruption } from '../bounded.ts';
+import { isInterruption } from '../foreign/bounded.ts';
 import type { ContractCheck } from '../contract/contract.ts';
 import { hostError, didYouMean } from '@qtest/sdk/support';
 import { loadPlugins } from '../plugins/load.ts';

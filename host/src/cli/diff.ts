@@ -1,5 +1,6 @@
 import type { BackendName } from '@qtest/sdk';
 
+import { NATIVE } from '../backends/find.ts';
 import { settingsOf } from '../config/settings.ts';
 import type { Counts } from '../diff/compare.ts';
 import type { Found, Hunted } from '../diff/hunt.ts';
@@ -12,7 +13,7 @@ import { loadPlugins } from '../plugins/load.ts';
 import { count, indented, shellQuote } from '../report/format.ts';
 import { jsonText } from '../report/json-text.ts';
 import { print, styleFor } from '../report/style.ts';
-import { qemuCommand, v86Places } from './backends.ts';
+import { emulatorNamed } from './backends.ts';
 import { catchInterrupts, INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
@@ -45,7 +46,7 @@ export interface DiffDifference {
   readonly decoded: readonly string[];
   /** Requests of the qtest protocol. */
   readonly requests: readonly string[];
-  /** A shell script that makes them on a QEMU; null when there is none in it. */
+  /** A shell script that makes them on the emulator alone; null where its backend writes none. */
   readonly script: string | null;
   /** A case for a package's `run`. */
   readonly case: string;
@@ -57,16 +58,12 @@ export async function diff(options: CliOptions, io: Io): Promise<number> {
   const config = await readConfig(options, io);
   const settings = settingsOf(config.config, options);
   const other = secondOf(options.backends ?? [settings.backend]);
-  if (other === 'native' && options.clock === 'realtime')
+  if (other === NATIVE && options.clock === 'realtime')
     throw hostError('USAGE', "two machines of the host run on the virtual clock: leave out '--clock realtime'");
   const stand = await standOf({
     source: await sourceOf(options, io),
     other:
-      other === 'qemu'
-        ? { kind: other, command: qemuCommand(settings.qemu, config.file, options, io.cwd) }
-        : other === 'v86'
-          ? { kind: other, from: v86Places(config.file, io.cwd) }
-          : { kind: other },
+      other === NATIVE ? undefined : await emulatorNamed(other, { settings, file: config.file, options, cwd: io.cwd }),
     clock: options.clock,
     devices: options.device ?? [],
     ignore: options.ignore ?? [],
@@ -90,11 +87,11 @@ export async function diff(options: CliOptions, io: Io): Promise<number> {
 
 /** What the host's machine is compared with. */
 function secondOf(backends: readonly BackendName[]): BackendName {
-  const [second, third] = backends.length > 1 && backends[0] === 'native' ? backends.slice(1) : backends;
+  const [second, third] = backends.length > 1 && backends[0] === NATIVE ? backends.slice(1) : backends;
   if (third === undefined && second !== undefined) return second;
   throw hostError(
     'USAGE',
-    `--backend ${backends.join(',')}: 'diff' compares a machine of the host with another one (native), with QEMU (qemu; native,qemu) or with v86 (v86; native,v86)`,
+    `--backend ${backends.join(',')}: 'diff' compares a machine of the host with another one (native) or with an emulator's (qemu; native,qemu)`,
   );
 }
 
@@ -131,8 +128,8 @@ async function differenceOf(
   found: Found,
   seed: number,
 ): Promise<DiffDifference> {
-  const { caseOf, decoded, decodedAnswers, scriptOf } = await import('../diff/print.ts');
-  const { requestOf } = await import('../diff/pipeline.ts');
+  const { caseOf, decoded, decodedAnswers } = await import('../diff/print.ts');
+  const { requestOf } = await import('@qtest/sdk/backend');
   const { accesses, answers } = found;
   const steps = decoded(accesses, bound, registry);
   const both = decodedAnswers(found, bound, registry);
@@ -144,7 +141,7 @@ async function differenceOf(
     answers,
     decoded: both,
     requests: accesses.map(requestOf),
-    script: emulator?.kind === 'qemu' ? scriptOf(accesses, emulator) : null,
+    script: emulator?.backend.script?.(emulator.mapping.settings, emulator, accesses) ?? null,
     case: caseOf(found, `diff/seed-${seed}`, comment, steps, bound.blueprint),
   };
 }
@@ -161,11 +158,7 @@ async function textOf(
   const { backends, devices, counts, difference, unsteady, seconds, seed } = report;
   const [a, b] = backends;
   const build =
-    emulator === undefined
-      ? ''
-      : emulator.kind === 'qemu'
-        ? ` (QEMU ${emulator.detected.version}, ${emulator.accelerator})`
-        : ` (v86 ${emulator.v86.version})`;
+    emulator === undefined ? '' : ` (${emulator.backend.title} ${emulator.backend.version}, ${emulator.clock})`;
   const lines = [
     `${style('bold', `${a} and ${b}${build}`)}  seed ${seed}`,
     `  ${devices.join(', ')}`,
@@ -194,7 +187,8 @@ async function textOf(
     ),
     '',
   );
-  if (difference.script !== null) lines.push(style('bold', 'On QEMU alone'), '', ...indented(difference.script, '  '));
+  if (difference.script !== null)
+    lines.push(style('bold', `On ${emulator?.backend.title} alone`), '', ...indented(difference.script, '  '));
   lines.push(
     style('bold', 'As a case'),
     '',

@@ -11,10 +11,8 @@ export interface Findings {
   readonly typescript: boolean;
   readonly config: { readonly file: string | undefined; readonly keys: readonly string[] };
   readonly plugins: readonly FoundPlugin[];
-  readonly emulators: {
-    readonly qemu: FoundQemu;
-    readonly v86: FoundV86;
-  };
+  /** By the names of their backends. */
+  readonly emulators: Readonly<Record<string, FoundEmulator>>;
   readonly problems: readonly Problem[];
 }
 
@@ -34,20 +32,17 @@ export interface FoundPlugin {
   readonly devices?: readonly string[];
 }
 
-export type FoundQemu =
+export type FoundEmulator =
   | {
       readonly isFine: true;
-      readonly command: string;
-      /** The file that it is. */
-      readonly path: string;
       readonly version: string;
+      readonly clocks: readonly string[];
+      /** The file, or the package's folder, that it is. */
+      readonly path: string | undefined;
       readonly build: string | undefined;
-      readonly accelerators: readonly string[];
+      /** What it can do, by what each list is of: also keys of this object. */
+      readonly features: Readonly<Record<string, readonly string[]>> | undefined;
     }
-  | { readonly isFine: false; readonly command: string; readonly reason: string };
-
-export type FoundV86 =
-  | { readonly isFine: true; readonly version: string; readonly path: string }
   | { readonly isFine: false; readonly reason: string };
 
 /** Something that is wrong. */

@@ -1,7 +1,7 @@
 import { count, indented } from '../report/format.ts';
 import { onOneLine } from '@qtest/sdk/support';
 import type { Style } from '../report/style.ts';
-import type { Findings, FoundPlugin } from './doctor-findings.ts';
+import type { Findings, FoundEmulator, FoundPlugin } from './doctor-findings.ts';
 
 /** A line of the report: whether it is fine, and what there is. */
 interface Line {
@@ -26,7 +26,7 @@ export function findingsText(findings: Findings, style: Style): string {
     ],
     ['config', [configLine(findings, about.has('config'))]],
     ['plugins', pluginLines(findings)],
-    ['emulators', [qemuLine(findings, about.has('qemu')), v86Line(findings, about.has('v86'))]],
+    ['emulators', emulatorLines(findings, about)],
   ];
   const lines = sections.flatMap(([title, found]) =>
     found.map(({ mark, text }, index) => {
@@ -73,22 +73,30 @@ function holds({ cases, devices = [] }: FoundPlugin): string {
   return [count(cases, 'case'), ...(devices.length === 0 ? [] : [`devices ${devices.join(', ')}`])].join(', ');
 }
 
-function qemuLine({ emulators: { qemu } }: Findings, isProblem: boolean): Line {
-  if (!qemu.isFine) return { mark: isProblem ? '✗' : '–', text: `qemu  ${isProblem ? qemu.command : qemu.reason}` };
-  const { version, build, accelerators, path } = qemu;
-  const clocks = [
-    ...(accelerators.includes('qtest') ? ['virtual'] : []),
-    ...(accelerators.includes('tcg') ? ['realtime'] : []),
-  ];
-  const told = build === undefined ? version : `${version} (${build})`;
-  return {
-    mark: '✓',
-    text: `qemu  ${told}, accelerators ${accelerators.join(', ')} (clock: ${clocks.join(', ')})  ${path}`,
-  };
+function emulatorLines({ emulators }: Findings, about: ReadonlySet<string>): readonly Line[] {
+  const names = Object.keys(emulators);
+  if (names.length === 0)
+    return [{ mark: '–', text: 'none: no backend is installed (npm install --save-dev @qtest/backend-qemu, for one)' }];
+  const width = Math.max(...names.map((name) => name.length));
+  return Object.entries(emulators).map(([name, found]) => {
+    const text = found.isFine ? emulatorText(found) : about.has(name) ? 'it cannot be used' : found.reason;
+    const mark = found.isFine ? '✓' : about.has(name) ? '✗' : '–';
+    return { mark, text: `${name.padEnd(width)}  ${text}` };
+  });
 }
 
-function v86Line({ emulators: { v86 } }: Findings, isProblem: boolean): Line {
-  if (!v86.isFine)
-    return { mark: isProblem ? '✗' : '–', text: `v86   ${isProblem ? 'it cannot be used' : v86.reason}` };
-  return { mark: '✓', text: `v86   ${v86.version}  ${v86.path}` };
+function emulatorText({
+  version,
+  build,
+  clocks,
+  features = {},
+  path,
+}: Extract<FoundEmulator, { isFine: true }>): string {
+  const told = build === undefined ? version : `${version} (${build})`;
+  const more = Object.entries(features).map(([name, list]) => `${name} ${list.join(', ')}`);
+  return [
+    [told, ...more].join(', '),
+    `(clock: ${clocks.join(', ')})`,
+    ...(path === undefined ? [] : [` ${path}`]),
+  ].join(' ');
 }

@@ -1,11 +1,8 @@
-import { existsSync } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { API_VERSION, isQtestError, type Config } from '@qtest/sdk';
+import { API_VERSION, isQtestError } from '@qtest/sdk';
 
-import { detectQemu } from '../backends/qemu/detect.ts';
-import { projectV86 } from '../backends/v86/package.ts';
+import { NATIVE } from '../backends/find.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { settingsOf } from '../config/settings.ts';
 import { loadPlugins } from '../plugins/load.ts';
@@ -16,8 +13,8 @@ import { sdkCopies } from '../plugins/sdk-copies.ts';
 import type { LoadedPlugin, PluginRequest } from '../plugins/types.ts';
 import { jsonText } from '../report/json-text.ts';
 import { print, styleFor } from '../report/style.ts';
-import { qemuCommand } from './backends.ts';
-import type { Findings, FoundPlugin, Problem } from './doctor-findings.ts';
+import { backendsThere, emulatorNamed } from './backends.ts';
+import type { Findings, FoundPlugin, Problem, FoundEmulator } from './doctor-findings.ts';
 import { findingsText } from './doctor-text.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
@@ -42,8 +39,7 @@ async function examine(options: CliOptions, io: Io): Promise<Findings> {
   const typescript = typeStripping(problems);
   const loaded = await configOf(options, io, problems);
   const plugins = await pluginsOf(options, io, loaded, problems);
-  const qemu = await qemuOf(options, io, loaded, problems);
-  const v86 = await v86Of(options, io, loaded, problems);
+  const emulators = await emulatorsOf(options, io, loaded, problems);
   return {
     version: 1,
     host: { version, api: API_VERSION },
@@ -52,7 +48,7 @@ async function examine(options: CliOptions, io: Io): Promise<Findings> {
     typescript,
     config: { file: loaded.file, keys: Object.keys(loaded.config) },
     plugins,
-    emulators: { qemu, v86 },
+    emulators,
     problems,
   };
 }
@@ -153,52 +149,34 @@ function describeBroken({ spec, from }: PluginRequest): FoundPlugin {
   }
 }
 
-/** The QEMU of the backend `qemu`. To be without is a problem only where it is what cases run on. */
-async function qemuOf(
+/**
+ * The emulators of the backends that are installed, and of the one that cases run on. To be without is a problem only for that one, and
+ * where the user names the emulator.
+ */
+async function emulatorsOf(
   options: CliOptions,
   { cwd }: Io,
   { file, config }: LoadedConfig,
   problems: Problem[],
-): Promise<Findings['emulators']['qemu']> {
-  const { qemu, backend } = settingsOf(config, options);
-  const command = qemuCommand(qemu, file, options, cwd);
-  try {
-    return { isFine: true, path: onPath(command), ...(await detectQemu(command)) };
-  } catch (error) {
-    const reason = told(error);
-    if (backend === 'qemu') problems.push({ severity: 'error', about: 'qemu', message: reason });
-    else if (isNamed(config, options)) problems.push({ severity: 'warning', about: 'qemu', message: reason });
-    return { isFine: false, command, reason };
+): Promise<Findings['emulators']> {
+  const settings = settingsOf(config, options);
+  const { backend: used } = settings;
+  const found: Record<string, FoundEmulator> = {};
+  for (const name of new Set([...backendsThere(file, cwd), used])) {
+    if (name === NATIVE) continue;
+    try {
+      const { version, clocks, about = {} } = await emulatorNamed(name, { settings, file, options, cwd });
+      const { path, build, features } = about;
+      found[name] = { ...features, isFine: true, version, clocks, path, build, features };
+    } catch (error) {
+      const reason = told(error);
+      const isNamed = name === 'qemu' && settings.qemu !== undefined;
+      if (name === used || isNamed)
+        problems.push({ severity: name === used ? 'error' : 'warning', about: name, message: reason });
+      found[name] = { isFine: false, reason };
+    }
   }
-}
-
-/** The file of a command, as a shell finds it. */
-function onPath(command: string): string {
-  if (command.includes('/')) return command;
-  const files = (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, command));
-  return files.find((file) => existsSync(file)) ?? command;
-}
-
-function isNamed(config: Config, options: CliOptions): boolean {
-  return config.qemu !== undefined || options.qemu !== undefined;
-}
-
-/** The npm package of the backend `v86`. To be without is a problem only where it is what cases run on. */
-async function v86Of(
-  options: CliOptions,
-  { cwd }: Io,
-  { file, config }: LoadedConfig,
-  problems: Problem[],
-): Promise<Findings['emulators']['v86']> {
-  try {
-    const { version, entry } = await projectV86(file === undefined ? cwd : dirname(file));
-    return { isFine: true, version, path: packageOf(entry).root };
-  } catch (error) {
-    const reason = told(error);
-    if (settingsOf(config, options).backend === 'v86')
-      problems.push({ severity: 'error', about: 'v86', message: reason });
-    return { isFine: false, reason };
-  }
+  return found;
 }
 
 /** What an error of the host says; any other is a fault of the host's. */

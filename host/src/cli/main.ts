@@ -1,6 +1,6 @@
 import { guardStandardStreams } from '@qtest/sdk/support';
-import { beforeForeign } from '../foreign.ts';
-import { hasEnded, startWatchdog } from '../watchdog/watchdog.ts';
+import { beforeForeign } from '../foreign/foreign.ts';
+import { hasEnded, startWatchdog } from '../foreign/watchdog.ts';
 import { runCommandLine } from './command-line.ts';
 import { INTERRUPTED } from './interrupt.ts';
 import { endLeftovers } from './leftovers.ts';

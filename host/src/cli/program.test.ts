@@ -60,5 +60,5 @@ test('backends: one, or for compat several, each once', async () => {
   });
   expect((await parse('compat')).options).toEqual({ plugin: [], test: [] });
   await expect(parse('--backend', 'native,v86')).rejects.toThrow("'run' runs on one; several are for 'qtest compat'");
-  await expect(parse('--backend', 'native,')).rejects.toThrow("There is no backend ''; there are native, qemu, v86.");
+  await expect(parse('--backend', 'native,')).rejects.toThrow("There is no backend ''.");
 });

@@ -2,8 +2,8 @@ import { dirname } from 'node:path';
 
 import type { Config, ReportEvent, RunSummary } from '@qtest/sdk';
 
-import type { Backend } from '../backends/backend.ts';
-import { isInterruption, setForeignBound } from '../bounded.ts';
+import { isInterruption, setForeignBound } from '../foreign/bounded.ts';
+import type { Backend } from '../runner/backend.ts';
 import { claimsStdout, type ReporterRequest } from '../config/reporters.ts';
 import { settingsOf, type Settings } from '../config/settings.ts';
 import type { HookSet } from '../hooks.ts';
@@ -13,7 +13,7 @@ import { titleOf } from '../report/format.ts';
 import { messageOf } from '@qtest/sdk/support';
 import type { RunCases, RunOptions } from '../runner/run-options.ts';
 import { Unfinished } from '../report/unfinished.ts';
-import { setLastWords } from '../watchdog/watchdog.ts';
+import { setLastWords } from '../foreign/watchdog.ts';
 import { backendNamed, tappedHooks } from './backends.ts';
 import { coverageFor, type CoverageGate } from './coverage.ts';
 import { catchInterrupts, INTERRUPTED } from './interrupt.ts';
@@ -54,7 +54,8 @@ export async function run(
   const prepared = await prepare(options, io, loaded);
   const settings = settingsOf({ ...usualTrace(options, requests), ...prepared.config }, options);
   setForeignBound(settings.timeout);
-  const backend = await backendNamed(settings.backend, settings, prepared, options, io);
+  const { file } = prepared;
+  const backend = await backendNamed(settings.backend, { settings, file, options, cwd: io.cwd });
   const lastFailed = new LastFailed(loaded.dir);
   const all = await selectCases(prepared.plugins, {
     patterns: options.test,

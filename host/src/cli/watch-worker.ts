@@ -1,11 +1,11 @@
 import { enableCompileCache } from 'node:module';
 
-import { beforeForeign } from '../foreign.ts';
+import { beforeForeign } from '../foreign/foreign.ts';
 import { EventReporter } from '../report/broadcast.ts';
 import { titleOf } from '../report/format.ts';
 import { isBad } from '../report/marks.ts';
 import { guardStandardStreams } from '@qtest/sdk/support';
-import { startWatchdog } from '../watchdog/watchdog.ts';
+import { startWatchdog } from '../foreign/watchdog.ts';
 import { ModuleGraph } from '../watch/graph.ts';
 import type { Order, Report, Wanted } from '../watch/messages.ts';
 import type { CliOptions } from './options.ts';
@@ -30,7 +30,7 @@ function tell(report: Report): void {
 
 // Whoever has started it is gone.
 process.on('disconnect', () => process.exit());
-const ordered = new Promise<Order>((resolve) => process.once('message', resolve));
+const ordered = new Promise<Order<CliOptions>>((resolve) => process.once('message', resolve));
 
 const { run } = await import('./run.ts');
 const { explain } = await import('./fail.ts');
@@ -39,7 +39,7 @@ await Promise.all([import('../runner/runner.ts'), import('../runner/lane.ts'), i
 tell({ type: 'ready', files: graph.files(), since });
 await obey(await ordered);
 
-async function obey({ options, cwd, wanted }: Order): Promise<void> {
+async function obey({ options, cwd, wanted }: Order<CliOptions>): Promise<void> {
   const io = { cwd, stdout: process.stdout, stderr: process.stderr };
   const reporter = new EventReporter((event) => {
     if (event.type === 'caseEnd' && event.result.status !== 'skip')

@@ -142,7 +142,7 @@ class Watch {
     this.#current = runner;
     runner.wanted = wanted;
     const { watch: _, ...options } = { ...this.#options, test: this.#tests };
-    const order: Order = {
+    const order: Order<CliOptions> = {
       options,
       cwd: this.#io.cwd,
       wanted: { ...wanted, ...(this.#plugin !== undefined && { plugin: this.#plugin }) },

@@ -1,4 +1,4 @@
-import type { CaseLane } from '../backends/backend.ts';
+import type { CaseLane } from '../runner/backend.ts';
 import type { SelectedCase } from '../report/events.ts';
 import { Recording } from '../trace/recording.ts';
 import { runCase, type CaseOptions } from '../runner/run-case.ts';

@@ -1,4 +1,4 @@
-import { type Cell, type Column, type Row, isUnexpected, MARK, skipsOf, titleOf } from './matrix.ts';
+import { type Cell, type Column, type Row, isUnexpected, MARK, skipsOf, titleOf, flakyOf } from './matrix.ts';
 import { markdownText } from '@qtest/sdk/support';
 
 /** Between these lines of a README the matrix is. */
@@ -19,6 +19,14 @@ export function markdownOf(rows: readonly Row[], columns: readonly Column[]): st
   ];
   const differences = rows.flatMap((row) => differencesOf(row, columns));
   if (differences.length > 0) lines.push('', 'What differs:', '', ...differences);
+  const flaky = rows.flatMap(({ name, cells }) =>
+    columns.flatMap((column) => {
+      const cell = cells[column.name];
+      const text = cell && flakyOf(cell);
+      return text === undefined ? [] : [`- ${markdownText(name)}, ${column.name}: ${markdownText(text)}`];
+    }),
+  );
+  if (flaky.length > 0) lines.push('', 'What is flaky:', '', ...flaky);
   const skips = columns.flatMap(({ name }) =>
     skipsOf(rows, name).map(
       ([reason, count]) => `- ${name}, ${count} ${count === 1 ? 'case' : 'cases'}: ${markdownText(reason)}`,

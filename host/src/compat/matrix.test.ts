@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { insertMatrix, markdownOf } from './markdown.ts';
-import { differing, type Cell, type Column, type Row } from './matrix.ts';
+import { cellOf, differing, type Cell, type Column, type Row } from './matrix.ts';
 import { differenceLines, writeMatrix } from './text.ts';
 
 const columns: readonly Column[] = [{ name: 'native' }, { name: 'qemu', version: '7.2' }, { name: 'v86' }];
@@ -91,6 +91,23 @@ native: 2 passed, 0 known to differ, 0 skipped
 qemu 7.2: 1 passed, 1 known to differ, 0 skipped
 v86: 0 passed, 1 failed, 0 known to differ, 1 skipped
 `);
+});
+
+it('a case that passed on a retry alone is called flaky, with why it failed before', () => {
+  const late = cellOf({
+    ...{ plugin: 'rtc', name: 'irq', clock: 'realtime', vcpus: 1, duration: 1, log: [], notes: [], accesses: [] },
+    ...{ status: 'pass', failures: [], retries: 2, earlier: [{ name: 'Error', message: 'too *late*\nby 3 ms' }] },
+  });
+  expect(late).toMatchObject({ attempts: 3 });
+  const flaky: readonly Row[] = [{ plugin: 'rtc', name: 'irq', cells: { native: pass, qemu: late }, differences: [] }];
+  const output = new PassThrough();
+  writeMatrix(flaky, columns, { output, style: (_format, text) => text });
+  const text = String(output.read());
+  expect(text).toContain('\nflaky\n  rtc › irq, qemu: on retry 2 alone; before: too *late*\n\n');
+  expect(text).toContain('\nqemu 7.2: 1 passed, 1 flaky, 0 known');
+  expect(markdownOf(flaky, columns)).toContain(
+    'What is flaky:\n\n- irq, qemu: on retry 2 alone; before: too \\*late\\*',
+  );
 });
 
 it('for a README', () => {

@@ -10,8 +10,10 @@ export interface Cell {
   readonly reason?: string;
   /** Its first failure, of whatever kind. */
   readonly message?: string;
-  /** Runs that it took: in real time a case that fails gets another try. */
+  /** Runs that it took: a case that fails gets another try. */
   readonly attempts: number;
+  /** Why it failed before, of one that is flaky: it did not on a retry. */
+  readonly earlier?: string;
 }
 
 /** What each side did at one place in a case, decoded; undefined where it had ended. */
@@ -35,7 +37,7 @@ export interface Difference extends Sides {
 export interface Row {
   readonly plugin: string;
   readonly name: string;
-  readonly cells: Readonly<Partial<Record<BackendName, Cell>>>;
+  readonly cells: Readonly<Record<BackendName, Cell>>;
   /** One for each backend that does otherwise than the reference. */
   readonly differences: readonly Difference[];
 }
@@ -63,15 +65,22 @@ export const MARK: Readonly<Record<CaseStatus, string>> = {
 /** Whether a case ended as it should not have. */
 export const isUnexpected = ({ status }: Pick<Cell, 'status'>): boolean => !['pass', 'skip', 'known'].includes(status);
 
-export function cellOf({ status, clock, reason, failures }: CaseResult, attempts: number): Cell {
+export function cellOf({ status, clock, reason, failures, retries = 0, earlier }: CaseResult): Cell {
   const [failure] = failures;
+  const before = earlier?.[0];
   return {
     status,
     clock,
     ...(reason !== undefined && { reason }),
     ...(failure !== undefined && { message: failure.message }),
-    attempts,
+    attempts: 1 + retries,
+    ...(before !== undefined && { earlier: before.message }),
   };
+}
+
+/** What a flaky case did before, on one line; undefined for one that is not. */
+export function flakyOf({ attempts, earlier }: Cell): string | undefined {
+  return earlier === undefined ? undefined : `on retry ${attempts - 1} alone; before: ${earlier.split('\n', 1)[0]}`;
 }
 
 /** Keys of cases, which plugins may name alike. */

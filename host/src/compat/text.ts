@@ -4,6 +4,7 @@ import { onOneLine } from '@qtest/sdk/support';
 import { print, type Style } from '../report/style.ts';
 import { indented } from '../report/format.ts';
 import {
+  flakyOf,
   isUnexpected,
   MARK,
   skipsOf,
@@ -39,6 +40,8 @@ export function writeMatrix(
   const different = rows.filter(({ cells }) => columns.some(({ name }) => hasMore(cells[name])));
   if (different.length > 0) lines.push('', style('bold', 'differences'));
   for (const row of different) lines.push(...rowLines(row, columns, style));
+  const flaky = rows.flatMap((row) => flakyLines(row, columns));
+  if (flaky.length > 0) lines.push('', style('bold', 'flaky'), ...flaky.map((line) => style('yellow', line)));
   for (const column of columns) {
     const skips = skipsOf(rows, column.name);
     if (skips.length === 0) continue;
@@ -74,6 +77,14 @@ function rowLines({ plugin, name, cells, differences }: Row, columns: readonly C
   return lines;
 }
 
+function flakyLines({ plugin, name, cells }: Row, columns: readonly Column[]): string[] {
+  return columns.flatMap((column) => {
+    const cell = cells[column.name];
+    const text = cell && flakyOf(cell);
+    return text === undefined ? [] : [`  ${plugin} › ${name}, ${column.name}: ${text}`];
+  });
+}
+
 /** The accesses that led to a difference, and both sides of it. */
 export function differenceLines({ reference, other, same, before, last, ...first }: Difference): string[] {
   if (first.onReference === undefined && first.onOther === undefined)
@@ -90,8 +101,10 @@ function summaryLine(rows: readonly Row[], column: Column): string {
   const count = (test: (cell: Cell) => boolean): number =>
     rows.filter(({ cells }) => cells[column.name] !== undefined && test(cells[column.name] ?? NONE)).length;
   const failed = count(isUnexpected);
+  const flaky = count((cell) => flakyOf(cell) !== undefined);
   return [
     `${titleOf(column)}: ${count(({ status }) => status === 'pass')} passed`,
+    ...(flaky > 0 ? [`${flaky} flaky`] : []),
     ...(failed > 0 ? [`${failed} failed`] : []),
     `${count(({ status }) => status === 'known')} known to differ`,
     `${count(({ status }) => status === 'skip')} skipped`,

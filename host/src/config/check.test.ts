@@ -62,7 +62,7 @@ test.each([
 
 test('every problem is told at once', () => {
   expect(messageFor({ clok: 1, jobs: 0 })).toBe(
-    `qtest.config.ts:\n  unknown key 'clok'. Did you mean 'clock'? The keys are plugins, backend, qemu, clock, timeout, jobs, schedule, reporters, trace, stallLimit, coverage, coverageMin, failOn` +
+    `qtest.config.ts:\n  unknown key 'clok'. Did you mean 'clock'? The keys are plugins, devices, backend, qemu, clock, timeout, jobs, schedule, reporters, trace, stallLimit, coverage, coverageMin, failOn` +
       `\n  jobs: expected an integer from 1 to 64, but found 0`,
   );
 });

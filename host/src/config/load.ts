@@ -6,8 +6,8 @@ import { isQtestError, type Config } from '@qtest/sdk';
 import type { CosmiconfigResult, PublicExplorer } from 'cosmiconfig';
 
 import { hostError, codeOf, messageOf } from '@qtest/sdk/support';
-import { callForeign, foreignBound } from '../bounded.ts';
-import { importErrorText, importHint, importModule } from '../import-module.ts';
+import { callForeign, foreignBound } from '../foreign/bounded.ts';
+import { importErrorText, importHint, importModule } from '../foreign/import-module.ts';
 import { checkConfig } from './check.ts';
 import { isListing } from './listing.ts';
 

@@ -6,8 +6,8 @@ import { scheduleOf, type Schedule } from './schedule.ts';
 /** A config with its defaults filled in. */
 export interface Settings {
   readonly backend: BackendName;
-  /** Name or path of the QEMU, as it was written. */
-  readonly qemu: string;
+  /** Name or path of the QEMU, as it was written; undefined when nobody names one. */
+  readonly qemu: string | undefined;
   readonly clock: ClockKind;
   /** Wall time a case may take, in nanoseconds. */
   readonly timeout: bigint;
@@ -23,7 +23,7 @@ export interface Settings {
 export function settingsOf(config: Config, given: Partial<Settings> = {}): Settings {
   return {
     backend: given.backend ?? config.backend ?? 'native',
-    qemu: given.qemu ?? config.qemu ?? 'qemu-system-x86_64',
+    qemu: given.qemu ?? config.qemu,
     clock: given.clock ?? config.clock ?? 'virtual',
     timeout: given.timeout ?? timeoutNanoseconds(config.timeout) ?? 30_000_000_000n,
     jobs: given.jobs ?? config.jobs ?? 1,

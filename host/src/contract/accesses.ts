@@ -1,4 +1,4 @@
-import { boundedSteps, neverEnded } from '../bounded.ts';
+import { boundedSteps, neverEnded } from '../foreign/bounded.ts';
 import type { Parts, Subject } from './machine.ts';
 import { apply, Operations, textOf, type Op } from './ops.ts';
 import { ContractError } from './problem.ts';

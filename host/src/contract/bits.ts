@@ -1,5 +1,5 @@
 import type { AccessSize, Field, Register } from '@qtest/sdk';
-import { bounded, neverEnded } from '../bounded.ts';
+import { bounded, neverEnded } from '../foreign/bounded.ts';
 import { apply, Operations } from './ops.ts';
 import { ContractError, hex } from './problem.ts';
 import { Random } from '@qtest/sdk/support';

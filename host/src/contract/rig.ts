@@ -9,6 +9,7 @@ import {
 import { pci } from '@qtest/parts/pc';
 import {
   BoundMachine,
+  type EventRing,
   type Registry,
   OWNER,
   TAP,
@@ -25,7 +26,7 @@ import {
   NativeMachine,
   NativeVcpu,
 } from '@qtest/machine';
-import { bounded, neverEnded } from '../bounded.ts';
+import { bounded, neverEnded } from '../foreign/bounded.ts';
 import { buildAround, type Parts, type Subject } from './machine.ts';
 import { ContractError } from './problem.ts';
 import { watched, Watch } from './watch.ts';
@@ -133,11 +134,16 @@ export class Rig {
     this.forget();
   }
 
+  /** What the machine has told: both bindings write to one ring, which has one reader. */
+  get events(): EventRing {
+    return this.bindings[0].bound.events;
+  }
+
   /** Forgets events, faults, and what the watch has seen. */
   forget(): void {
+    this.events.discard();
+    this.events.takeLost();
     for (const { bound, vcpu } of this.bindings) {
-      bound.events.drain(() => {});
-      bound.events.takeLost();
       bound.bus.fault = undefined;
       vcpu.interrupts.forget();
     }

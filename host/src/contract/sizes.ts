@@ -1,5 +1,5 @@
 import type { AccessSize } from '@qtest/sdk';
-import { boundedSteps, neverEnded } from '../bounded.ts';
+import { boundedSteps, neverEnded } from '../foreign/bounded.ts';
 import { unreachable } from './bits.ts';
 import { apply, textOf, type Op } from './ops.ts';
 import { ContractError } from './problem.ts';

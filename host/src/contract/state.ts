@@ -1,4 +1,4 @@
-import { bounded, neverEnded } from '../bounded.ts';
+import { bounded, neverEnded } from '../foreign/bounded.ts';
 import { apply, Operations, textOf, type Op } from './ops.ts';
 import { ContractError } from './problem.ts';
 import { Random } from '@qtest/sdk/support';
@@ -25,7 +25,7 @@ function run(rig: Rig, ops: readonly Op[], turn: Turn): Seen[] {
     const binding = rig.bindings[turn(n)];
     const answer = apply(rig, binding, op);
     const events: string[] = [];
-    binding.bound.events.drain(({ kind, source, value, now, message }) =>
+    rig.events.drain(({ kind, source, value, now, message }) =>
       events.push(`event ${kind} of ${source}: ${value} ${message} at ${now} ns`),
     );
     const { now, deadline } = binding.clock;

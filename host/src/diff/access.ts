@@ -1,16 +1,12 @@
 import type { Decoder, Reached, RegisterPart } from '../trace/decode.ts';
 import { OP, type TraceEntry } from '@qtest/machine';
+import { OPERATION } from '@qtest/sdk/backend';
 
 /** An access, or a step of the clock, as a trace has it; or what a sequence has beside them. What is in `value` of a read is of no account. */
 export type Access = TraceEntry;
 
 /** What a sequence has beside what a trace has. */
-export const ALSO = {
-  /** A reset of the whole machine. */
-  RESET: 14,
-  /** A look at the levels of the ISA bus's IRQs, whose answer they are; `value` has a bit for each that is looked at. */
-  IRQS: 15,
-} as const;
+export const ALSO = OPERATION;
 
 export const RESET: Access = { op: ALSO.RESET, size: 0, address: 0, value: 0 };
 

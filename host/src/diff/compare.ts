@@ -16,6 +16,8 @@ export interface Difference {
   readonly reached: string;
   /** Why the rival gave none at all: it has died of the sequence, or hangs. */
   readonly failure?: string;
+  /** It is that there was no answer. */
+  readonly isSilence?: boolean;
 }
 
 /** Of the answers that were compared. */
@@ -138,7 +140,7 @@ export class Comparison {
     const failure = await failureOf(rival.run(sequence, this.#theirs));
     const { length } = sequence;
     if (failure !== undefined)
-      return { index: this.#before + length - 1, answers: [this.#ours[length - 1] ?? 0, 0], reached: '', failure };
+      return { index: this.#before + length - 1, answers: [this.#ours[length - 1] ?? 0, 0], reached: '', ...failure };
     const each = Number(rival.elapsed() - from) / Math.max(1, length);
     this.#batches.push({ sequence, began: Number(from), each });
     if (rival.realtime) this.#moved.fill(0);
@@ -261,13 +263,15 @@ const ANSWERS = new Uint8Array(256);
 for (const kind of [KIND.INB, KIND.INW, KIND.INL, KIND.READB, KIND.READW, KIND.READL, KIND.IRQS]) ANSWERS[kind] = 1;
 
 /** What an emulator failed of. */
-async function failureOf(running: Promise<void>): Promise<string | undefined> {
+async function failureOf(running: Promise<void>): Promise<Pick<Difference, 'failure' | 'isSilence'> | undefined> {
   try {
     await running;
     return undefined;
   } catch (error) {
-    if (isQtestError(error) && (error.code === 'QEMU' || error.code === 'V86')) return error.message;
-    throw error;
+    if (!isQtestError(error)) throw error;
+    const isSilence = error.code === 'NO_ANSWER';
+    if (!isSilence && error.code !== 'EMULATOR') throw error;
+    return { failure: error.message, isSilence };
   }
 }
 

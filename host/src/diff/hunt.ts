@@ -5,7 +5,6 @@ import type { BoundMachine, Registry } from '@qtest/machine';
 import { ALSO, lookAt, lowestIrq, reachedBy, type Access } from './access.ts';
 import type { Comparison, Counts, Difference } from './compare.ts';
 import type { Generator } from './generate.ts';
-import { NO_ANSWER } from './pipeline.ts';
 import { Sequence } from './sequence.ts';
 import { shrink } from './shrink.ts';
 
@@ -106,7 +105,7 @@ interface Wanted {
 async function confirm(
   options: HuntOptions,
   sequence: readonly Access[],
-  { failure, answers, reached }: Difference,
+  { failure, isSilence, answers, reached }: Difference,
 ): Promise<Found | undefined> {
   const { comparison, generator, signal, bound, registry } = options;
   const shown = ofOneIrq(sequence, answers);
@@ -126,7 +125,7 @@ async function confirm(
       head: Math.min(generator.setupLength, shown.length - 1),
       owners: shown.map((access) => reachedBy(decoder, access)?.device),
       keepsLast: !wanted.fails,
-      tries: failure?.includes(NO_ANSWER) === true ? TRIES.hangs : TRIES.usual,
+      tries: isSilence === true ? TRIES.hangs : TRIES.usual,
     },
     test,
   );

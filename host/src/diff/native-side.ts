@@ -14,7 +14,7 @@ import {
   setStatus,
   NativeVcpu,
 } from '@qtest/machine';
-import { bounded, neverEnded } from '../bounded.ts';
+import { bounded, neverEnded } from '../foreign/bounded.ts';
 import { stepBy, stepOf } from './access.ts';
 import { KIND, type Sequence } from './sequence.ts';
 

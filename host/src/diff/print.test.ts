@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { inb, outb, sideOf } from '../../testing/diff.ts';
 import { lookAt, RESET, stepBy } from './access.ts';
 import type { Found } from './hunt.ts';
-import { caseOf, decoded, decodedAnswers, linesOf, scriptOf } from './print.ts';
+import { caseOf, decoded, decodedAnswers, linesOf } from './print.ts';
 
 const found: Found = {
   accesses: [outb(0x70, 0x0b), outb(0x71, 0x42), stepBy(1_000_000), outb(0x70, 0x0c), inb(0x71), inb(0x71)],
@@ -60,31 +60,6 @@ test('a case for an emulator that dies of it', () => {
   expect(decodedAnswers(dead, side.bound, registry)).toEqual(['goes on', 'QEMU has closed its qtest pipe']);
 });
 
-test('a script', () => {
-  const mapping = {
-    args: ['-m', '128M', '-serial', 'chardev:serial0'],
-    devices: [],
-    missing: {},
-    holes: [],
-    chardevs: ['uart0'],
-  };
-  const detected = { command: '/opt/my qemu/qemu-system-x86_64', version: '9.0', build: undefined, accelerators: [] };
-  const lines = scriptOf(found.accesses, { detected, accelerator: 'qtest', mapping }).split('\n');
-  expect(lines[1]).toMatch(
-    /^timeout 5 '\/opt\/my qemu\/qemu-system-x86_64' -nodefaults .* -accel qtest -bios park\.rom -chardev null,id=serial0 -m 128M -serial chardev:serial0 -qtest stdio <<'END'$/,
-  );
-  expect(lines.slice(2)).toEqual([
-    'outb 0x70 0xb',
-    'outb 0x71 0x42',
-    'clock_step 1000000',
-    'outb 0x70 0xc',
-    'inb 0x71',
-    'inb 0x71',
-    'END',
-    '',
-  ]);
-});
-
 describe('a reset, and the level of an IRQ', () => {
   const accesses = [outb(0x70, 0x0b), RESET, outb(0x70, 0x0c), lookAt(0x0100)];
   const level: Found = { ...found, accesses, answers: [0x0100, 0] };
@@ -109,26 +84,5 @@ describe('a reset, and the level of an IRQ', () => {
   assert.equal(machine.irq('isa0', 8).level, true, 'IRQ 8');
 },
 `);
-  });
-
-  test('in a script', () => {
-    const mapping = { args: [], devices: [], missing: {}, holes: [], chardevs: [] };
-    const detected = { command: 'qemu', version: '9.0', build: undefined, accelerators: [] };
-    const lines = scriptOf(accesses, { detected, accelerator: 'tcg', mapping }).split('\n');
-    expect(lines.slice(1, -3)).toEqual([
-      'mkfifo monitor.in monitor.out',
-      '# What was asked before is answered first.',
-      'reset() { sleep 0.5; echo system_reset >monitor.in; sleep 0.5; }',
-      '{',
-      "cat <<'END'",
-      'irq_intercept_in ioapic',
-      'outb 0x70 0xb',
-      'END',
-      'reset',
-      "cat <<'END'",
-      'outb 0x70 0xc',
-      'END',
-    ]);
-    expect(lines.at(-3)).toMatch(/^} \| timeout 5 qemu .* -monitor pipe:monitor -qtest stdio$/);
   });
 });

@@ -1,12 +1,8 @@
-import { MACHINE_ARGS } from '../backends/qemu/process.ts';
 import { type Blueprint, type BoundMachine, type Registry, OP } from '@qtest/machine';
-import { shellQuote } from '../report/format.ts';
 import { accessName, Decoder, describeAccess, describeTarget } from '../trace/decode.ts';
 import { formatNanoseconds } from '@qtest/sdk';
 import { ALSO, isRead, isWrite, lowestIrq, reachedBy, reachesDevice, stepOf, type Access } from './access.ts';
 import type { Found } from './hunt.ts';
-import { requestOf } from './pipeline.ts';
-import type { QemuSide } from './stand.ts';
 
 /** Width of an access, before what it reaches. */
 const WIDTH = 24;
@@ -53,55 +49,6 @@ export function decodedAnswers(
 
 export function linesOf(steps: readonly DecodedAccess[]): string[] {
   return steps.map(({ access, reaches }) => `${access.padEnd(WIDTH)} ${reaches}`.trimEnd());
-}
-
-/** A line of a shell for each request, after those that start QEMU as it was started. */
-export function scriptOf(
-  accesses: readonly Access[],
-  { detected: { command }, accelerator, mapping }: Pick<QemuSide, 'detected' | 'accelerator' | 'mapping'>,
-): string {
-  const resets = accesses.some(({ op }) => op === ALSO.RESET);
-  const args = [
-    ...MACHINE_ARGS,
-    ...['-accel', accelerator, '-bios', 'park.rom'],
-    ...mapping.chardevs.flatMap((_, n) => ['-chardev', `null,id=serial${n}`]),
-    ...mapping.args,
-    ...(resets ? ['-monitor', 'pipe:monitor'] : []),
-    ...['-qtest', 'stdio'],
-  ];
-  const start = `timeout 5 ${[command, ...args].map(shellQuote).join(' ')}`;
-  const rom = "head -c 65536 /dev/zero | tr '\\0' '\\364' >park.rom  # its CPU halts";
-  // QEMU tells of each change of a level then.
-  const watches = accesses.some(({ op }) => op === ALSO.IRQS) ? ['irq_intercept_in ioapic'] : [];
-  const requests = accesses.filter(({ op }) => op !== ALSO.IRQS).map(requestOf);
-  if (!resets) return [rom, `${start} <<'END'`, ...watches, ...requests, 'END', ''].join('\n');
-  const [first = [], ...others] = parts([...watches, ...requests], 'system_reset');
-  return [
-    rom,
-    'mkfifo monitor.in monitor.out',
-    '# What was asked before is answered first.',
-    'reset() { sleep 0.5; echo system_reset >monitor.in; sleep 0.5; }',
-    '{',
-    ...heredoc(first),
-    ...others.flatMap((part) => ['reset', ...heredoc(part)]),
-    `} | ${start}`,
-    'rm monitor.in monitor.out',
-    '',
-  ].join('\n');
-}
-
-/** The parts between the separators. */
-function parts(lines: readonly string[], separator: string): string[][] {
-  const found: string[][] = [[]];
-  for (const line of lines) {
-    if (line === separator) found.push([]);
-    else found.at(-1)?.push(line);
-  }
-  return found;
-}
-
-function heredoc(lines: readonly string[]): string[] {
-  return lines.length === 0 ? [] : ["cat <<'END'", ...lines, 'END'];
 }
 
 /** A case that passes where the last access is answered as by the first machine. */

@@ -9,7 +9,7 @@ export interface Rival {
   readonly realtime: boolean;
   /** Begins anew, as at power-on. */
   begin(): Promise<void>;
-  /** Makes the accesses; `answers` are theirs. @throws QEMU or V86 when it cannot go on. */
+  /** Makes the accesses; `answers` are theirs. @throws EMULATOR or NO_ANSWER when it cannot go on. */
   run(sequence: Sequence, answers: Uint32Array): Promise<void>;
   /** In real time: since it was started, ns. */
   elapsed(): bigint;

@@ -1,29 +1,24 @@
-import type { Mapping } from '../backends/offers.ts';
-import { mapMachine, type QemuMapping } from '../backends/qemu/command-line.ts';
-import { detectQemu, type DetectedQemu } from '../backends/qemu/detect.ts';
-import { mapMachine as mapV86, type V86Mapping } from '../backends/v86/mapping.ts';
-import { findV86, type V86Package } from '../backends/v86/package.ts';
 import { hostError, didYouMean } from '@qtest/sdk/support';
 import type { BoundMachine, Registry, Blueprint } from '@qtest/machine';
+import type { ClockKind } from '@qtest/sdk';
+import type { Mapping } from '@qtest/sdk/backend';
+import type { UsableBackend } from '../emulated/backend.ts';
+import { wantedOf } from '../emulated/wanted.ts';
 import { Comparison } from './compare.ts';
+import { EmulatorRival } from './emulator-rival.ts';
 import { Generator } from './generate.ts';
 import { hunt, type Hunted } from './hunt.ts';
 import { Ignored } from './ignored.ts';
 import { irqsOf } from './irqs.ts';
 import { NativeSide } from './native-side.ts';
-import { QemuRival } from './qemu-rival.ts';
-import { NativeRival, type Rival } from './rival.ts';
+import { NativeRival } from './rival.ts';
 import { setupOf } from './setup.ts';
 import { buildVariant, overridesOf, type MachineSource } from './source.ts';
-import { V86Rival } from './v86-rival.ts';
 
 export interface StandOptions {
   readonly source: MachineSource;
-  /** What is compared with: another machine of the host's, a QEMU, by how it is started, or the v86 that one of these modules, URLs, would find. */
-  readonly other:
-    | { readonly kind: 'native' }
-    | { readonly kind: 'qemu'; readonly command: string }
-    | { readonly kind: 'v86'; readonly from: readonly string[] };
+  /** What is compared with: the machine of an emulator, or, when undefined, another one of the host's. */
+  readonly other: UsableBackend | undefined;
   /** The clock that was asked for. */
   readonly clock: 'virtual' | 'realtime' | undefined;
   /** Ids and types; empty for all. */
@@ -34,19 +29,11 @@ export interface StandOptions {
   readonly count: number;
 }
 
-/** The QEMU of a comparison. */
-export interface QemuSide {
-  readonly kind: 'qemu';
-  readonly detected: DetectedQemu;
-  readonly mapping: QemuMapping;
-  readonly accelerator: 'tcg' | 'qtest';
-}
-
-/** The v86 of a comparison. */
-export interface V86Side {
-  readonly kind: 'v86';
-  readonly v86: V86Package;
-  readonly mapping: V86Mapping;
+/** The emulator of a comparison. */
+export interface EmulatorSide {
+  readonly backend: UsableBackend;
+  readonly mapping: Mapping;
+  readonly clock: ClockKind;
 }
 
 /** Two machines, and what is done to them. */
@@ -55,7 +42,7 @@ export interface Stand {
   readonly registry: Registry;
   readonly names: readonly [string, string];
   /** The emulator that is compared with. */
-  readonly emulator: QemuSide | V86Side | undefined;
+  readonly emulator: EmulatorSide | undefined;
   /** Ids of the devices that are accessed. */
   readonly devices: readonly string[];
   /** Devices that are not, and why. */
@@ -72,11 +59,12 @@ export async function standOf(options: StandOptions): Promise<Stand> {
   const makeFirst = async (): Promise<NativeSide> => new NativeSide(await buildVariant(source, overrides), registry);
   const first = await makeFirst();
   const { bound } = first;
-  const emulator = await emulatorOf(options, blueprint, registry);
+  const { other } = options;
+  const emulator = other === undefined ? undefined : sideOf(other, options.clock, blueprint, registry);
   const { indices, warnings } = selectDevices(options.devices, blueprint, emulator?.mapping);
   const ignored = Ignored.of(options.ignore, bound, registry);
   const setup = setupOf(first, indices);
-  const realtime = emulator?.kind === 'v86' || emulator?.accelerator === 'tcg';
+  const realtime = emulator?.clock === 'realtime';
   const generator = new Generator({
     bound,
     registry,
@@ -84,8 +72,7 @@ export async function standOf(options: StandOptions): Promise<Stand> {
     devices: indices,
     ignored,
     steps: !realtime,
-    // v86's reset is none of most of its devices.
-    resets: emulator?.kind !== 'v86',
+    resets: emulator?.backend.resetsAll !== false,
     irqs: irqsOf(blueprint, emulator?.mapping.missing) & ~ignored.irqs,
   });
   const devices = indices.map((index) => blueprint.devices[index]?.id ?? '?');
@@ -94,7 +81,10 @@ export async function standOf(options: StandOptions): Promise<Stand> {
       'USAGE',
       `nothing to access: ${devices.join(', ') || 'the machine'} has no ports, memory or configuration space`,
     );
-  const rival = await rivalOf(emulator, async () => new NativeSide(await source.build(new Map()), registry));
+  const rival =
+    emulator === undefined
+      ? new NativeRival('native (2)', new NativeSide(await source.build(new Map()), registry))
+      : new EmulatorRival(emulator.backend, emulator.mapping.settings, emulator.clock);
   const paced: NativeSide[] = [];
   if (realtime) for (const _ of Comparison.PACES) paced.push(await makeFirst());
   const comparison = new Comparison({ first, rival, follower: await makeFirst(), paced, registry, ignored });
@@ -110,42 +100,22 @@ export async function standOf(options: StandOptions): Promise<Stand> {
   };
 }
 
-async function rivalOf(emulator: Stand['emulator'], another: () => Promise<NativeSide>): Promise<Rival> {
-  switch (emulator?.kind) {
-    case 'qemu':
-      return new QemuRival(emulator.detected, emulator.mapping, emulator.accelerator === 'tcg');
-    case 'v86':
-      return new V86Rival(emulator.v86, emulator.mapping.settings);
-    case undefined:
-      return new NativeRival('native (2)', await another());
+/** @throws BACKEND when it has not the clock that was asked for. */
+function sideOf(
+  backend: UsableBackend,
+  asked: ClockKind | undefined,
+  blueprint: Blueprint,
+  registry: Registry,
+): EmulatorSide {
+  const [usual = 'realtime'] = backend.clocks;
+  const clock = asked ?? usual;
+  if (!backend.clocks.includes(clock)) {
+    const reason =
+      backend.lacks(clock === 'virtual' ? 'virtual-clock' : 'realtime-clock') ??
+      `${backend.title} has not got that clock`;
+    throw hostError('BACKEND', `--clock ${clock}: ${reason}`);
   }
-}
-
-async function emulatorOf(
-  { other, clock }: StandOptions,
-  blueprint: Blueprint,
-  registry: Registry,
-): Promise<QemuSide | V86Side | undefined> {
-  if (other.kind === 'native') return undefined;
-  if (other.kind === 'qemu') return await qemuOf(other.command, clock, blueprint, registry);
-  if (clock === 'virtual') throw hostError('BACKEND', "--clock virtual: v86's devices read the wall clock");
-  return { kind: 'v86', v86: await findV86(other.from), mapping: mapV86(blueprint, registry) };
-}
-
-async function qemuOf(
-  command: string,
-  clock: StandOptions['clock'],
-  blueprint: Blueprint,
-  registry: Registry,
-): Promise<QemuSide> {
-  const detected = await detectQemu(command);
-  const { accelerators, version } = detected;
-  const accelerator = clock !== 'realtime' && accelerators.includes('qtest') ? 'qtest' : 'tcg';
-  if (clock === 'virtual' && accelerator === 'tcg')
-    throw hostError('BACKEND', `--clock virtual: QEMU ${version} (${command}) has no accelerator 'qtest'`);
-  if (!accelerators.includes(accelerator))
-    throw hostError('BACKEND', `--clock realtime: QEMU ${version} (${command}) has no accelerator 'tcg'`);
-  return { kind: 'qemu', detected, mapping: mapMachine(blueprint, registry), accelerator };
+  return { backend, mapping: backend.map(wantedOf(blueprint, registry)), clock };
 }
 
 /** Indices of the devices that are accessed. */

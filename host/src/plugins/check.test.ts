@@ -76,7 +76,10 @@ test.each([
     { run: { a: { run: nothing, expect: 'qemu' } } },
     "run['a'].expect: expected an object of known differences by backend",
   ],
-  [{ run: { a: { run: nothing, expect: { qmu: 'x' } } } }, "run['a'].expect.qmu: unknown key. Did you mean 'qemu'?"],
+  [
+    { run: { a: { run: nothing, expect: { './qemu': 'x' } } } },
+    "run['a'].expect: expected names of backends, such as qemu, but found './qemu'",
+  ],
   [
     { run: { a: { run: nothing, expect: { qemu: true } } } },
     "run['a'].expect.qemu: expected a sentence that says what is different there, but found true",

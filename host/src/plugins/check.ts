@@ -1,10 +1,10 @@
 import { isDeviceDefinition, type Capability, type CaseSpec, type Plugin } from '@qtest/sdk';
 
-import { BACKENDS } from '../backends/names.ts';
 import { TIMEOUT_EXPECTED, timeoutNanoseconds } from '../config/duration.ts';
 import { didYouMean, inspected, clipped, LIMITS } from '@qtest/sdk/support';
 
 const PLUGIN_NAME = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
+const BACKEND_NAME = PLUGIN_NAME;
 const MAX_VCPUS = 8;
 
 const PLUGIN_KEYS: readonly string[] = Object.keys({
@@ -136,8 +136,8 @@ function* expectProblems(path: string, expect: unknown): Iterable<string> {
     yield wrong(path, `an object of known differences by backend, as { qemu: 'PF is set only with PIE' }`, expect);
     return;
   }
-  yield* unknownKeys(`${path}.`, expect, BACKENDS);
   for (const [backend, reason] of Object.entries(expect)) {
+    if (!BACKEND_NAME.test(backend)) yield `${path}: expected names of backends, such as qemu, but found '${backend}'`;
     if (typeof reason !== 'string' || reason.trim() === '')
       yield wrong(`${path}.${backend}`, 'a sentence that says what is different there', reason);
     else yield* lengthProblem(`${path}.${backend}`, reason, LIMITS.description);

@@ -1,6 +1,6 @@
 import { isPlugin, type Plugin } from '@qtest/sdk';
 import { hostError } from '@qtest/sdk/support';
-import { importModule } from '../import-module.ts';
+import { importModule } from '../foreign/import-module.ts';
 
 /** Loads, in a VCPU's thread, a plugin that the host has loaded and checked. */
 export async function loadAgain({ name, url }: { readonly name: string; readonly url: string }): Promise<Plugin> {

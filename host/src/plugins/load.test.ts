@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { qtest } from '../../testing/qtest.ts';
 import { scratch, type Scratch } from '../../../test/support/scratch.ts';
-import { importModule } from '../import-module.ts';
+import { importModule } from '../foreign/import-module.ts';
 import { loadPlugins } from './load.ts';
 import type { LoadedPlugin } from './types.ts';
 

@@ -2,8 +2,8 @@ import { fileURLToPath } from 'node:url';
 
 import { API_VERSION, isPlugin, type AnyDeviceDefinition, type Plugin, isQtestError } from '@qtest/sdk';
 import { hostError, messageOf } from '@qtest/sdk/support';
-import { callForeign, foreignBound } from '../bounded.ts';
-import { importErrorText, importHint, importModule } from '../import-module.ts';
+import { callForeign, foreignBound } from '../foreign/bounded.ts';
+import { importErrorText, importHint, importModule } from '../foreign/import-module.ts';
 import { collectCases } from './cases.ts';
 import { pluginProblems } from './check.ts';
 import { checkOptions } from './options.ts';

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Plugin, StandardSchema } from '@qtest/sdk';
 
 import { hostError, messageOf } from '@qtest/sdk/support';
-import { awaitForeign, foreignBound, isInterruption } from '../bounded.ts';
+import { awaitForeign, foreignBound, isInterruption } from '../foreign/bounded.ts';
 
 /** Longest that a schema is waited for, ms. */
 const VALIDATION_BOUND = 10_000;

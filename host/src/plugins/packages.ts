@@ -5,8 +5,17 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { exports as resolveExports } from 'resolve.exports';
 
-import { hostError, codeOf, messageOf } from '@qtest/sdk/support';
+import { hostError, codeOf, messageOf, type ErrorCode } from '@qtest/sdk/support';
 import { isListing } from '../config/listing.ts';
+
+/** What a package is looked for as: its word in messages, and the codes of what goes wrong. */
+export interface Sought {
+  readonly noun: string;
+  readonly notFound: ErrorCode;
+  readonly load: ErrorCode;
+}
+
+export const PLUGIN: Sought = { noun: 'plugin', notFound: 'PLUGIN_NOT_FOUND', load: 'PLUGIN_LOAD' };
 
 /** What is read of a package.json. */
 interface Manifest {
@@ -37,20 +46,26 @@ export function findPackage(name: string, from: string): string | undefined {
 /**
  * The URL of a package's entry, as `import` finds it: by the conditions of `exports`, by `main`, or an index file.
  * @param subpath `.`, or what follows the package's name (`./extra`).
- * @throws PLUGIN_LOAD when the package has no such entry.
+ * @throws PLUGIN_LOAD, or what else `sought` says, when the package has no such entry.
  */
-export function packageEntry(folder: string, subpath: string, spec: string): string {
-  const manifest = readManifest(join(folder, 'package.json'), spec);
-  const entries = entriesOf(manifest, subpath, folder, spec);
+export function packageEntry(folder: string, subpath: string, spec: string, sought = PLUGIN): string {
+  const manifest = readManifest(join(folder, 'package.json'), spec, sought);
+  const entries = entriesOf(manifest, subpath, folder, spec, sought);
   const file = entries.map((entry) => join(folder, entry)).find(isFile);
   if (file !== undefined) return pathToFileURL(realpathSync(file)).href;
   throw hostError(
-    'PLUGIN_LOAD',
-    `plugin '${spec}': the package in ${folder} has no entry: there is no ${entries.join(', ')}. Has it been built?`,
+    sought.load,
+    `${sought.noun} '${spec}': the package in ${folder} has no entry: there is no ${entries.join(', ')}. Has it been built?`,
   );
 }
 
-function entriesOf(manifest: Manifest, subpath: string, folder: string, spec: string): readonly string[] {
+function entriesOf(
+  manifest: Manifest,
+  subpath: string,
+  folder: string,
+  spec: string,
+  sought: Sought,
+): readonly string[] {
   const { name, main, exports: given } = manifest;
   if (given === undefined || given === null) {
     if (subpath !== '.') return [subpath];
@@ -63,8 +78,8 @@ function entriesOf(manifest: Manifest, subpath: string, folder: string, spec: st
     return resolveExports({ ...manifest, name: packageName }, subpath, { conditions: importConditions() }) ?? [];
   } catch (error) {
     throw hostError(
-      'PLUGIN_LOAD',
-      `plugin '${spec}': the package in ${folder} can't be imported: ${messageOf(error)}`,
+      sought.load,
+      `${sought.noun} '${spec}': the package in ${folder} can't be imported: ${messageOf(error)}`,
       {
         cause: error,
       },
@@ -104,13 +119,15 @@ export function listsDevices(file: string): boolean {
 }
 
 /** A package.json; empty when there is none. */
-function readManifest(file: string, spec: string): Manifest {
+function readManifest(file: string, spec: string, sought = PLUGIN): Manifest {
   try {
     const manifest: unknown = JSON.parse(readFileSync(file, 'utf8'));
     return typeof manifest === 'object' && manifest !== null ? manifest : {};
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return {};
-    throw hostError('PLUGIN_LOAD', `plugin '${spec}': ${file} can't be read: ${messageOf(error)}`, { cause: error });
+    throw hostError(sought.load, `${sought.noun} '${spec}': ${file} can't be read: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 }
 

@@ -4,7 +4,7 @@ import { basename, dirname, extname, isAbsolute, join, relative, resolve } from 
 import { pathToFileURL } from 'node:url';
 
 import { hostError, nearest, messageOf } from '@qtest/sdk/support';
-import { findPackage, packageEntry } from './packages.ts';
+import { findPackage, packageEntry, PLUGIN, type Sought } from './packages.ts';
 
 /** A package that a plugin's name may stand for, and what is imported from it: `.`, or a path below it (`./extra`). */
 interface Candidate {
@@ -75,20 +75,21 @@ function guess(names: readonly string[]): string {
   return known === undefined ? '' : ` A guess, if it is one of this project's: npm install --save-dev ${known}`;
 }
 
-function resolvePath(spec: string, from: string): string {
+/** The URL of the module that a path leads to: a file, or a package's folder. */
+export function resolvePath(spec: string, from: string, sought = PLUGIN): string {
   const path = resolve(from, spec);
   let stats: Stats | undefined;
   try {
     stats = statSync(path, { throwIfNoEntry: false });
   } catch (error) {
     // ENAMETOOLONG, ELOOP, EACCES, or a NUL.
-    throw hostError('PLUGIN_NOT_FOUND', `plugin '${spec}' was not found: ${messageOf(error)}`);
+    throw hostError(sought.notFound, `${sought.noun} '${spec}' was not found: ${messageOf(error)}`);
   }
-  if (stats === undefined) throw noSuchFile(spec, path);
-  return stats.isDirectory() ? packageEntry(path, '.', spec) : pathToFileURL(realpathSync(path)).href;
+  if (stats === undefined) throw noSuchFile(spec, path, sought);
+  return stats.isDirectory() ? packageEntry(path, '.', spec, sought) : pathToFileURL(realpathSync(path)).href;
 }
 
-function noSuchFile(spec: string, path: string): Error {
+function noSuchFile(spec: string, path: string, sought: Sought): Error {
   const folder = dirname(path);
   const siblings = statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true ? readdirSync(folder) : [];
   const [near] = [
@@ -96,7 +97,10 @@ function noSuchFile(spec: string, path: string): Error {
     ...nearest(basename(path), siblings),
   ];
   const hint = near === undefined ? '' : ` Did you mean '${join(dirname(spec), near).replace(/^(?![./\\])/, './')}'?`;
-  return hostError('PLUGIN_NOT_FOUND', `plugin '${spec}' was not found: there is no file or folder ${path}.${hint}`);
+  return hostError(
+    sought.notFound,
+    `${sought.noun} '${spec}' was not found: there is no file or folder ${path}.${hint}`,
+  );
 }
 
 /** A path as a plugin's spec in the folder `from`. */

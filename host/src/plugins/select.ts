@@ -1,10 +1,14 @@
 import type { Capability, ClockKind } from '@qtest/sdk';
 
-import type { Backend } from '../backends/backend.ts';
 import { hostError, nearest } from '@qtest/sdk/support';
 import type { LoadedPlugin, PluginCase } from './types.ts';
-import type { SelectedCase } from '../report/events.ts';
-import type { SkippedCase } from '../runner/run-options.ts';
+import type { SelectedCase, SkippedCase } from '../report/events.ts';
+
+/** What a backend can do. */
+interface Abilities {
+  readonly clocks: readonly ClockKind[];
+  lacks(capability: Capability): string | undefined;
+}
 
 export interface SelectOptions {
   /** As `-t` gives them; empty for all cases. */
@@ -14,7 +18,7 @@ export interface SelectOptions {
   /** The clock of cases that name none, when the command line doesn't either. */
   readonly defaultClock: ClockKind;
   /** What the cases are to run on; without it, on what can do everything. */
-  readonly backend?: Pick<Backend, 'clocks' | 'lacks'>;
+  readonly backend?: Abilities;
 }
 
 export interface Selection {

@@ -11,7 +11,7 @@ export interface PluginCase {
   readonly timeout?: bigint;
   readonly vcpus: number;
   /** Backends on which it is known to fail, and why. */
-  readonly expect?: Readonly<Partial<Record<BackendName, string>>>;
+  readonly expect?: Readonly<Record<BackendName, string>>;
 }
 
 /** A plugin, loaded and checked. */

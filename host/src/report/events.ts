@@ -15,6 +15,12 @@ export interface Reporter {
   done(summary: RunSummary, end: RunEnd): void;
 }
 
+/** A case that is not run. */
+export interface SkippedCase {
+  readonly case: SelectedCase;
+  readonly reason: string;
+}
+
 /** What reporters know of a run beside its events. */
 export interface ReportContext {
   /** Paths are shown relative to it. */

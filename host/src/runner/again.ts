@@ -31,7 +31,9 @@ export async function runAgain(
   const first = result;
   let retried = 0;
   for (; retried < retries && isBad(result) && mayRun(); retried++) {
-    result = await run();
+    const next = await run();
+    // To be skipped shows nothing of the failure before.
+    if (next.status !== 'skip') result = next;
   }
   const coverage = coverageOfRuns(all);
   return {
@@ -40,8 +42,14 @@ export async function runAgain(
     ...(coverage && { coverage }),
     ...(repeat > 1 && result.status !== 'skip' && { runs }),
     ...(retried > 0 && { retries: retried }),
-    ...(retried > 0 && result.status === 'pass' && { earlier: earlierOf(first) }),
+    ...(retried > 0 && !isBad(result) && { earlier: earlierOf(first) }),
+    ...(retried > 0 && result.status === 'known' && { notes: [...result.notes, knownNote(first, retried)] }),
   };
+}
+
+/** One that is known to differ is not flaky, but it has done otherwise before. */
+function knownNote(first: CaseResult, retried: number): string {
+  return `known to differ on retry ${retried}; before: ${earlierOf(first)[0]?.message}`;
 }
 
 /** A crash or a time-out may have no failure of its own. */

@@ -1,6 +1,6 @@
 import { type BackendName, type ClockKind, type MachineContext, isQtestError } from '@qtest/sdk';
 import { hostError, messageOf } from '@qtest/sdk/support';
-import { awaitForeign, callForeign, foreignBound, isInterruption } from '../bounded.ts';
+import { awaitForeign, callForeign, foreignBound, isInterruption } from '../foreign/bounded.ts';
 import type { HookSet } from '../hooks.ts';
 import {
   Builder,

@@ -1,7 +1,7 @@
 import type { CaseTrace, SourceLocation, TraceEvent } from '@qtest/sdk';
-import type { Traced } from '../backends/backend.ts';
 import { WHOLE_MACHINE, REACHED, TRACED, tracedEvents, type TracedEvent, OP } from '@qtest/machine';
 import { Decoder, describeAccess, describeBlock, type Reached } from '../trace/decode.ts';
+import type { Traced } from './backend.ts';
 
 const OPS: Readonly<Record<number, 'in' | 'out' | 'read' | 'write'>> = {
   [TRACED.IN]: 'in',

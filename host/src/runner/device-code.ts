@@ -1,4 +1,4 @@
-import { callForeign, foreignBound } from '../bounded.ts';
+import { callForeign, foreignBound } from '../foreign/bounded.ts';
 import type { BoundMachine } from '@qtest/machine';
 
 /** Our own devices come back. */

@@ -1,5 +1,5 @@
 import type { ClockKind } from '@qtest/sdk';
-import type { CaseLane } from '../backends/backend.ts';
+import type { CaseLane } from './backend.ts';
 
 /** The lane of a plugin's case before, for as long as the next one can have it. */
 export class KeptLane<L extends CaseLane> {

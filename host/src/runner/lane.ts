@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { MachineContext } from '@qtest/sdk';
 import type { Piscina } from 'piscina';
 import { hostError, threadOptions } from '@qtest/sdk/support';
-import type { Backend, CaseLane, LaneOptions, Observation, Traced } from '../backends/backend.ts';
+import type { Backend, CaseLane, LaneOptions, Observation, Traced } from './backend.ts';
 import type { HookSet } from '../hooks.ts';
 import {
   type BoundMachine,

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { MachineContext } from '@qtest/sdk';
-import type { Observed } from '../backends/backend.ts';
-import { callForeignOften, foreignBound, isInterruption, neverEnded } from '../bounded.ts';
+import type { Observed } from './backend.ts';
+import { callForeignOften, foreignBound, isInterruption, neverEnded } from '../foreign/bounded.ts';
 import { hostError, LIMITS, messageOf, withoutStack } from '@qtest/sdk/support';
 import type { HookSet } from '../hooks.ts';
 import { WORD, TAP, LONG, type BoundMachine, EVENT, type MachineEvent } from '@qtest/machine';

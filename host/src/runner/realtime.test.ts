@@ -137,28 +137,24 @@ describe('one VCPU, no I/O thread', () => {
       return vcpu.inb(0x71);
     };
     let taken = 0;
-    // Late instants wait for a handler, but not for one that the host takes off its core: those that come meanwhile are one interrupt.
-    let merged = 0;
     vcpu.onIrq(8, () => {
-      const began = performance.now();
       if ((read(0x0c) & 0x40) !== 0) taken++;
-      const ms = performance.now() - began;
-      if (ms > 4) merged += Math.ceil((ms * 1024) / 1000);
     });
-    const started = clock.now;
+    const before = clock.now;
     vcpu.outb(0x70, 0x0b);
     vcpu.outb(0x71, 0x42);
+    const after = clock.now;
     // RS = 6 is 1024 Hz: over 100 while the host computes.
-    const due = (): number => Math.floor((Number(clock.now - started) * 1024) / 1e9);
+    const due = (since: bigint): number => Math.floor((Number(clock.now - since) * 1024) / 1e9);
     compute(100);
     clock.step('20ms');
-    const expected = due();
+    const expected = due(after);
     // Each access brings one.
     for (let n = 0; n < 1000 && taken < expected; n++) vcpu.inb(0x80);
     expect(expected).toBeGreaterThan(120);
-    expect(taken).toBeGreaterThanOrEqual(expected - 1 - merged);
+    expect(taken).toBeGreaterThanOrEqual(expected - 1);
     // PF may be set already, and a period end at once.
-    expect(taken).toBeLessThanOrEqual(due() + 2);
+    expect(taken).toBeLessThanOrEqual(due(before) + 2);
   });
 
   test('step waits that long; poll and time-outs too', () => {
@@ -316,14 +312,10 @@ describe('two VCPUs and the I/O thread', () => {
   });
 
   test('a sleeping VCPU hears of a timer that another one arms', async () => {
-    // Who does not hear of it looks after 25 ms, on average; a loaded computer is that late now and then, but not always.
-    const medians: number[] = [];
-    for (let round = 0; round < 3; round++) {
-      const late = (await value('armed-by-another')) as number[];
-      expect(Math.min(...late)).toBeGreaterThanOrEqual(0);
-      medians.push(median(late));
-    }
-    expect(Math.min(...medians)).toBeLessThan(15 * MS);
+    // Who does not hear of it looks up to 50 ms later; a loaded computer is that late now and then, but not three times of four.
+    const late = ((await value('armed-by-another')) as number[]).toSorted((a, b) => a - b);
+    expect(late[0]).toBeGreaterThanOrEqual(0);
+    expect(late[late.length >> 2]).toBeLessThan(5 * MS);
   });
 
   test('time is one for both, and goes forwards', async () => {

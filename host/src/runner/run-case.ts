@@ -1,8 +1,8 @@
 import { type BackendName, type CaseStatus, type CaseTrace, formatNanoseconds } from '@qtest/sdk';
 import { hostError, codeOf, messageOf, isDebugged } from '@qtest/sdk/support';
-import { isInterruption } from '../bounded.ts';
+import { isInterruption } from '../foreign/bounded.ts';
 import type { InspectRequest } from '../config/inspect.ts';
-import type { CaseLane, EndKind, Observed } from '../backends/backend.ts';
+import type { CaseLane, EndKind, Observed } from './backend.ts';
 import type { Counters } from '../coverage/counters.ts';
 import type { HookSet } from '../hooks.ts';
 import type { CaseResult, Failure, SelectedCase } from '../report/events.ts';

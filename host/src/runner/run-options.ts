@@ -1,19 +1,13 @@
 import type { Catalog } from '@qtest/machine';
 import type { RunSummary, TraceMode } from '@qtest/sdk';
 
-import type { Backend } from '../backends/backend.ts';
+import type { Backend } from './backend.ts';
 import type { CoverageTotal } from '../coverage/merge.ts';
 import type { InspectRequest } from '../config/inspect.ts';
 import type { Schedule } from '../config/schedule.ts';
 import type { HookSet } from '../hooks.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';
-import type { Reporter, SelectedCase } from '../report/events.ts';
-
-/** A case that is not run. */
-export interface SkippedCase {
-  readonly case: SelectedCase;
-  readonly reason: string;
-}
+import type { Reporter, SelectedCase, SkippedCase } from '../report/events.ts';
 
 /**
  * What the command hands to the runner. The runner calls `caseStart`, `caseEnd` and `warning` of the reporter, `caseEnd`

@@ -1,6 +1,6 @@
 import type { Catalog } from '@qtest/machine';
 import type { CaseStatus, RunSummary } from '@qtest/sdk';
-import type { CaseLane, LaneOptions } from '../backends/backend.ts';
+import type { CaseLane, LaneOptions } from './backend.ts';
 import type { Schedule } from '../config/schedule.ts';
 import { Counters } from '../coverage/counters.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';

@@ -1,5 +1,5 @@
 import { coverageOfRuns } from '../coverage/merge.ts';
-import type { CaseLane } from '../backends/backend.ts';
+import type { CaseLane } from './backend.ts';
 import type { Schedule } from '../config/schedule.ts';
 import type { CaseResult, SelectedCase } from '../report/events.ts';
 import { runCase, type CaseOptions } from './run-case.ts';

@@ -1,8 +1,11 @@
 import type { AnyDeviceDefinition, Clock, ClockKind, Machine, MachineBuilder, Vcpu } from '@qtest/sdk';
+import type { WantedMachine } from '@qtest/sdk/backend';
 
 import { testMachine as create } from '@qtest/machine/testing';
 
 import { ownPackage } from '../plugins/devices.ts';
+import { wantedOf } from '../emulated/wanted.ts';
+import { Builder, Catalog, registryOf } from '@qtest/machine';
 
 /** A machine and its VCPUs, on the thread of the test. */
 export interface TestMachine {
@@ -41,4 +44,19 @@ export interface TestMachineOptions {
  */
 export function testMachine(init: (machine: MachineBuilder) => void, options: TestMachineOptions = {}): TestMachine {
   return create(init, { ...options, packages: [ownPackage()] });
+}
+
+/**
+ * A machine as a backend is asked for it, for a test of what the backend makes of it.
+ * @example
+ * const { missing } = map(wantedMachine((machine) => machine.pc()));
+ */
+export function wantedMachine(
+  init: (machine: MachineBuilder) => void,
+  { clock = 'realtime', devices = [] }: Pick<TestMachineOptions, 'clock' | 'devices'> = {},
+): WantedMachine {
+  const known = new Catalog([ownPackage()], [{ name: 'test', url: import.meta.url, devices }]);
+  const builder = new Builder(clock, known);
+  init(builder);
+  return wantedOf(builder.seal().blueprint, registryOf(known));
 }

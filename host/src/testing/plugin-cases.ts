@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 
 import type { ClockKind } from '@qtest/sdk';
 
-import type { CaseLane } from '../backends/backend.ts';
+import type { CaseLane } from '../runner/backend.ts';
 import { settingsOf, type Settings } from '../config/settings.ts';
 import { applyPlugin, createHooks, type HookSet } from '../hooks.ts';
 import { isOwnFrame } from '@qtest/sdk/support';

@@ -1,5 +1,3 @@
-import type { CliOptions } from '../cli/options.ts';
-
 /** Cases of a run, of those that the command line selects. */
 export interface Wanted {
   /** Only of plugins that these files are of; files of no plugin's are of all. Undefined for any. */
@@ -11,8 +9,9 @@ export interface Wanted {
 }
 
 /** What the process that runs cases is told, once: to run them, and to end. */
-export interface Order {
-  readonly options: CliOptions;
+export interface Order<Options> {
+  /** Of the command line. */
+  readonly options: Options;
   readonly cwd: string;
   readonly wanted: Wanted;
 }

@@ -4,6 +4,8 @@ import { driver, ON_FIRE, TICKER, ticker } from '../../../test/support/devices.t
 const TICKER_BASE = 0x200;
 const DRIVER = 0x400;
 const MS = 1_000_000;
+/** Timers that one VCPU arms for another. */
+const TIMES = 32;
 
 const arm = ({ vcpu }: CaseContext, n: number, ns: number): void => vcpu.outl(TICKER_BASE + TICKER.ARM + 4 * n, ns);
 const fired = ({ vcpu }: CaseContext): number => vcpu.inl(TICKER_BASE + TICKER.FIRED);
@@ -100,7 +102,7 @@ export default definePlugin({
       if (vcpu.index === 0) {
         until(context, 0, 1);
         const late: number[] = [];
-        for (let n = 0; n < 10; n++) {
+        for (let n = 0; n < TIMES; n++) {
           const before = clock.now;
           arm(context, 0, 2 * MS);
           until(context, 1, n + 1);
@@ -108,7 +110,7 @@ export default definePlugin({
         }
         return late;
       }
-      for (let n = 0; n < 10; n++) {
+      for (let n = 0; n < TIMES; n++) {
         if (n === 0) tell(context, 0, 1);
         // On a busy host it may have risen before this VCPU comes to wait.
         if (line.edges <= n) vcpu.waitIrq(line, { timeout: '5s' });

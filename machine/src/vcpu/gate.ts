@@ -6,6 +6,7 @@ import type { Notice } from '../notice.ts';
 import { readyWaiters, rouseAll, rouseForTimer, setStatus } from '../waiters.ts';
 import { checkRoom } from '../stack-room.ts';
 import { Interrupts } from './interrupts.ts';
+import { Taker } from './taker.ts';
 import { TracedRing, TraceRing } from './trace.ts';
 import { abandoned, Turns } from './turns.ts';
 
@@ -44,6 +45,8 @@ export class Gate {
   /** The lock is taken and released around each access; otherwise it is kept. */
   readonly locks: boolean;
   readonly turns: Turns | undefined;
+  /** In real time. */
+  readonly taker: Taker | undefined;
   /** What `WORD.ATTENTION` was when this thread looked last. */
   attention = -1;
   /** Called when the map may have changed. */
@@ -72,12 +75,14 @@ export class Gate {
       tracer === undefined
         ? new TraceRing(control, options.index)
         : new TracedRing(control, options.index, tracer, 'others');
-    this.interrupts = new Interrupts(machine, this.trace, options.index, (run) => this.locked(run));
+    this.taker = this.virtual ? undefined : new Taker(machine, options.index);
+    this.interrupts = new Interrupts(machine, this.trace, options.index, (run) => this.locked(run), this.taker);
   }
 
   /** Before the case's first access. */
   begin(): void {
     this.trace.clear();
+    this.taker?.clear();
     this.turns?.wait();
     if (this.alone) this.#machine.lock.acquire();
     if (!this.locks) this.attend();
@@ -103,6 +108,7 @@ export class Gate {
   end(): void {
     const { control, lock } = this.#machine;
     if (!lock.held) lock.retake();
+    this.taker?.clear();
     setStatus(control, this.#options.index, VCPU_STATUS.OFF);
     if (this.turns !== undefined) this.turns.pass();
     else readyWaiters(control);
@@ -134,7 +140,12 @@ export class Gate {
       this.turns.point();
     }
     if (this.#words[ATTENTION] !== this.attention) this.attend();
-    if (!this.virtual && this.#machine.time.maybeDue && !this.interrupts.inHandler) this.#machine.fireDue();
+    if (this.taker !== undefined && this.#machine.time.maybeDue) this.#fireNext(this.taker);
+  }
+
+  /** Real time: fires the next instant that is due, unless this VCPU has still to take what the last one has raised. */
+  #fireNext(taker: Taker): void {
+    if (!this.interrupts.pending && !taker.holds()) this.#machine.fireDue(this.#options.index);
   }
 
   /** Gives the lock up where it is not kept. */
@@ -180,7 +191,7 @@ export class Gate {
 
   /** Fires what is due now; in virtual time the host sees the instant before anybody goes on. Lock held. */
   instant(): void {
-    const fired = this.#machine.fireDue();
+    const fired = this.#machine.fireDue(this.#options.index);
     if (!fired || !this.virtual || !this.#machine.tickTapped) return;
     const words = this.#words;
     const { lock, control } = this.#machine;

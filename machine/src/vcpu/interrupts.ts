@@ -3,6 +3,7 @@ import type { BoundMachine } from '../bound-machine.ts';
 import { WORD } from '../control.ts';
 import { checkVector } from './arguments.ts';
 import { Storm, type Handled } from './storm.ts';
+import type { Taker } from './taker.ts';
 import { OP, type TraceRing } from './trace.ts';
 
 interface Watch extends Handled {
@@ -15,9 +16,6 @@ const SHOWN_LINES = 6;
 
 // A constant of this module is folded into its code; an imported one is loaded and checked at every use.
 const { IRQ_SEQUENCE } = WORD;
-
-/** How long late instants wait for a handler, ms. */
-const HANDLER_BOUND = 5;
 
 /** What interrupts a VCPU: watched IRQ lines, and vectors from the interrupt controller. Handlers do not nest. */
 export class Interrupts {
@@ -40,31 +38,28 @@ export class Interrupts {
   #last: Watch | number | undefined;
   #active = false;
   #taking = false;
-  readonly #realtime: boolean;
-  /** When the handlers that run now began, ms of this thread. */
-  #since = 0;
+  readonly #taker: Taker | undefined;
   #sequence = 0;
 
-  constructor(machine: BoundMachine, trace: TraceRing, vcpu: number, locked: <T>(run: () => T) => T) {
+  /** @param taker in real time. */
+  constructor(
+    machine: BoundMachine,
+    trace: TraceRing,
+    vcpu: number,
+    locked: <T>(run: () => T) => T,
+    taker: Taker | undefined,
+  ) {
     this.#machine = machine;
     this.#words = machine.control.words;
     this.#trace = trace;
     this.#locked = locked;
-    this.#realtime = machine.time.kind === 'realtime';
+    this.#taker = taker;
     this.#vcpu = vcpu;
     const { time } = machine;
     // In real time the time itself always moves; what fires moves the next deadline.
-    this.#storm = new Storm(() => (this.#realtime ? time.next : time.now()));
+    this.#storm = new Storm(() => (time.kind === 'realtime' ? time.next : time.now()));
     this.#acknowledge = () => machine.acknowledge(vcpu);
     this.#intr = machine.blueprint.intr[vcpu] ?? -1;
-  }
-
-  /**
-   * Whether a handler runs, for a bounded time: in real time the next of several late instants waits for it, as a handler that has not
-   * yet acknowledged an interrupt would lose the one after.
-   */
-  get inHandler(): boolean {
-    return this.#taking && performance.now() - this.#since < HANDLER_BOUND;
   }
 
   /** Whether a line has risen since the last look, with somebody there to care. */
@@ -75,7 +70,7 @@ export class Interrupts {
   watch(line: number, handler: () => void): () => void {
     const watch = { line, handler, set: new Error(), seen: this.#machine.lines.rises(line) };
     this.#watches.push(watch);
-    this.#active = true;
+    this.#update();
     return () => {
       const index = this.#watches.indexOf(watch);
       if (index >= 0) this.#watches.splice(index, 1);
@@ -97,7 +92,7 @@ export class Interrupts {
       );
     }
     this.#vectors.set(vector, { handler, set: new Error() });
-    this.#active = true;
+    this.#update();
     this.take();
     return () => {
       if (this.#vectors.get(vector)?.handler === handler) this.#vectors.delete(vector);
@@ -114,13 +109,14 @@ export class Interrupts {
       let again = true;
       while (again) {
         if (this.#storm.isNext()) throw this.#stormError();
-        if (this.#realtime) this.#since = performance.now();
         this.#sequence = this.#words[IRQ_SEQUENCE] ?? 0;
         again = this.#takeWatches();
         if (this.#takeInterrupt()) again = true;
       }
+      this.#taker?.taken(this.#sequence);
     } finally {
       this.#taking = false;
+      this.#taker?.endHandlers();
     }
   }
 
@@ -135,6 +131,7 @@ export class Interrupts {
       this.handled++;
       this.#trace.add(OP.IRQ, 0, watch.line, rises);
       this.#last = watch;
+      this.#taker?.beginHandler();
       watch.handler();
     }
     return any;
@@ -143,6 +140,7 @@ export class Interrupts {
   #takeInterrupt(): boolean {
     if (!this.enabled || this.#intr < 0 || this.#vectors.size === 0 || !this.#machine.lines.level(this.#intr))
       return false;
+    this.#taker?.beginHandler();
     const vector = this.#locked(this.#acknowledge);
     if (vector === undefined) return false;
     const found = this.#vectors.get(vector);
@@ -172,6 +170,7 @@ export class Interrupts {
 
   #update(): void {
     this.#active = this.#watches.length > 0 || this.#vectors.size > 0;
+    if (this.#taker !== undefined) this.#taker.hasHandlers = this.#active;
   }
 }
 

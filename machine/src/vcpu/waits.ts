@@ -4,6 +4,7 @@ import type { BoundMachine } from '../bound-machine.ts';
 import { VCPU_STATUS, VCPU_WORD, vcpuWord, WORD } from '../control.ts';
 import { LAST_INSTANT } from '../timekeeper.ts';
 import { readyWaiters, runnable, setStatus, statusOf, withStatus } from '../waiters.ts';
+import { isHeld } from '../taking.ts';
 import { RECHECK, type Gate, type VcpuOptions } from './gate.ts';
 import type { Interrupts } from './interrupts.ts';
 import { lineIndex } from './irq-lines.ts';
@@ -13,6 +14,9 @@ import { hasEnded } from './turns.ts';
 
 // A constant of this module is folded into its code; an imported one is loaded and checked at every use.
 const { ATTENTION } = WORD;
+
+/** Sleep between two looks at an instant that is due and waits for another VCPU, ms. */
+const HELD = 1;
 
 /** How a VCPU waits, and how time goes on: it moves when told, or when every VCPU waits; in real time it goes by itself. */
 export class Waits {
@@ -41,6 +45,7 @@ export class Waits {
       () => lines.level(line) || lines.rises(line) !== rises,
       options,
       () => `waitIrq(): the line ${blueprint.lines[line]?.name} has not risen`,
+      line,
     );
   }
 
@@ -128,20 +133,29 @@ export class Waits {
     return time.now();
   }
 
-  #wait(condition: () => boolean, options: WaitOptions, what: () => string): bigint {
-    const start = this.now();
+  /** @param line for which it waits; −1 for something else. */
+  #wait(condition: () => boolean, options: WaitOptions, what: () => string, line = -1): bigint {
     const limit = nanoseconds(options.timeout ?? DEFAULT_TIMEOUT);
+    this.#gate.taker?.beginWait(line);
     // From here on it waits: no other VCPU moves the time before it has looked.
     if (this.#gate.turns !== undefined) setStatus(this.#machine.control, this.#index, VCPU_STATUS.WOKEN);
     try {
-      return this.#waitFrom(start, limit, condition, options.timeout !== undefined, what);
+      return this.#waitFrom(this.now(), limit, condition, options.timeout !== undefined, what, line);
     } finally {
+      this.#gate.taker?.endWait();
       // However it ends, with an error of a handler's too, it waits no more.
       if (this.#gate.turns !== undefined) this.#awake();
     }
   }
 
-  #waitFrom(start: bigint, limit: bigint, condition: () => boolean, explicit: boolean, what: () => string): bigint {
+  #waitFrom(
+    start: bigint,
+    limit: bigint,
+    condition: () => boolean,
+    explicit: boolean,
+    what: () => string,
+    line: number,
+  ): bigint {
     const { time } = this.#machine;
     const deadline = start + limit < LAST_INSTANT ? start + limit : LAST_INSTANT;
     for (;;) {
@@ -157,6 +171,7 @@ export class Waits {
       if (this.#gate.turns !== undefined) this.#awake();
       if (met || (time.now() >= deadline && !time.isDue(deadline))) {
         const waited = time.now() - start;
+        if (met) this.#gate.taker?.met(line);
         this.#gate.exit();
         if (met && this.#interrupts.pending) this.#interrupts.take();
         if (met) return waited;
@@ -171,6 +186,15 @@ export class Waits {
 
   /** Real time: waits until `end`, taking interrupts. */
   #sleepUntil(end: bigint): void {
+    this.#gate.taker?.beginWait(-1);
+    try {
+      this.#sleep(end);
+    } finally {
+      this.#gate.taker?.endWait();
+    }
+  }
+
+  #sleep(end: bigint): void {
     for (;;) {
       this.#interrupts.take();
       this.#gate.enter();
@@ -188,12 +212,15 @@ export class Waits {
     const words = this.#words;
     const { control, time } = this.#machine;
     const wake = vcpuWord(this.#index) + VCPU_WORD.WAKE;
+    this.#gate.taker?.looked();
     setStatus(control, this.#index, VCPU_STATUS.WAITING);
     const seen = Atomics.load(words, wake);
     const until = time.next >= 0n && time.next < deadline ? time.next : deadline;
+    // What is due may wait for another VCPU.
+    const least = isHeld(control) ? HELD : 0;
     const ms = Number(until - time.now()) / 1e6;
     this.#gate.exit();
-    Atomics.wait(words, wake, seen, Math.min(Math.max(ms, 0), RECHECK));
+    Atomics.wait(words, wake, seen, Math.min(Math.max(ms, least), RECHECK));
     setStatus(control, this.#index, VCPU_STATUS.READY);
   }
 

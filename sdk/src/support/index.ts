@@ -2,6 +2,8 @@
  * What the packages on the host's side share: the table of errors, what was thrown as text, limits of reports, suggestions, bounds, seeded chance.
  * @module @qtest/sdk/support
  */
+import './webassembly.ts';
+
 export { isDebugged, setDebugged, threadOptions } from './debugged.ts';
 export { ERRORS, hostError, type ErrorCode } from './errors.ts';
 export { addOwnFolder, framesOf, isOwnFile, isOwnFrame, isOwnModule, pathOf } from './frames.ts';
