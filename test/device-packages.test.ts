@@ -61,6 +61,12 @@ describe('a package of device models', () => {
     }
   });
 
+  test('its models are held to the contract, by their types', async () => {
+    const { code, stdout } = await lit(LAMPS).qtest(['contract', '--device', 'lamp', '-t', 'lamp/reset']);
+    expect(stdout).toMatch(/1 passed of 1 case in /);
+    expect(code).toBe(0);
+  });
+
   test("a plugin's own manifest lists what its package brings", async () => {
     const { qtest, write } = project();
     write({

@@ -8,10 +8,15 @@ import { describe, expect, test } from 'vitest';
 import { blocksOf, followPage, PAGE_TIMEOUT } from './docs/reader.ts';
 import { REPOSITORY, runCommands } from './docs/shell.ts';
 
-/** The README is read in `docs.alone.test.ts`. */
-const PAGES = readdirSync(join(REPOSITORY, 'docs'))
-  .filter((name) => name.endsWith('.md'))
-  .map((name) => `docs/${name}`);
+/** The repository's README is read in `docs.alone.test.ts`. */
+const PAGES = [
+  ...readdirSync(join(REPOSITORY, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+  ...['sdk', 'parts', 'machine', 'devices', 'serve', 'host', 'backends/qemu', 'backends/v86', 'create-plugin'].map(
+    (name) => `${name}/README.md`,
+  ),
+];
 
 /** Folders of `examples/`, and the page that shows their files. */
 const EXAMPLES = [

@@ -130,15 +130,25 @@ describe('a module that never ends', () => {
   );
 });
 
+test.each(['message', 'stack', 'name', 'code', 'cause'])('an error whose %s is an endless loop', async (field) => {
+  const { qtest } = project(undefined, {
+    'odd.ts': `import { definePlugin } from '@qtest/sdk';
+const error = Object.defineProperty(new Error('odd'), '${field}', { get() { for (;;); } });
+export default definePlugin({ name: 'odd', description: '', init() { throw error; }, run: () => {} });`,
+  });
+  const ended = await qtest(['--json', '--plugin', './odd.ts', '--timeout', '1s']);
+  expect(jsonReport(ended).cases).toMatchObject([{ name: 'run', status: 'fail' }]);
+  expect(ended.code).toBe(1);
+});
+
 describe('Ctrl-C is heard meanwhile', () => {
-  /** Waits until the plugin hangs, and for long enough that the host knows. */
+  /** Waits until the plugin hangs. */
   async function hung(mark: string, running: Running): Promise<void> {
     const gone = running.ended.then(({ stdout, stderr }) => {
       throw new Error(`it has ended:\n${stdout}${stderr}`);
     });
     gone.catch(() => undefined);
-    await Promise.race([gone, vi.waitUntil(() => existsSync(mark), { timeout: 20_000, interval: 10 })]);
-    await new Promise((resolve) => void setTimeout(resolve, 1_000));
+    await Promise.race([gone, vi.waitUntil(() => existsSync(mark), { timeout: 20_000, interval: 5 })]);
   }
 
   let marks = 0;
@@ -146,12 +156,18 @@ describe('Ctrl-C is heard meanwhile', () => {
     'init',
     'init:micro',
     'device.reset',
+    'device.regions',
+    'machineInit',
     'caseStart',
     'caseStart:micro',
     'caseStart:timer',
     'tick',
+    'guestError',
     'caseEnd',
+    'report',
+    'done',
     'apply',
+    'options',
     'options:micro',
   ])('in %s: exit 130', async (hang) => {
     const mark = join(folder.path, `mark-${++marks}`);
@@ -167,10 +183,37 @@ describe('Ctrl-C is heard meanwhile', () => {
     expect(code).toBe(130);
   });
 
+  const LOOP = "import { writeFileSync } from 'node:fs';\nwriteFileSync('mark', '');\nfor (;;);\n";
+  test.each([
+    ['a plugin', 'top.ts', ['--plugin', './top.ts']],
+    ['the config', 'qtest.config.ts', ['list']],
+  ])('at the top level of %s: exit 130', async (_, file, args) => {
+    const { path, start } = project(undefined, { [file]: LOOP });
+    const running = start(args);
+    await hung(join(path, 'mark'), running);
+    running.signal('SIGINT');
+    const { code, stderr } = await running.ended;
+    expect(stderr).toContain('interrupted, in ');
+    expect(code).toBe(130);
+  });
+
+  test('shortly before the bound has passed: it is broken off, and the run ends by itself', async () => {
+    const mark = join(folder.path, `mark-${++marks}`);
+    const running = folder.start(PLUGINS, { env: { HANG: 'init', MARK: mark } });
+    await hung(mark, running);
+    running.signal('SIGINT');
+    const { code, stdout, stderr } = await running.ended;
+    expect(stderr).toContain('interrupted: ending what runs');
+    expect(stdout).toMatch(/\ninterrupted\n.* of 3 cases in /);
+    expect(code).toBe(130);
+  });
+
   test.each(['init', 'init:micro'])('SIGTERM in %s ends it', async (hang) => {
     const mark = join(folder.path, `mark-${++marks}`);
     const running = folder.start(['--plugin', './hangs.ts'], { env: { HANG: hang, MARK: mark } });
     await hung(mark, running);
+    // Once the watchdog has seen that the event loop stands still, which nobody can see.
+    await new Promise((resolve) => void setTimeout(resolve, 1_000));
     running.signal('SIGTERM');
     const { code } = await running.ended;
     expect(code).toBeUndefined();

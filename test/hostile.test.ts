@@ -287,7 +287,7 @@ export default definePlugin({ name: 'two', description: '', run: { good() {}, ba
       ['list', '--plugin', './evil.ts', '--shard', '1/2', '--durations', file],
     ]) {
       const { code, stderr } = await qtest(args, { timeout: 10_000 });
-      expect(stderr).toMatch(/it is no regular file|at most \d+ are read/);
+      expect(stderr).toMatch(/not a regular file|it has more than \d+ bytes/);
       expect(code).toBe(2);
     }
   });

@@ -88,6 +88,25 @@ test('no other backend is installed with them: the doctor says how to, and that 
   expect(asked.code).toBe(2);
 });
 
+test.for(['serve --no-config --machine pc', 'replay script.qtest --no-config --machine pc'])(
+  '@qtest/serve is not installed with them: %s says how to',
+  async (command, context) => {
+    needsInstalled(context);
+    writeFileSync(join(app, 'script.qtest'), 'inb 0x71\n');
+    expect(await inApp(`npx qtest ${command}`)).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: `qtest: 'qtest serve' and 'qtest replay' need the npm package '@qtest/serve', which is installed neither in ${app} nor beside @qtest/host. Install it: npm install --save-dev @qtest/serve\n`,
+    });
+  },
+);
+
+test('nothing of theirs imports it but what needs it', async (context) => {
+  needsInstalled(context);
+  for (const command of ['--help', 'list --plugin rtc', 'machine --machine pc', 'completion bash', 'doctor'])
+    expect(await inApp(`npx qtest ${command}`)).toMatchObject({ code: 0 });
+});
+
 test('the packages bring their types', async (context) => {
   needsInstalled(context);
   writeFileSync(

@@ -18,7 +18,7 @@ import { BIN, REPOSITORY, start, type Running } from './support/run.ts';
 
 /** Where sockets and logs are, for `qtest serve` and for what takes QEMU's place. */
 
-const STANDIN = join(REPOSITORY, 'host/bin/qtest-system-x86_64.cjs');
+const STANDIN = join(REPOSITORY, 'serve/bin/qtest-system-x86_64.cjs');
 
 interface Server {
   readonly name: string;

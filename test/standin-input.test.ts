@@ -8,7 +8,7 @@ import { REPOSITORY, start, type Ended, type Running } from './support/run.ts';
 
 /** What the stand-in for QEMU is given: names that every object has, files without end, QEMU's own JSON. */
 
-const BIN = join(REPOSITORY, 'host/bin/qtest-system-x86_64.cjs');
+const BIN = join(REPOSITORY, 'serve/bin/qtest-system-x86_64.cjs');
 
 const NAMES = ['constructor', '__proto__', 'hasOwnProperty', 'toString'];
 

@@ -94,16 +94,15 @@ export interface Applicable {
  * @throws PLUGIN_LOAD, naming the plugin, when `apply()` throws or is asynchronous.
  */
 export function applyPlugin(hooks: HookSet, { name, plugin, options }: Applicable): void {
-  let result: unknown;
+  let isPromise: boolean;
   try {
     const call = (): unknown => plugin.apply?.({ hooks: tapsOnly(hooks, { plugin: name }) }, { options });
-    result = callForeign({ what: `plugin '${name}': apply()`, exit: 2 }, call, foreignBound(TAP_BOUND));
+    isPromise = isThenable(callForeign({ what: `plugin '${name}': apply()`, exit: 2 }, call, foreignBound(TAP_BOUND)));
   } catch (error) {
     if (isInterruption(error)) throw error;
     throw hostError('PLUGIN_LOAD', `plugin '${name}': apply(): ${messageOf(error)}`, { cause: error });
   }
-  if (!isThenable(result)) return;
-  ignore(result);
+  if (!isPromise) return;
   throw hostError(
     'PLUGIN_LOAD',
     `plugin '${name}': apply() must not be asynchronous: tap the hooks at once, and wait in an asynchronous tap`,
@@ -151,14 +150,13 @@ function sync<T>(hook: Sync<T>, bound: number): Sync<T> {
   hook.intercept({
     register: (tap) => {
       const fn = (...args: unknown[]): void => {
-        let result: unknown;
+        let isPromise: boolean;
         try {
-          result = callForeign(foreignOf(tap, hook.name), () => tap.fn(...args), bound);
+          isPromise = isThenable(callForeign(foreignOf(tap, hook.name), () => tap.fn(...args), bound));
         } catch (error) {
           throw hookError(tap, hook.name, error);
         }
-        if (!isThenable(result)) return;
-        ignore(result);
+        if (!isPromise) return;
         throw hookError(tap, hook.name, 'it is synchronous, but was tapped with an asynchronous function');
       };
       return { ...tap, fn };
@@ -191,9 +189,4 @@ function hookError(tap: Tap, hook: string | undefined, error: unknown): unknown 
   if (isInterruption(error)) return error;
   const message = `${foreignOf(tap, hook).what}: ${messageOf(error)}`;
   return hostError('HOOK', message, { cause: error });
-}
-
-/** Keeps a promise that nobody waits for any more from being an unhandled rejection. */
-function ignore(promise: PromiseLike<unknown>): void {
-  promise.then(undefined, () => undefined);
 }

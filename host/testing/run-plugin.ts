@@ -1,4 +1,5 @@
-import { type ClockKind, isPlugin } from '@qtest/sdk';
+import type { ClockKind } from '@qtest/sdk';
+import { isPlugin } from '@qtest/sdk/support';
 import { fileURLToPath } from 'node:url';
 import type { Schedule } from '../src/config/schedule.ts';
 import { createHooks, type HookSet } from '../src/hooks.ts';

@@ -1,15 +1,14 @@
-import {
-  type AddressRange,
-  type AnyDeviceDefinition,
-  type Chardev,
-  type Device,
-  type DeviceInfo,
-  type RegionSpec,
-  type ResetKind,
-  type Shadow,
-  resolveProperties,
+import type {
+  AddressRange,
+  AnyDeviceDefinition,
+  Chardev,
+  Device,
+  DeviceInfo,
+  RegionSpec,
+  ResetKind,
+  Shadow,
 } from '@qtest/sdk';
-import { hostError } from '@qtest/sdk/support';
+import { hostError, resolveProperties } from '@qtest/sdk/support';
 import type { Blueprint, MachineHandle } from './blueprint.ts';
 import { Bus, type DmaGate } from './bus.ts';
 import { controlOf, LONG, TAP, WORD, type Control } from './control.ts';
@@ -76,14 +75,14 @@ export class BoundMachine {
     this.events = new EventRing(this.control);
     this.time = new Timekeeper(memory, this.control, blueprint, this.notice);
     const now = (): bigint => this.time.now();
-    const observers = { events: this.events, now, notice: this.notice };
+    const { control, events, notice } = this;
+    const binding = { memory, control, blueprint, events, now, notice };
     const { trace } = handle;
     const tracer =
       trace === undefined ? undefined : new Tracer(trace, { now, clock: this.time.words, lock: this.lock });
     this.tracer = tracer;
-    const given = [memory, this.control, blueprint, observers] as const;
-    this.lines = tracer === undefined ? new Lines(...given) : new TracedLines(...given, tracer);
-    this.bus = tracer === undefined ? new Bus(...given) : new TracedBus(...given, tracer);
+    this.lines = tracer === undefined ? new Lines(binding) : new TracedLines(binding, tracer);
+    this.bus = tracer === undefined ? new Bus(binding) : new TracedBus(binding, tracer);
     const parts: Parts = { memory, bus: this.bus, lines: this.lines, time: this.time };
     this.#bound = blueprint.devices.map((device, index) => {
       const definition = registry.get(device.type);

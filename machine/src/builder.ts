@@ -1,19 +1,15 @@
-import {
-  type Boards,
-  type ClockKind,
-  type DeviceRef,
-  type MachineBuilder,
-  type PinRef,
-  type PropertyValue,
-  type RegionSpec,
-  type ShadowSpec,
-  checkProperties,
-  isDeviceDefinition,
-  layoutState,
-  resolveProperties,
+import type {
+  Boards,
+  ClockKind,
+  DeviceRef,
+  MachineBuilder,
+  PinRef,
+  PropertyValue,
+  RegionSpec,
+  ShadowSpec,
 } from '@qtest/sdk';
 import { inspect } from 'node:util';
-import { didYouMean } from '@qtest/sdk/support';
+import { didYouMean, checkProperties, isDeviceDefinition, layoutState, resolveProperties } from '@qtest/sdk/support';
 import { fail, hex, range, type Added } from './added.ts';
 
 import { PAGE_BYTES, type Blueprint, type DeviceBlueprint } from './blueprint.ts';

@@ -1,9 +1,10 @@
 import type { AccessSize, Initiator, Shadow, ShadowSpec, Space } from '@qtest/sdk';
 import { messageOf, isError, nameOf, stackOf } from '@qtest/sdk/support';
+import { hex } from './added.ts';
 import { type Blueprint, PAGE_BYTES } from './blueprint.ts';
-import { WORD, type Control } from './control.ts';
+import { WORD } from './control.ts';
 import { EVENT, type EventKind, type EventRing } from './events.ts';
-import type { Observers } from './lines.ts';
+import type { Binding } from './lines.ts';
 import { IO_PORTS, IoMap, MemoryMap, unmapped, type Stretch, type Target } from './map.ts';
 import { ShadowedRam } from './shadow.ts';
 import type { Notice } from './notice.ts';
@@ -33,8 +34,6 @@ const MAX_DEPTH = 16;
 const FILLED = 512;
 
 const NO_MEMORY: readonly Stretch[] = [];
-
-const hex = (value: number): string => `0x${value.toString(16)}`;
 
 const PARTS: Readonly<Record<number, AccessSize>> = { 1: 1, 2: 2, 4: 4 };
 
@@ -76,7 +75,7 @@ export class Bus {
   /** What answers in memory where no region lies, and reports it. */
   readonly #nobody: Target;
 
-  constructor(memory: WebAssembly.Memory, control: Control, blueprint: Blueprint, { events, now, notice }: Observers) {
+  constructor({ memory, control, blueprint, events, now, notice }: Binding) {
     const { layout } = blueprint;
     this.#control = control.words;
     this.#blueprint = blueprint;

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
-import { isDeviceDefinition, type AnyDeviceDefinition, type MachineBuilder } from '@qtest/sdk';
-import { hostError, messageOf } from '@qtest/sdk/support';
+import type { AnyDeviceDefinition, MachineBuilder } from '@qtest/sdk';
+import { codeOf, hostError, messageOf, isDeviceDefinition } from '@qtest/sdk/support';
 import type { ModuleRef } from './blueprint.ts';
 
 /** A device type that may be added, and where its definition comes from. */
@@ -146,7 +146,7 @@ function loadFrom(name: string, manifest: string, subpath: string, what: string,
 const MISSING: readonly string[] = ['MODULE_NOT_FOUND', 'ERR_MODULE_NOT_FOUND', 'ERR_PACKAGE_PATH_NOT_EXPORTED'];
 
 function whyNotLoaded(error: unknown): string {
-  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+  const code = codeOf(error) ?? '';
   if (code === 'ERR_REQUIRE_ASYNC_MODULE')
     return 'has an await at its top level, and a device module is loaded synchronously: leave that out';
   if (MISSING.includes(code)) return `is not there: ${messageOf(error)}`;

@@ -1,4 +1,5 @@
-import { array, bytes, layoutState, stateBinder, type CharBackend, type Chardev, type StateArray } from '@qtest/sdk';
+import { array, bytes, type CharBackend, type Chardev, type StateArray } from '@qtest/sdk';
+import { layoutState, stateBinder } from '@qtest/sdk/support';
 
 /**
  * Character backends: two rings in the device's part of the state, so that bytes on their way are in a snapshot and a test reaches them

@@ -1,5 +1,5 @@
-import { isPlugin, type AnyDeviceDefinition } from '@qtest/sdk';
-import { hostError, within } from '@qtest/sdk/support';
+import type { AnyDeviceDefinition } from '@qtest/sdk';
+import { hostError, within, isPlugin } from '@qtest/sdk/support';
 import type { Blueprint } from './blueprint.ts';
 import { definitionOf } from './catalog.ts';
 

@@ -1,19 +1,16 @@
-import {
-  type AccessSize,
-  type AnyDeviceDefinition,
-  type CharBackend,
-  type ConfigSpace,
-  type Device,
-  type Dma,
-  type Initiator,
-  type Output,
-  type Timer,
-  layoutState,
-  resolveProperties,
-  stateBinder,
-  type StateBinder,
-  type StateSchema,
+import type {
+  AccessSize,
+  AnyDeviceDefinition,
+  CharBackend,
+  ConfigSpace,
+  Device,
+  Dma,
+  Initiator,
+  Output,
+  Timer,
+  StateSchema,
 } from '@qtest/sdk';
+import { layoutState, resolveProperties, stateBinder, type StateBinder } from '@qtest/sdk/support';
 import type { DeviceBlueprint } from './blueprint.ts';
 import type { Bus } from './bus.ts';
 import { BoundChardev, NO_CHARDEV } from './chardev.ts';

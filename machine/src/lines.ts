@@ -23,8 +23,11 @@ interface BoundLine {
   readonly sinks: { readonly pin: number; readonly change: Sink }[];
 }
 
-/** Who is told of what happens in a machine, on one thread. */
-export interface Observers {
+/** What a machine's lines and address spaces are bound to, on one thread: its bytes, its structure, and who is told of what happens. */
+export interface Binding {
+  readonly memory: WebAssembly.Memory;
+  readonly control: Control;
+  readonly blueprint: Blueprint;
   readonly events: EventRing;
   readonly now: () => bigint;
   readonly notice: Notice;
@@ -48,7 +51,7 @@ export class Lines {
   readonly #now: () => bigint;
   readonly #notice: Notice;
 
-  constructor(memory: WebAssembly.Memory, control: Control, blueprint: Blueprint, { events, now, notice }: Observers) {
+  constructor({ memory, control, blueprint, events, now, notice }: Binding) {
     this.#words = new Int32Array(memory.buffer, blueprint.layout.lines, blueprint.lines.length * WORDS);
     this.#rises = new Int32Array(memory.buffer, blueprint.layout.rises, blueprint.lines.length);
     this.#control = control.words;

@@ -1,8 +1,6 @@
 import type { AccessSize, Initiator } from '@qtest/sdk';
-import type { Blueprint } from './blueprint.ts';
 import { Bus } from './bus.ts';
-import type { Control } from './control.ts';
-import { Lines, type Observers } from './lines.ts';
+import { Lines, type Binding } from './lines.ts';
 import type { Target } from './map.ts';
 import { blockValue, REACHED, TRACED, type Tracer } from './tracer.ts';
 
@@ -23,14 +21,8 @@ export class TracedBus extends Bus {
   /** The device whose DMA is under way. */
   #master = NONE;
 
-  constructor(
-    memory: WebAssembly.Memory,
-    control: Control,
-    blueprint: Blueprint,
-    observers: Observers,
-    tracer: Tracer,
-  ) {
-    super(memory, control, blueprint, observers);
+  constructor(binding: Binding, tracer: Tracer) {
+    super(binding);
     this.#tracer = tracer;
   }
 
@@ -173,14 +165,8 @@ export class TracedBus extends Bus {
 export class TracedLines extends Lines {
   readonly #tracer: Tracer;
 
-  constructor(
-    memory: WebAssembly.Memory,
-    control: Control,
-    blueprint: Blueprint,
-    observers: Observers,
-    tracer: Tracer,
-  ) {
-    super(memory, control, blueprint, observers);
+  constructor(binding: Binding, tracer: Tracer) {
+    super(binding);
     this.#tracer = tracer;
   }
 

@@ -1,5 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { first, hex, random, states, statementsIn, statementsOf, withDifferences } from './cases.ts';
+import type { DeviceInfo } from './hardware.ts';
+import {
+  allCases,
+  findDevice,
+  findDevices,
+  first,
+  hex,
+  random,
+  states,
+  statementsIn,
+  statementsOf,
+  withDifferences,
+} from './cases.ts';
 import { definePlugin } from './plugin.ts';
 
 const noop = (): void => {};
@@ -81,5 +93,59 @@ describe('small things', () => {
     expect(take(1)).toEqual(take(1));
     expect(take(1)).not.toEqual(take(2));
     expect(take(1).every((value) => Number.isInteger(value) && value >= 0 && value < 2 ** 32)).toBe(true);
+  });
+});
+
+describe('allCases', () => {
+  const pass = states('does nothing', () => {});
+
+  it('keeps the order of the files', () => {
+    expect(Object.keys(allCases({ 'b/1': pass, 'b/2': pass }, {}, { 'a/1': pass }))).toEqual(['b/1', 'b/2', 'a/1']);
+  });
+
+  it('refuses two cases of one name', () => {
+    const message = "two cases have the name 'a/1'";
+    expect(() => allCases({ 'a/1': pass, 'a/2': pass }, { 'a/1': pass })).toThrow(new RangeError(message));
+  });
+});
+
+describe('findDevices', () => {
+  const devices = [
+    { id: 'rtc0', type: 'rtc', properties: { irq: 8, calendar: 'own' } },
+    { id: 'uart0', type: 'uart', properties: {} },
+    { id: 'rtc1', type: 'rtc', properties: { calendar: 'gregorian' } },
+  ];
+  const context = {
+    machine: {
+      devices,
+      get: () => expect.fail(),
+      irq: () => expect.fail(),
+      chardev: () => expect.fail(),
+      reset: () => expect.fail(),
+      snapshot: () => expect.fail(),
+      restore: () => expect.fail(),
+    },
+    skip: (reason: string): never => {
+      throw new Error(reason);
+    },
+  };
+  const ids = (...given: [needs?: DeviceInfo['properties'], otherwise?: DeviceInfo['properties']]): string[] =>
+    findDevices(context, 'rtc', ...given).map(({ id }) => id);
+
+  it('gives those of a type that have the properties', () => {
+    expect(ids()).toEqual(['rtc0', 'rtc1']);
+    expect(ids({ calendar: 'gregorian' })).toEqual(['rtc1']);
+    expect(ids({ irq: 8 })).toEqual(['rtc0']);
+    expect(ids({ irq: '8' }, { irq: 9 })).toEqual(['rtc0']);
+    expect(ids({ irq: 9 }, { irq: 9 })).toEqual(['rtc1']);
+    expect(ids({ irq: 9 })).toEqual([]);
+  });
+
+  it('takes the first, or skips the case', () => {
+    expect(findDevice(context, 'rtc')).toBe(devices[0]);
+    expect(() => findDevice(context, 'pit')).toThrow('this machine has no pit');
+    expect(() => findDevice(context, 'rtc', { irq: 9, calendar: 'own' })).toThrow(
+      'this machine has no rtc with irq 9 and calendar own',
+    );
   });
 });

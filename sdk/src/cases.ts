@@ -1,5 +1,5 @@
-import type { BackendName } from './hardware.ts';
-import type { CaseFunction, CaseSpec, Run } from './plugin.ts';
+import type { BackendName, DeviceInfo } from './hardware.ts';
+import type { CaseContext, CaseFunction, CaseSpec, Run } from './plugin.ts';
 
 /**
  * What packages of cases have in common: a case says which statement of a datasheet it checks, and a test keeps the table of them in the
@@ -17,6 +17,21 @@ export function states<O>(
   more: Omit<CaseSpec<O>, 'run' | 'description'> = {},
 ): CaseSpec<O> {
   return { description: statement, run, ...more };
+}
+
+/**
+ * Joins the cases of several files.
+ * @throws RangeError when two cases have one name: `{ ...one, ...other }` would lose the first.
+ */
+export function allCases<O>(
+  ...files: readonly Readonly<Record<string, CaseSpec<O>>>[]
+): Readonly<Record<string, CaseSpec<O>>> {
+  const all: Record<string, CaseSpec<O>> = {};
+  for (const [name, spec] of files.flatMap((cases) => Object.entries(cases))) {
+    if (Object.hasOwn(all, name)) throw new RangeError(`two cases have the name '${name}'`);
+    all[name] = spec;
+  }
+  return all;
 }
 
 /** Known differences by the names of cases: what is different, and the source of that. */
@@ -43,6 +58,38 @@ export function withDifferences<O>(
 
 /** Settings for a case that checks exact instants, or that would take long in real time. */
 export const VIRTUAL = { requires: ['virtual-clock'] } as const;
+
+/**
+ * All devices of a type whose properties are as a case needs them, in the machine's order. A property that a machine does not tell, as an
+ * emulator's may not, is as `otherwise` has it. Values are compared as texts.
+ */
+export function findDevices(
+  { machine }: Pick<CaseContext, 'machine'>,
+  type: string,
+  needs: DeviceInfo['properties'] = {},
+  otherwise: DeviceInfo['properties'] = {},
+): DeviceInfo[] {
+  return machine.devices.filter(
+    (device) =>
+      device.type === type &&
+      Object.entries(needs).every(
+        ([name, value]) => String(device.properties[name] ?? otherwise[name]) === String(value),
+      ),
+  );
+}
+
+/** The first of them. Skips the case where there is none, as on a machine that is built otherwise. */
+export function findDevice(
+  context: Pick<CaseContext, 'machine' | 'skip'>,
+  type: string,
+  needs: DeviceInfo['properties'] = {},
+  otherwise: DeviceInfo['properties'] = {},
+): DeviceInfo {
+  const [found] = findDevices(context, type, needs, otherwise);
+  if (found !== undefined) return found;
+  const wanted = Object.entries(needs).map(([name, value]) => `${name} ${value}`);
+  return context.skip(`this machine has no ${type}${wanted.length > 0 ? ` with ${wanted.join(' and ')}` : ''}`);
+}
 
 /** A case's name and its description. */
 export type Statement = readonly [name: string, description: string];

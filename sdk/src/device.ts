@@ -127,14 +127,14 @@ export interface ContractSpec<P extends PropertySchema = PropertySchema> {
   setup?(vcpu: Vcpu, properties: PropertiesOf<P>): void;
 }
 
-/** The static half of a device: what it is. */
-export interface DeviceSchema<
-  P extends PropertySchema = PropertySchema,
-  S extends StateSchema = StateSchema,
-  R extends string = string,
-  T extends string = string,
-  O extends string = string,
-  I extends string = string,
+/** What the schema of a device and the schema of a PCI function have in common. */
+export interface DeviceParts<
+  P extends PropertySchema,
+  S extends StateSchema,
+  R extends string,
+  T extends string,
+  O extends string,
+  I extends string,
 > {
   /** The name of its type, for `machine.add()`. */
   readonly type: string;
@@ -145,12 +145,6 @@ export interface DeviceSchema<
   readonly version?: number;
   readonly properties?: P;
   readonly state?: S;
-  /** The name of the bus that the device goes on. */
-  readonly bus?: string;
-  /** The bus that the device provides. */
-  readonly provides?: BusSpec;
-  /** The ranges in which the device answers. The function is called with the device's properties, once in each thread. */
-  regions?(properties: PropertiesOf<NoInfer<P>>): Readonly<Record<R, RegionSpec>>;
   /** Its registers, by region. */
   readonly registers?: Readonly<Partial<Record<NoInfer<R>, RegisterBank>>>;
   /**
@@ -158,12 +152,29 @@ export interface DeviceSchema<
    * behaviour's `shadow` says when. Addresses and sizes are multiples of 4096.
    */
   readonly shadow?: readonly ShadowSpec[];
-  /** The device has a character backend, `device.chardev`. A test holds the other end, `machine.chardev(id)`. Default false. */
-  readonly chardev?: boolean;
   /** The names of its timers. Timers that are due at the same instant fire in this order. */
   readonly timers?: readonly T[];
   readonly outputs?: Readonly<Record<O, OutputSpec>>;
   readonly inputs?: Readonly<Record<I, InputSpec>>;
+}
+
+/** The static half of a device: what it is, apart from what it does. */
+export interface DeviceSchema<
+  P extends PropertySchema = PropertySchema,
+  S extends StateSchema = StateSchema,
+  R extends string = string,
+  T extends string = string,
+  O extends string = string,
+  I extends string = string,
+> extends DeviceParts<P, S, R, T, O, I> {
+  /** The name of the bus that the device goes on. */
+  readonly bus?: string;
+  /** The bus that the device provides. */
+  readonly provides?: BusSpec;
+  /** The ranges in which the device answers. The function is called with the device's properties, once in each thread. */
+  regions?(properties: PropertiesOf<NoInfer<P>>): Readonly<Record<R, RegionSpec>>;
+  /** The device has a character backend, `device.chardev`. A test holds the other end, `machine.chardev(id)`. Default false. */
+  readonly chardev?: boolean;
   readonly contract?: ContractSpec<NoInfer<P>>;
 }
 

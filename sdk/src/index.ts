@@ -4,7 +4,36 @@
  */
 export * from './cases.ts';
 export * from './config.ts';
-export * from './device.ts';
+export {
+  defineDevice,
+  deviceSchema,
+  type AccessSize,
+  type AddressRange,
+  type AnyDeviceDefinition,
+  type BusSpec,
+  type CharBackend,
+  type ConfigSpace,
+  type ContractSpec,
+  type Device,
+  type DeviceBehaviour,
+  type DeviceDefinition,
+  type DeviceOf,
+  type DeviceSchema,
+  type Dma,
+  type Initiator,
+  type InputHandler,
+  type InputSpec,
+  type Output,
+  type OutputSpec,
+  type RegionBehaviour,
+  type RegionSpec,
+  type ResetKind,
+  type Shadow,
+  type ShadowSpec,
+  type Space,
+  type Timer,
+  type TimerHandler,
+} from './device.ts';
 export * from './duration.ts';
 export * from './errors.ts';
 export type * from './hardware.ts';
@@ -45,11 +74,43 @@ export {
   type FunctionSpec,
   type VendorSpec,
 } from './pci.ts';
-export * from './plugin.ts';
-export * from './properties.ts';
+export * from './options.ts';
+export {
+  definePlugin,
+  type Assert,
+  type Capability,
+  type CaseContext,
+  type CaseFunction,
+  type CaseSpec,
+  type DefinedPlugin,
+  type Plugin,
+  type Run,
+} from './plugin.ts';
+export {
+  property,
+  type BooleanProperty,
+  type DurationProperty,
+  type EnumProperty,
+  type NumberProperty,
+  type PropertiesIn,
+  type PropertiesOf,
+  type Property,
+  type PropertySchema,
+  type PropertyValue,
+  type StringProperty,
+} from './properties.ts';
 export * from './registers.ts';
 export type * from './report.ts';
 export type * from './trace.ts';
 export * from './spin-lock.ts';
 export type * from './standard-schema.ts';
-export * from './state.ts';
+export {
+  array,
+  bytes,
+  type ArrayType,
+  type ScalarType,
+  type StateArray,
+  type StateBytes,
+  type StateOf,
+  type StateSchema,
+} from './state.ts';

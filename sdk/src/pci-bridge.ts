@@ -9,7 +9,13 @@ import {
   type PciDevice,
   type PciPlacementSchema,
 } from './pci-config.ts';
-import { definePciFunction, type FunctionBehaviour, type FunctionParts, type FunctionSpec } from './pci.ts';
+import {
+  definePciFunction,
+  type AnyFunctionSchema,
+  type FunctionBehaviour,
+  type FunctionSchema,
+  type FunctionSpec,
+} from './pci.ts';
 import type { PropertySchema } from './properties.ts';
 import { register, ro, rw, w1c, type Register } from './registers.ts';
 import type { StateSchema } from './state.ts';
@@ -99,18 +105,6 @@ export interface BridgeSpec<R extends string> extends Omit<
   readonly prefetchBits?: 0 | 32 | 64;
 }
 
-interface BridgeSchema<
-  P extends PropertySchema = PropertySchema,
-  S extends StateSchema = StateSchema,
-  R extends string = string,
-  Q extends string = string,
-  T extends string = string,
-  O extends string = string,
-  I extends string = string,
-> extends FunctionParts<P, S, R, Q, T, O, I> {
-  readonly pci: BridgeSpec<R>;
-}
-
 type Bridge = PciDevice & Device<{}, {}, string, 'rst'>;
 
 /**
@@ -120,15 +114,17 @@ export function definePciBridge<
   const P extends PropertySchema = {},
   const S extends StateSchema = {},
   const R extends string = never,
-  const Q extends string = never,
   const T extends string = never,
   const O extends string = never,
   const I extends string = never,
 >(
-  schema: BridgeSchema<P, S, R, Q, T, O, I>,
-  behaviour?: FunctionBehaviour<NoInfer<P>, NoInfer<S>, NoInfer<R | Q>, NoInfer<T>, NoInfer<O>, NoInfer<I>>,
-): DeviceDefinition<P & PciPlacementSchema, S & PciStateSchema, R | Q | 'config', T, O | 'intx' | 'rst', I>;
-export function definePciBridge(schema: BridgeSchema, behaviour: FunctionBehaviour = {}): DeviceDefinition {
+  schema: FunctionSchema<P, S, R, T, O, I, BridgeSpec<R>>,
+  behaviour?: FunctionBehaviour<NoInfer<P>, NoInfer<S>, NoInfer<R>, NoInfer<T>, NoInfer<O>, NoInfer<I>>,
+): DeviceDefinition<P & PciPlacementSchema, S & PciStateSchema, R | 'config', T, O | 'intx' | 'rst', I>;
+export function definePciBridge(
+  schema: AnyFunctionSchema<BridgeSpec<string>>,
+  behaviour: FunctionBehaviour = {},
+): DeviceDefinition {
   const { ioBits = 16, prefetchBits = 64, classCode = 0x06_0400, registers = [], ...spec } = schema.pci;
   const merged = {
     ...schema,

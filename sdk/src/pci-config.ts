@@ -67,9 +67,9 @@ export type PciPlacementSchema = {
 };
 /** State that every PCI function has. */
 export type PciStateSchema = {
-  readonly config: ArrayType;
+  readonly config: ArrayType<'u8'>;
   /** The MSI-X table, four words for each vector, and the pending bits after it. */
-  readonly msix: ArrayType;
+  readonly msix: ArrayType<'u32'>;
 };
 
 /** What the device of every PCI function has, in addition to its own. */

@@ -5,11 +5,9 @@ import {
   type Device,
   type DeviceBehaviour,
   type DeviceDefinition,
-  type InputSpec,
-  type OutputSpec,
+  type DeviceParts,
   type RegionBehaviour,
   type RegionSpec,
-  type ShadowSpec,
 } from './device.ts';
 import { property, type PropertiesOf, type PropertySchema } from './properties.ts';
 import {
@@ -83,7 +81,7 @@ export interface FunctionSpec<R extends string> {
   readonly subsystem?: number;
   /** 0 (default), or 1 for INTA … 4 for INTD. */
   readonly interruptPin?: 0 | 1 | 2 | 3 | 4;
-  readonly bars?: Readonly<Record<R, BarSpec>>;
+  readonly bars?: { readonly [K in R]?: BarSpec };
   readonly capabilities?: readonly CapabilitySpec[];
   /** The default of the property `multifunction`: whether the slot has other functions. */
   readonly multifunction?: boolean;
@@ -107,46 +105,34 @@ function placement({ slot, multifunction = false }: FunctionSpec<string>): Prope
   };
 }
 
-/** A schema's parts that a function and a bridge have alike. */
-export interface FunctionParts<
+/** The schema of a PCI function, `R` its BARs and the regions beside them; `Spec` is what its header says. */
+export interface FunctionSchema<
   P extends PropertySchema,
   S extends StateSchema,
   R extends string,
-  Q extends string,
   T extends string,
   O extends string,
   I extends string,
-> {
-  readonly type: string;
-  readonly description: string;
-  readonly idPrefix?: string;
-  readonly version?: number;
-  readonly properties?: P;
-  readonly state?: S;
-  /** Areas of RAM from which it can turn accesses away. */
-  readonly shadow?: readonly ShadowSpec[];
+  Spec = FunctionSpec<R>,
+> extends DeviceParts<P, S, R, T, O, I> {
+  readonly pci: Spec;
+  /** The bus that it provides: that of a bridge. */
+  readonly provides?: BusSpec;
   /** Where it answers beside its BARs: at addresses that no software can move. */
-  regions?(properties: PropertiesOf<NoInfer<P>>): Readonly<Record<Q, RegionSpec>>;
-  readonly registers?: Readonly<Partial<Record<NoInfer<R | Q>, RegisterBank>>>;
-  readonly timers?: readonly T[];
-  readonly outputs?: Readonly<Record<O, OutputSpec>>;
-  readonly inputs?: Readonly<Record<I, InputSpec>>;
+  regions?(properties: PropertiesOf<NoInfer<P>>): { readonly [K in R]?: RegionSpec };
   readonly contract?: ContractSpec<NoInfer<P> & PciPlacementSchema>;
 }
 
-interface FunctionSchema<
-  P extends PropertySchema = PropertySchema,
-  S extends StateSchema = StateSchema,
-  R extends string = string,
-  Q extends string = string,
-  T extends string = string,
-  O extends string = string,
-  I extends string = string,
-> extends FunctionParts<P, S, R, Q, T, O, I> {
-  readonly pci: FunctionSpec<R>;
-  /** The bus that it provides: that of a bridge. */
-  readonly provides?: BusSpec;
-}
+/** The schema of any PCI function, or bridge. */
+export type AnyFunctionSchema<Spec = FunctionSpec<string>> = FunctionSchema<
+  PropertySchema,
+  StateSchema,
+  string,
+  string,
+  string,
+  string,
+  Spec
+>;
 
 type FunctionDevice<P extends PropertySchema, S extends StateSchema, T extends string, O extends string> = Device<
   P & PciPlacementSchema,
@@ -180,18 +166,17 @@ export function definePciFunction<
   const P extends PropertySchema = {},
   const S extends StateSchema = {},
   const R extends string = never,
-  const Q extends string = never,
   const T extends string = never,
   const O extends string = never,
   const I extends string = never,
 >(
-  schema: FunctionSchema<P, S, R, Q, T, O, I>,
-  behaviour: FunctionBehaviour<NoInfer<P>, NoInfer<S>, NoInfer<R | Q>, NoInfer<T>, NoInfer<O>, NoInfer<I>>,
-): DeviceDefinition<P & PciPlacementSchema, S & PciStateSchema, R | Q | 'config', T, O | 'intx', I>;
-export function definePciFunction(schema: FunctionSchema, behaviour: FunctionBehaviour): DeviceDefinition {
+  schema: FunctionSchema<P, S, R, T, O, I>,
+  behaviour: FunctionBehaviour<NoInfer<P>, NoInfer<S>, NoInfer<R>, NoInfer<T>, NoInfer<O>, NoInfer<I>>,
+): DeviceDefinition<P & PciPlacementSchema, S & PciStateSchema, R | 'config', T, O | 'intx', I>;
+export function definePciFunction(schema: AnyFunctionSchema, behaviour: FunctionBehaviour): DeviceDefinition {
   const { pci, properties, state, registers, outputs, ...rest } = schema;
   const image = configImage(schema.type, pci);
-  const bars = Object.entries<BarSpec>(pci.bars ?? {});
+  const bars = Object.entries(given(pci.bars));
   const { header = 0, capabilities = [] } = pci;
   const msix = capabilities.find((capability) => capability.kind === 'msix');
   for (const kind of ['msi', 'msix'] as const) {
@@ -239,7 +224,7 @@ export function definePciFunction(schema: FunctionSchema, behaviour: FunctionBeh
     bus: 'pci',
     properties: { ...placement(pci), ...properties },
     state: { ...state, config: bytes(CONFIG_BYTES), msix: array('u32', msixWords(msix)) },
-    regions: (given: PropertiesOf<PropertySchema>) => ({ ...regions, ...schema.regions?.(given) }),
+    regions: (own: PropertiesOf<PropertySchema>) => ({ ...regions, ...given(schema.regions?.(own)) }),
     registers: {
       ...registers,
       ...(msix !== undefined && { [msix.bar]: withEntries(registers?.[msix.bar], msix) }),
@@ -255,7 +240,7 @@ export function definePciFunction(schema: FunctionSchema, behaviour: FunctionBeh
     ...behaviour,
     regions: handlers,
     reset(device: PciDevice, kind: 'cold' | 'warm') {
-      for (const [offset, value] of image.initial.entries()) device.state.config.set(offset, value);
+      device.state.config.write(0, image.initial);
       const type = header | (device.properties.multifunction ? MULTIFUNCTION : 0);
       device.state.config.set(HEADER.HEADER_TYPE, type);
       // Every vector is masked (6.8.2.9).
@@ -270,6 +255,11 @@ export function definePciFunction(schema: FunctionSchema, behaviour: FunctionBeh
     },
   };
   return defineDevice(merged, whole);
+}
+
+/** What is there of a record of BARs, or of regions: each names some of a function's. */
+function given<T>(record: Readonly<Record<string, T | undefined>> = {}): Readonly<Record<string, T>> {
+  return Object.fromEntries(Object.entries(record).filter((entry): entry is [string, T] => entry[1] !== undefined));
 }
 
 /** A BAR's registers, with those of MSI-X in it. */
@@ -303,13 +293,14 @@ function maskOf(fields: readonly Field[], access: string): number {
 /** Every register of a function's configuration space, in order. */
 function configRegisters(type: string, spec: FunctionSpec<string>): readonly Register[] {
   const own = spec.registers ?? [];
+  const bars = given(spec.bars);
   const replaced = ({ offset, width }: Register): boolean =>
     own.some((other) => other.offset === offset && other.width === width);
   const all = [
     ...headerRegisters(spec).filter((item) => !replaced(item)),
-    ...Object.entries(spec.bars ?? {}).flatMap(([name, bar]) => barRegisters(type, name, bar, spec.header ?? 0)),
+    ...Object.entries(bars).flatMap(([name, bar]) => barRegisters(type, name, bar, spec.header ?? 0)),
     ...(spec.capabilities ?? []).flatMap((capability, n, list) =>
-      capabilityRegisters(type, capability, list[n + 1]?.offset ?? 0, spec.bars),
+      capabilityRegisters(type, capability, list[n + 1]?.offset ?? 0, bars),
     ),
     ...own,
   ].toSorted((a, b) => a.offset - b.offset);
@@ -435,7 +426,7 @@ function capabilityRegisters(
   type: string,
   capability: CapabilitySpec,
   next: number,
-  bars: Readonly<Record<string, BarSpec>> | undefined,
+  bars: Readonly<Record<string, BarSpec>>,
 ): readonly Register[] {
   const { offset } = capability;
   if (!(Number.isInteger(offset) && offset >= 0x40 && offset < CONFIG_BYTES && offset % 4 === 0)) {
@@ -462,9 +453,7 @@ function capabilityRegisters(
   }
   const [id, name] = MESSAGE_IDS[capability.kind];
   const rest =
-    capability.kind === 'msi'
-      ? msiRegisters(type, capability)
-      : msixRegisters(type, capability, bars?.[capability.bar]);
+    capability.kind === 'msi' ? msiRegisters(type, capability) : msixRegisters(type, capability, bars[capability.bar]);
   return [...pair(id, name), ...rest];
 }
 

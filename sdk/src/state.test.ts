@@ -121,6 +121,40 @@ describe('arrays', () => {
     expect(() => bytes(length)).toThrow(RangeError);
     expect(() => array('u32', length)).toThrow(RangeError);
   });
+
+  test('bytes move as ranges, whole or not at all', () => {
+    const buffer = new SharedArrayBuffer(32);
+    const { ram, last } = bind(buffer, 0);
+    ram.write(1, Uint8Array.of(0x11, 0x22));
+    const copy = ram.read(0, 3);
+    expect(copy).toEqual(Uint8Array.of(0, 0x11, 0x22));
+    expect(copy.buffer).not.toBe(buffer);
+    copy.fill(0xff);
+    ram.write(3, new Uint8Array());
+    expect(ram.read(3, 0)).toEqual(new Uint8Array());
+    expect([...ram.read(1, 2), last]).toEqual([0x11, 0x22, 0]);
+  });
+
+  test.each([
+    [-1, 1],
+    [0, 4],
+    [3, 1],
+    [4, 0],
+    [0.5, 1],
+    [Number.NaN, 1],
+    [2 ** 53, 1],
+  ])('refuse a range outside them: from %d, %d bytes', (start, length) => {
+    const { ram } = bind(new SharedArrayBuffer(32), 0);
+    const message = `state array 'ram' has no ${length} bytes from ${start}: its length is 3`;
+    expect(() => ram.read(start, length)).toThrow(new RangeError(message));
+    expect(() => ram.write(start, new Uint8Array(length).fill(1))).toThrow(new RangeError(message));
+    expect(ram.read(0, 3)).toEqual(Uint8Array.of(0, 0, 0));
+  });
+
+  test.each([-1, 0.5, Number.NaN])('refuse to read %d bytes', (length) => {
+    const { ram } = bind(new SharedArrayBuffer(32), 0);
+    expect(() => ram.read(0, length)).toThrow(RangeError);
+  });
 });
 
 describe('layout', () => {

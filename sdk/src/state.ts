@@ -8,8 +8,8 @@
 export type ScalarType = 'bool' | 'u8' | 'u16' | 'u32' | 'i32' | 'i64';
 
 /** A fixed number of values of one width. */
-export interface ArrayType {
-  readonly of: 'u8' | 'u16' | 'u32';
+export interface ArrayType<W extends 'u8' | 'u16' | 'u32' = 'u8' | 'u16' | 'u32'> {
+  readonly of: W;
   readonly length: number;
 }
 
@@ -24,22 +24,39 @@ export interface StateArray {
   fill(value: number): void;
 }
 
-type FieldOf<T> = T extends ArrayType ? StateArray : T extends 'i64' ? bigint : T extends 'bool' ? boolean : number;
+/** A checked array of bytes in a device's state. Ranges of it move whole, as to and from what `device.dma` takes: all of a range, or an error. */
+export interface StateBytes extends StateArray {
+  /** A copy of `length` bytes from `start`. A range that is not inside the array is a bug of the device and throws. */
+  read(start: number, length: number): Uint8Array;
+  /** Puts bytes in, from `start`. Throws as `read()` does; nothing is written then. */
+  write(start: number, data: Uint8Array): void;
+}
+
+type FieldOf<T> =
+  T extends ArrayType<'u8'>
+    ? StateBytes
+    : T extends ArrayType
+      ? StateArray
+      : T extends 'i64'
+        ? bigint
+        : T extends 'bool'
+          ? boolean
+          : number;
 
 /** The typed view of a schema's bytes. */
 export type StateOf<S extends StateSchema> = {
   -readonly [K in keyof S as S[K] extends ArrayType ? never : K]: FieldOf<S[K]>;
 } & {
-  readonly [K in keyof S as S[K] extends ArrayType ? K : never]: StateArray;
+  readonly [K in keyof S as S[K] extends ArrayType ? K : never]: FieldOf<S[K]>;
 };
 
 /** `length` bytes of state. */
-export function bytes(length: number): ArrayType {
+export function bytes(length: number): ArrayType<'u8'> {
   return array('u8', length);
 }
 
 /** `length` values of state, each of the width `of`. */
-export function array(of: ArrayType['of'], length: number): ArrayType {
+export function array<W extends ArrayType['of']>(of: W, length: number): ArrayType<W> {
   if (!Number.isInteger(length) || length < 1) {
     throw new RangeError(`array('${of}', ${length}): the length must be a positive integer`);
   }
@@ -127,7 +144,7 @@ class BoundArray<V extends Uint8Array | Uint16Array | Uint32Array> {
 
 // A get and a set for each width, alike as they are: one that has met views of several widths asks at every access which it has.
 
-class ByteArray extends BoundArray<Uint8Array> implements StateArray {
+class ByteArray extends BoundArray<Uint8Array> implements StateBytes {
   get(index: number): number {
     const value = this.view[index];
     if (value === undefined) throw this.outOfBounds(index);
@@ -137,6 +154,24 @@ class ByteArray extends BoundArray<Uint8Array> implements StateArray {
   set(index: number, value: number): void {
     if (!(index >= 0 && index < this.length && Number.isInteger(index))) throw this.outOfBounds(index);
     this.view[index] = value;
+  }
+
+  read(start: number, length: number): Uint8Array {
+    this.#check(start, length);
+    return this.view.slice(start, start + length);
+  }
+
+  write(start: number, data: Uint8Array): void {
+    this.#check(start, data.length);
+    this.view.set(data, start);
+  }
+
+  #check(start: number, length: number): void {
+    const fits = Number.isInteger(start) && Number.isInteger(length) && start >= 0 && length >= 0;
+    if (!(fits && start + length <= this.length))
+      throw new RangeError(
+        `state array '${this.name}' has no ${length} bytes from ${start}: its length is ${this.length}`,
+      );
   }
 }
 

@@ -2,11 +2,14 @@ import {
   bytes,
   defineConfig,
   defineDevice,
+  definePciBridge,
+  definePciFunction,
   definePlugin,
   deviceSchema,
   property,
   register,
   rw,
+  type DeviceDefinition,
   type DeviceOf,
   type MachineBuilder,
 } from '@qtest/sdk';
@@ -155,3 +158,42 @@ export const config = defineConfig({ plugins: ['rtc', ['@org/qtest-x', { seed: 1
 export const noConfigKey = defineConfig({ plugin: ['rtc'] });
 // @ts-expect-error no such clock
 export const noClock = defineConfig({ clock: 'wall' });
+
+const ports = definePciFunction(
+  {
+    type: 'ports',
+    description: 'A function that answers at a BAR and beside it',
+    pci: { vendor: 1, device: 2, classCode: 0, bars: { bar: { bar: 0, kind: 'io', size: 4 } } },
+    regions: () => ({ fixed: { space: 'io', base: 0x92, size: 1 } }),
+    registers: { bar: { registers: [] }, fixed: { registers: [] } },
+  },
+  { regions: { bar: { read: () => 0, write() {} }, fixed: { read: () => 0, write() {} } } },
+);
+const both: DeviceRegions<typeof ports> = 'bar' as 'bar' | 'fixed' | 'config';
+// @ts-expect-error -- No such region.
+const neither: DeviceRegions<typeof ports> = 'other';
+void [both, neither];
+
+definePciBridge(
+  {
+    type: 'bridge',
+    description: 'A bridge with a BAR',
+    pci: { vendor: 1, device: 2, bars: { bar: { bar: 0, kind: 'io', size: 4 } }, ioBits: 32 },
+  },
+  {
+    regions: {
+      bar: { read: () => 0, write() {} },
+      // @ts-expect-error -- No such region.
+      other: { read: () => 0, write() {} },
+    },
+  },
+);
+
+definePciFunction(
+  // @ts-expect-error -- A bridge's alone.
+  { type: 'no-bridge', description: 'A function', pci: { vendor: 1, device: 2, classCode: 0, ioBits: 32 } },
+  {},
+);
+
+type DeviceRegions<D> =
+  D extends DeviceDefinition<infer _P, infer _S, infer R, infer _T, infer _O, infer _I> ? R : never;

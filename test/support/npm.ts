@@ -7,7 +7,7 @@ import { emptyFolder } from './project.ts';
 import { REPOSITORY, run, type Ended } from './run.ts';
 
 /** What npm says when it has no way to the registry, and not all packages in its cache. */
-const NO_NETWORK =
+export const NO_NETWORK =
   /\b(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ENOTCACHED|ERR_SOCKET_TIMEOUT)\b/;
 
 /** Why a test that needs installed packages is skipped. */

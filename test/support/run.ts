@@ -88,9 +88,9 @@ function signalGroup(group: number | undefined, signal: NodeJS.Signals | 0): boo
   }
 }
 
-/** What npm, vitest and a CI, in which the tests run, add to the environment. npm's registry and cache are the user's. */
+/** What npm, vitest and a CI, in which the tests run, add to the environment. npm's registry and cache are the user's, and so are certificates. */
 const ADDED =
-  /^(?:npm_(?!config_(?:registry|cache|userconfig|.*proxy|cafile|strict_ssl)$)|vitest|github_|node_|force_color|init_cwd)/i;
+  /^(?:npm_(?!config_(?:registry|cache|userconfig|.*proxy|cafile|strict_ssl)$)|vitest|github_|node_(?!extra_ca_certs$)|force_color|init_cwd)/i;
 
 /** A user's environment, with this Node and without colours. */
 function environment(): Record<string, string | undefined> {

@@ -172,10 +172,8 @@ export class Lines {
 
 /** A line as an error shows it: the start of it, and what is not printed as an escape. */
 export function shorten(text: string): string {
-  return text.length > 80 ? `${printable(text.slice(0, 80), /[^ -~]/g)}…` : printable(text, /[^ -~]/g);
-}
-
-/** What another process has said, for a terminal: control characters are escaped. */
-export function printable(text: string, escaped: RegExp = /[^\P{Cc}\t]/gu): string {
-  return text.replace(escaped, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  const shown = text.slice(0, 80).replaceAll(/[^ -~]/g, (character) => {
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  });
+  return text.length > 80 ? `${shown}…` : shown;
 }

@@ -1,7 +1,7 @@
 import type { QtestError } from '@qtest/sdk';
-import { printable } from './channel.ts';
 import { Guarded, SHELL, shellQuote } from './guard.ts';
 import { unusable } from '@qtest/sdk/backend';
+import { onOneLine, printable } from '@qtest/sdk/support';
 
 /** A QEMU, as it tells of itself. */
 export interface DetectedQemu {
@@ -57,7 +57,7 @@ export async function detectQemu(
     throw listed.error(
       `${name} -accel help: expected the accelerator tcg or qtest among them, but it wrote ${quoted(listed.text)}`,
     );
-  return { command, version, build: build === undefined ? undefined : printable(build), accelerators };
+  return { command, version, build: build === undefined ? undefined : onOneLine(build), accelerators };
 }
 
 /**
@@ -99,7 +99,7 @@ async function ask(command: string, args: readonly string[], bound: number): Pro
 }
 
 function quoted(text: string): string {
-  const trimmed = printable(text.trim(), /[^\P{Cc}\n]/gu);
+  const trimmed = printable(text.trim());
   if (trimmed === '') return 'nothing';
   return `'${trimmed.length > SHOWN ? `${trimmed.slice(0, SHOWN)}…` : trimmed}'`;
 }

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { printable } from './channel.ts';
+import { onOneLine } from '@qtest/sdk/support';
 
 /** Of what it writes to standard error, the last so many characters are kept. */
 const STDERR_KEPT = 4_000;
@@ -172,10 +172,7 @@ export class Guarded {
 
   /** A message with everything that helps to see what was wrong with it. */
   explain(message: string): string {
-    const lines = this.#stderr
-      .trim()
-      .split('\n')
-      .map((line) => printable(line));
+    const lines = this.#stderr.trim().split('\n').map(onOneLine);
     const more = lines.length - SHOWN_LINES;
     const said = [...lines.slice(0, SHOWN_LINES), ...(more > 0 ? [`… and ${more} more lines`] : [])].join('\n    ');
     return [

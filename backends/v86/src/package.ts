@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { findPackageJSON } from 'node:module';
 import { dirname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { messageOf } from '@qtest/sdk/support';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { findPackage, messageOf } from '@qtest/sdk/support';
 import { unusable } from '@qtest/sdk/backend';
 
 /** The package `v86`. */
@@ -46,12 +45,8 @@ export async function findV86(from: string): Promise<V86Package> {
 }
 
 function manifestOf(base: string): string | undefined {
-  try {
-    return findPackageJSON('v86', base);
-  } catch {
-    // It says that there is none by an error.
-    return undefined;
-  }
+  const folder = findPackage('v86', dirname(fileURLToPath(base)));
+  return folder === undefined ? undefined : join(folder, 'package.json');
 }
 
 async function read(manifest: string): Promise<{ version: string | undefined; main: string }> {

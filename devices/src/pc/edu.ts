@@ -290,13 +290,12 @@ function move(device: Edu, toRam: boolean): void {
     return;
   }
   const start = Number(inBuffer - BUFFER);
-  const data = new Uint8Array(Number(count));
   if (toRam) {
-    for (let i = 0; i < data.length; i++) data[i] = buffer.get(start + i);
-    dma.write(Number(address), data);
+    dma.write(Number(address), buffer.read(start, Number(count)));
   } else {
+    const data = new Uint8Array(Number(count));
     dma.read(Number(address), data);
-    for (const [i, value] of data.entries()) buffer.set(start + i, value);
+    buffer.write(start, data);
   }
 }
 

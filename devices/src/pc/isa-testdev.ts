@@ -370,14 +370,11 @@ function command(device: TestDevice, value: number): void {
     case COMMANDS.DMA_LOAD: {
       const block = new Uint8Array(WINDOW_BYTES);
       dma.read(state.address, block);
-      block.forEach((byte, i) => state.window.set(i, byte));
+      state.window.write(0, block);
       break;
     }
     case COMMANDS.DMA_STORE:
-      dma.write(
-        state.address,
-        Uint8Array.from({ length: WINDOW_BYTES }, (_, i) => state.window.get(i)),
-      );
+      dma.write(state.address, state.window.read(0, WINDOW_BYTES));
       break;
     default:
       device.guestError(`COMMAND 0x${value.toString(16)}: there is no such command`);

@@ -3,8 +3,8 @@ import { isBuiltin } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { hostError, didYouMean } from '@qtest/sdk/support';
-import { findPackage, packageEntry, type Sought } from '../plugins/packages.ts';
+import { hostError, didYouMean, findPackage } from '@qtest/sdk/support';
+import { packageEntry, type Sought } from '../plugins/packages.ts';
 import { isPath, resolvePath } from '../plugins/resolve.ts';
 
 /** The backend that is always there: the host's own devices. */

@@ -3,12 +3,15 @@ import { setImmediate } from 'node:timers/promises';
 import type { AnyDeviceDefinition, CaseStatus } from '@qtest/sdk';
 
 import { isInterruption } from '../foreign/bounded.ts';
+import type { LoadedConfig } from '../config/load.ts';
 import type { ContractCheck } from '../contract/contract.ts';
 import { hostError, didYouMean } from '@qtest/sdk/support';
 import { loadPlugins } from '../plugins/load.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';
 import type { CaseResult, Reporter, SelectedCase } from '../report/events.ts';
 import { shellQuote } from '../report/format.ts';
+import { Unfinished } from '../report/unfinished.ts';
+import { setLastWords } from '../foreign/watchdog.ts';
 import { catchInterrupts, INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
@@ -37,7 +40,7 @@ export async function contract(options: CliOptions, io: Io): Promise<number> {
       `${nothingToRun(config.file)}\n  or a device of the host:   qtest contract --device i8254`,
     );
   const plugins = await loadPlugins(requests);
-  const subjects = await select(plugins, types);
+  const subjects = await select(plugins, types, config);
   const checks = await checksOf(subjects, plugins, options);
   const { cases, unmatched } = await matching(checks, options);
   const reporter = await makeReporter(options, io, plugins);
@@ -45,8 +48,12 @@ export async function contract(options: CliOptions, io: Io): Promise<number> {
   return await runAll(cases, reporter, io);
 }
 
-/** The devices of the plugins, or those of the types that were named, the host's own included. */
-async function select(plugins: readonly LoadedPlugin[], types: readonly string[]): Promise<readonly Subject[]> {
+/** The devices of the plugins, or those of the types that were named, the host's own and those of device packages included. */
+async function select(
+  plugins: readonly LoadedPlugin[],
+  types: readonly string[],
+  config: LoadedConfig,
+): Promise<readonly Subject[]> {
   const own = new Map<string, Subject>();
   for (const owner of plugins) {
     for (const definition of owner.plugin.devices ?? [])
@@ -62,7 +69,7 @@ async function select(plugins: readonly LoadedPlugin[], types: readonly string[]
   }
   const { catalogOf } = await import('../plugins/devices.ts');
   const all = new Map<string, Subject>(
-    [...catalogOf([])].map(([type, { definition }]) => [type, { definition, owner: undefined }]),
+    [...catalogOf(plugins, config)].map(([type, { definition }]) => [type, { definition, owner: undefined }]),
   );
   for (const [type, subject] of own) all.set(type, subject);
   return [...new Set(types)].map((type) => {
@@ -124,10 +131,12 @@ async function matching(
   );
 }
 
-async function runAll(cases: readonly Check[], reporter: Reporter, io: Io): Promise<number> {
+async function runAll(cases: readonly Check[], given: Reporter, io: Io): Promise<number> {
   const { describeFailure } = await import('../runner/failure.ts');
   const interrupt = catchInterrupts(io);
   const { signal } = interrupt;
+  const reporter = new Unfinished(given);
+  setLastWords((message, isInterrupted) => reporter.close(message, isInterrupted));
   const started = performance.now();
   const counts: Record<CaseStatus, number> = { pass: 0, fail: 0, skip: 0, timeout: 0, crash: 0, known: 0 };
   const report = (result: CaseResult): void => {
@@ -160,6 +169,7 @@ async function runAll(cases: readonly Check[], reporter: Reporter, io: Io): Prom
     }
     reporter.done({ ...counts, duration: performance.now() - started }, { interrupted: signal.aborted });
   } finally {
+    setLastWords(undefined);
     interrupt.release();
   }
   if (signal.aborted) return INTERRUPTED;

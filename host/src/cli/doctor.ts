@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 
-import { API_VERSION, isQtestError } from '@qtest/sdk';
+import { isQtestError } from '@qtest/sdk';
+import { API_VERSION } from '@qtest/sdk/support';
 
 import { NATIVE } from '../backends/find.ts';
 import type { LoadedConfig } from '../config/load.ts';

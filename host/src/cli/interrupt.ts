@@ -11,6 +11,16 @@ export interface Interrupt {
 /** Exit code of a command that was interrupted. */
 export const INTERRUPTED = ERRORS.INTERRUPTED.exit;
 
+/**
+ * Listens for Ctrl-C from now on, so that the signal never does what it does by default: end the process without a word. It ends it here
+ * when nobody else listens.
+ */
+export function keepListening(): void {
+  process.on('SIGINT', () => {
+    if (process.listenerCount('SIGINT') === 1) process.exit(INTERRUPTED);
+  });
+}
+
 /** The first SIGINT or SIGTERM aborts the signal, so that the run ends with its summary; the second ends the process at once. */
 export function catchInterrupts({ stderr }: Io): Interrupt {
   const controller = new AbortController();

@@ -1,4 +1,5 @@
-import { type AnyDeviceDefinition, type ClockKind, type RegionSpec, type Space, resolveProperties } from '@qtest/sdk';
+import type { AnyDeviceDefinition, ClockKind, RegionSpec, Space } from '@qtest/sdk';
+import { resolveProperties } from '@qtest/sdk/support';
 
 import type { Blueprint, DeviceBlueprint, Registry } from '@qtest/machine';
 

@@ -2,10 +2,11 @@ import { guardStandardStreams } from '@qtest/sdk/support';
 import { beforeForeign } from '../foreign/foreign.ts';
 import { hasEnded, startWatchdog } from '../foreign/watchdog.ts';
 import { runCommandLine } from './command-line.ts';
-import { INTERRUPTED } from './interrupt.ts';
+import { INTERRUPTED, keepListening } from './interrupt.ts';
 import { endLeftovers } from './leftovers.ts';
 
 guardStandardStreams('qtest');
+keepListening();
 let finished = false;
 const own = process.getActiveResourcesInfo();
 process.on('exit', (code) => {

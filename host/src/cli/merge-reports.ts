@@ -5,7 +5,7 @@ import type { TypeCoverage } from '@qtest/sdk';
 
 import { claimsStdout } from '../config/reporters.ts';
 import { CoverageTotal } from '../coverage/merge.ts';
-import { hostError, codeOf, messageOf, readBounded } from '@qtest/sdk/support';
+import { hostError, codeOf, isRecord, messageOf, readBounded } from '@qtest/sdk/support';
 import { joinRuns, replay, type JoinedRun } from '../report/join.ts';
 import { isPacked, readBlob, type Blob } from '../report/read-blob.ts';
 import { coverageFor } from './coverage.ts';
@@ -16,7 +16,7 @@ import type { CliOptions } from './options.ts';
 import { readConfig } from './prepare.ts';
 import { openReporters, reporterRequests } from './reporters.ts';
 import { coverageProblem, isCoverage } from '../report/blob-shape.ts';
-import { isRecord, problemText } from '../report/shape.ts';
+import { problemText } from '../report/shape.ts';
 import { print } from '../report/style.ts';
 import { tracesFor } from './traces.ts';
 

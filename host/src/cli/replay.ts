@@ -5,9 +5,10 @@ import { count } from '../report/format.ts';
 import { print, styleFor } from '../report/style.ts';
 import { replay as replayScript, type Replay } from '../replay/replay.ts';
 import { readScript, type Request } from '../replay/script.ts';
-import { Session } from '@qtest/serve';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
+import { readConfig } from './prepare.ts';
+import { loadServe } from './serve-package.ts';
 import { servedMachine } from './serve.ts';
 
 /** What `qtest replay --json` writes. Version 1 gains keys and loses none. */
@@ -21,9 +22,11 @@ export interface ReplayReport extends Omit<Replay, 'malformed'> {
 export async function replay(options: CliOptions, io: Io): Promise<number> {
   const { file = '' } = options;
   const requests = read(file, io);
-  const { machine, paths, registry, name } = await servedMachine(options, io);
-  const session = new Session(machine, paths, () => {});
-  const { malformed, ...result } = replayScript(requests, { machine, session, registry });
+  const config = await readConfig(options, io);
+  const served = await loadServe(config.dir);
+  const { machine, paths, registry, name } = await servedMachine(served, config, options, io);
+  const session = new served.Session(machine, paths, () => {});
+  const { malformed, ...result } = replayScript(requests, { machine, session, registry, number: served.parseUnsigned });
   if (malformed !== undefined) {
     const { request, word, message } = malformed;
     throw badInput(file, { ...request, column: request.column + columnOf(request, word), message });

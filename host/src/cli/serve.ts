@@ -1,49 +1,45 @@
 import type { AnyDeviceDefinition, Property } from '@qtest/sdk';
 
+import type { LoadedConfig } from '../config/load.ts';
 import { settingsOf } from '../config/settings.ts';
 import { hostError, messageOf, own } from '@qtest/sdk/support';
 import { applyPlugin, createHooks } from '../hooks.ts';
 import { type Registry, type Builder, type Catalog, registryOf } from '@qtest/machine';
 import { loadPlugins } from '../plugins/load.ts';
 import type { LoadedPlugin } from '../plugins/types.ts';
-import {
-  addressText,
-  parseAddress,
-  buildTree,
-  Paths,
-  type RequestLog,
-  openLog,
-  Server,
-  ServedMachine,
-} from '@qtest/serve';
+import type { Paths, RequestLog, ServedMachine } from '@qtest/serve';
 import { build, contextFor, poweredOn } from '../runner/build.ts';
 import { catalogOf } from '../plugins/devices.ts';
 import { INTERRUPTED } from './interrupt.ts';
 import type { Io } from './io.ts';
 import type { CliOptions } from './options.ts';
 import { pluginRequests, readConfig } from './prepare.ts';
+import { loadServe, type ServePackage } from './serve-package.ts';
 import { print } from '../report/style.ts';
 
 /** `qtest serve`: a machine for other clients of the qtest protocol, until a signal or the end of standard input. */
 export async function serve(options: CliOptions, io: Io): Promise<number> {
   const { qtest = 'stdio', qtestLog, allowRemote = false } = options;
-  const address = parseAddress(qtest, { remote: allowRemote });
-  const { machine, paths, name } = await servedMachine(options, io);
-  const server = new Server(machine, paths, qtestLog === undefined ? undefined : logTo(qtestLog, io));
+  const config = await readConfig(options, io);
+  const served = await loadServe(config.dir);
+  const address = served.parseAddress(qtest, { remote: allowRemote });
+  const { machine, paths, name } = await servedMachine(served, config, options, io);
+  const server = new served.Server(machine, paths, qtestLog === undefined ? undefined : logTo(served, qtestLog, io));
   const signal = Promise.withResolvers<number>();
   process.once('SIGINT', () => signal.resolve(INTERRUPTED));
   for (const name of ['SIGTERM', 'SIGHUP'] as const) process.once(name, () => signal.resolve(0));
   const listener = await server.listen(address);
-  if (address.kind !== 'stdio') print(io.stderr, `qtest: the machine ${name} is at ${addressText(listener.address)}\n`);
+  if (address.kind !== 'stdio')
+    print(io.stderr, `qtest: the machine ${name} is at ${served.addressText(listener.address)}\n`);
   const code = await Promise.race([signal.promise, listener.ended.then(() => 0)]);
   listener.close();
   server.close();
   return code;
 }
 
-function logTo(file: string, { stderr }: Io): RequestLog {
+function logTo({ openLog }: ServePackage, file: string, { stderr }: Io): RequestLog {
   const onLost = (why: string): void =>
-    void stderr.write(`qtest: --qtest-log ${file}: ${why}. It ends here; the machine is served on\n`);
+    print(stderr, `qtest: --qtest-log ${file}: ${why}. It ends here; the machine is served on\n`);
   try {
     return openLog(file, onLost);
   } catch (error) {
@@ -59,17 +55,22 @@ interface Served {
 }
 
 /** The machine that the options name, for requests of the qtest protocol. */
-export async function servedMachine(options: CliOptions, io: Io): Promise<Served> {
-  const { builder, known, name } = await machineFor(options, io);
+export async function servedMachine(
+  { ServedMachine: Machine, Paths: PathsOf, buildTree }: ServePackage,
+  config: LoadedConfig,
+  options: CliOptions,
+  io: Io,
+): Promise<Served> {
+  const { builder, known, name } = await machineFor(config, options, io);
   const registry = registryOf(known);
-  const machine = new ServedMachine(poweredOn(`the machine ${name}`, builder, registry));
+  const machine = new Machine(poweredOn(`the machine ${name}`, builder, registry));
   const tree = buildTree(machine.bound.blueprint, {
     machineType: `${name}-machine`,
     cpuType: 'vcpu',
     cpus: 0,
     added: new Map(),
   });
-  const paths = new Paths(
+  const paths = new PathsOf(
     () => tree,
     () => machine.bound.blueprint,
   );
@@ -83,9 +84,8 @@ interface Built {
 }
 
 /** The machine that the options name; else the one of the only plugin. Hooks of plugins apply to either. */
-async function machineFor(options: CliOptions, io: Io): Promise<Built> {
+async function machineFor(config: LoadedConfig, options: CliOptions, io: Io): Promise<Built> {
   const { machine: name, device: devices = [] } = options;
-  const config = await readConfig(options, io);
   const { clock, backend } = settingsOf(config.config, options);
   if (backend !== 'native')
     throw hostError('USAGE', `the protocol is put before the host's own devices: leave out --backend ${backend}`);

@@ -7,6 +7,8 @@ interface Manifest {
   readonly node: string;
   /** The versions of @qtest/sdk that it goes with. */
   readonly sdk: string;
+  /** The versions of @qtest/serve that it goes with. */
+  readonly serve: string;
 }
 
 /** The package.json of @qtest/host. */
@@ -15,10 +17,17 @@ export function hostManifest(): Manifest {
     version,
     engines,
     dependencies,
+    peerDependencies,
   }: Readonly<{
     version?: unknown;
     engines?: { node?: unknown };
     dependencies?: Record<string, unknown>;
+    peerDependencies?: Record<string, unknown>;
   }> = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  return { version: String(version), node: String(engines?.node), sdk: String(dependencies?.['@qtest/sdk']) };
+  return {
+    version: String(version),
+    node: String(engines?.node),
+    sdk: String(dependencies?.['@qtest/sdk']),
+    serve: String(peerDependencies?.['@qtest/serve']),
+  };
 }

@@ -8,6 +8,7 @@ import { guardStandardStreams } from '@qtest/sdk/support';
 import { startWatchdog } from '../foreign/watchdog.ts';
 import { ModuleGraph } from '../watch/graph.ts';
 import type { Order, Report, Wanted } from '../watch/messages.ts';
+import { keepListening } from './interrupt.ts';
 import type { CliOptions } from './options.ts';
 import type { Prepared } from './prepare.ts';
 import type { Selection } from '../plugins/select.ts';
@@ -19,6 +20,7 @@ import type { Selection } from '../plugins/select.ts';
 
 enableCompileCache();
 guardStandardStreams('qtest');
+keepListening();
 beforeForeign(startWatchdog);
 const since = Date.now();
 const graph = new ModuleGraph();

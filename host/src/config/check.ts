@@ -1,6 +1,6 @@
 import type { Config, PluginEntry } from '@qtest/sdk';
 
-import { hostError, didYouMean, inspected } from '@qtest/sdk/support';
+import { hostError, didYouMean, inspected, isRecord } from '@qtest/sdk/support';
 import { COVERAGE_FILE_EXPECTED, isCoverageFile, isPercentage } from './coverage.ts';
 import { parseReporter, REPORTER_EXPECTED } from './reporters.ts';
 import { SCHEDULE_EXPECTED, scheduleOf } from './schedule.ts';
@@ -157,10 +157,6 @@ export function entryParts(entry: PluginEntry): {
   options: Readonly<Record<string, unknown>> | undefined;
 } {
   return typeof entry === 'string' ? { spec: entry, options: undefined } : { spec: entry[0], options: entry[1] };
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isInteger(value: unknown, min: number, max: number): boolean {

@@ -1,7 +1,6 @@
-import type { AccessSize, Field, Register } from '@qtest/sdk';
-import { bounded, neverEnded } from '../foreign/bounded.ts';
+import { hex, type AccessSize, type Field, type Register } from '@qtest/sdk';
 import { apply, Operations } from './ops.ts';
-import { ContractError, hex } from './problem.ts';
+import { ContractError } from './problem.ts';
 import { Random } from '@qtest/sdk/support';
 import type { Region, Rig } from './rig.ts';
 
@@ -59,7 +58,7 @@ class Probe {
   }
 
   text(value: number): string {
-    return hex(value, this.place.register.width);
+    return hex(value, this.place.register.width / 4);
   }
 }
 
@@ -75,17 +74,12 @@ const maskOf = (fields: readonly Field[], ...kinds: readonly Field['access'][]):
 
 /** Every register reads as its reset value at power-on. */
 export function checkResetValues(rig: Rig, places: readonly Place[]): void {
-  within(rig, 'its registers were read', () => findResetValues(rig, places));
+  rig.within(() => findResetValues(rig, places), 'its registers were read');
 }
 
 /** A register keeps of what is written what its fields' access says, in every pattern. */
 export function checkBits(rig: Rig, place: Place, seed: number): void {
-  within(rig, `${place.register.name} was read and written`, () => bitBash(rig, place, seed));
-}
-
-function within(rig: Rig, what: string, run: () => void): void {
-  const { seconds } = rig.subject;
-  if (!bounded(run, seconds)) throw new ContractError(`device '${rig.id}' ${neverEnded(seconds)}, while ${what}`);
+  rig.within(() => bitBash(rig, place, seed), `${place.register.name} was read and written`);
 }
 
 function findResetValues(rig: Rig, places: readonly Place[]): void {
@@ -206,5 +200,5 @@ function fieldsOf({ fields, width }: Register, bits: number): string {
     .filter(({ mask }) => (mask & bits) !== 0)
     .map(({ name, access, msb, lsb }) => `${name} ${access}(${msb === lsb ? msb : `${msb}, ${lsb}`})`);
   const other = fields.reduce((left, { mask }) => left & ~mask, bits) >>> 0;
-  return [...named, ...(other === 0 ? [] : [`bits ${hex(other, width)} of no field`])].join(', ');
+  return [...named, ...(other === 0 ? [] : [`bits ${hex(other, width / 4)} of no field`])].join(', ');
 }

@@ -105,3 +105,21 @@ test.each(cases)('$device.schema.type fails $checks', { timeout: 60_000 }, ({ de
   expect(Object.keys(failed)).toEqual(checks);
   for (const message of Object.values(failed)) expect(message).toMatch(says);
 });
+
+test('a device whose regions cannot be had fails', () => {
+  const device = (regions: unknown): AnyDeviceDefinition => ({
+    ...broken.keepsTheContract,
+    schema: Object.assign({}, broken.keepsTheContract.schema, { regions }),
+  });
+  const loop = (): never => {
+    for (;;);
+  };
+  expect(failing(device(5))).toEqual({
+    tables: expect.stringMatching(
+      /^ContractError: '.*': its regions: expected a function that gives them, but found number$/,
+    ),
+  });
+  expect(failing(device(loop), { timeout: '100ms' })).toEqual({
+    tables: expect.stringMatching(/^ContractError: '.*': regions\(\) did not come back within 0.1 s/),
+  });
+});

@@ -1,8 +1,6 @@
 import {
-  checkProperties,
   defineDevice,
   nanoseconds,
-  resolveProperties,
   type AnyDeviceDefinition,
   type DeviceDefinition,
   type Duration,
@@ -11,9 +9,12 @@ import {
   type PropertySchema,
   type StateSchema,
 } from '@qtest/sdk';
+import { checkProperties, resolveProperties } from '@qtest/sdk/support';
+import { bounded, neverEnded } from '../foreign/bounded.ts';
 import { checkAccesses } from './accesses.ts';
 import { checkBits, checkResetValues, type Place } from './bits.ts';
 import type { Parts, Subject } from './machine.ts';
+import { ContractError } from './problem.ts';
 import { Rig } from './rig.ts';
 import { checkSizes } from './sizes.ts';
 import { checkReset, checkSnapshot } from './state.ts';
@@ -62,7 +63,16 @@ export function deviceContract<
 >(definition: DeviceDefinition<P, S, R, T, O, I>, options: ContractOptions<P> = {}): readonly ContractCheck[] {
   const { properties = {}, devices = [], init, seed = 1, accesses = ACCESSES, timeout = '10s' } = options;
   const subject: Subject = { definition, properties, devices, init, seconds: Number(nanoseconds(timeout)) / 1e9 };
-  const { places, regions } = tablesOf(subject);
+  let tables: Tables;
+  try {
+    tables = boundedTables(subject);
+  } catch (error) {
+    const run = (): never => {
+      throw error;
+    };
+    return [{ name: 'tables', run }];
+  }
+  const { places, regions } = tables;
   let shared: Rig | undefined;
   /** A check that has failed leaves a machine that nobody uses again. */
   const withRig = (run: (rig: Rig) => void) => (): void => {
@@ -103,11 +113,27 @@ export function machineContract(
   ];
 }
 
+interface Tables {
+  readonly places: readonly Place[];
+  readonly regions: readonly string[];
+}
+
+/** @throws what the schema throws; a `ContractError` when its tables cannot be had. */
+function boundedTables(subject: Subject): Tables {
+  const { definition, seconds } = subject;
+  const { type, regions } = definition.schema;
+  if (regions !== undefined && typeof regions !== 'function')
+    throw new ContractError(`'${type}': its regions: expected a function that gives them, but found ${typeof regions}`);
+  let tables: Tables | undefined;
+  const cameBack = bounded(() => {
+    tables = tablesOf(subject);
+  }, seconds);
+  if (cameBack && tables !== undefined) return tables;
+  throw new ContractError(`'${type}': regions() ${neverEnded(seconds)}`);
+}
+
 /** The regions that the device has with these properties, and the registers in them. */
-function tablesOf({ definition: { schema }, properties }: Subject): {
-  places: readonly Place[];
-  regions: readonly string[];
-} {
+function tablesOf({ definition: { schema }, properties }: Subject): Tables {
   const given = { ...schema.contract?.properties, ...properties };
   // What is wrong with them is told when the machine is built.
   const { values } = checkProperties(schema.properties ?? {}, given);

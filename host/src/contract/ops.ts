@@ -1,6 +1,5 @@
-import { formatNanoseconds, type AccessSize } from '@qtest/sdk';
+import { formatNanoseconds, hex, type AccessSize } from '@qtest/sdk';
 import { RAM_BYTES } from './machine.ts';
-import { hex } from './problem.ts';
 import type { Random } from '@qtest/sdk/support';
 import type { Binding, Region, Rig } from './rig.ts';
 
@@ -175,7 +174,7 @@ export function textOf(rig: Rig, op: Op): string {
     case 'receive':
       return 'chardev is read';
     case 'ram':
-      return `RAM ${hex(op.address, 32)} ← ${hex(op.value, 32)}`;
+      return `RAM ${hex(op.address, 8)} ← ${hex(op.value, 8)}`;
     case 'reset':
       return `${op.cold ? 'cold' : 'warm'} reset${op.setup ? ', setup' : ''}`;
   }
@@ -186,13 +185,13 @@ const SUFFIX = { 1: 'b', 2: 'w', 4: 'l' } as const;
 function accessText(rig: Rig, op: Extract<Op, { kind: 'read' | 'write' }>): string {
   const { region, offset, size } = op;
   const base = rig.baseOf(region);
-  const at = base === undefined ? `nowhere+${offset}` : hex(base + offset, region.space === 'io' ? 12 : 32);
+  const at = base === undefined ? `nowhere+${offset}` : hex(base + offset, region.space === 'io' ? 3 : 8);
   const name = {
     io: { read: 'in', write: 'out' },
     memory: { read: 'read', write: 'write' },
     config: { read: 'config read ', write: 'config write ' },
   }[region.space][op.kind];
   const register = region.bank?.registers.find((found) => found.offset === offset)?.name;
-  const value = op.kind === 'write' ? ` ← ${hex(op.value, 8 * size)}` : '';
+  const value = op.kind === 'write' ? ` ← ${hex(op.value, 2 * size)}` : '';
   return `${name}${SUFFIX[size]} ${at}${value} (${region.name}${offset < 0 ? '' : '+'}${offset}${register === undefined ? '' : `, ${register}`})`;
 }

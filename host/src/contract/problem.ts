@@ -16,8 +16,3 @@ export class ContractError extends Error {
     Object.assign(this, sides);
   }
 }
-
-/** A number for a reader, `bits` wide. */
-export function hex(value: number, bits = 8): string {
-  return `0x${value.toString(16).padStart(bits / 4, '0')}`;
-}

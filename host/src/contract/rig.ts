@@ -1,11 +1,5 @@
-import {
-  layoutState,
-  resolveProperties,
-  type AccessSize,
-  type Chardev,
-  type RegisterBank,
-  type Space,
-} from '@qtest/sdk';
+import type { AccessSize, Chardev, RegisterBank, Space } from '@qtest/sdk';
+import { layoutState, resolveProperties } from '@qtest/sdk/support';
 import { pci } from '@qtest/parts/pc';
 import {
   BoundMachine,
@@ -148,6 +142,15 @@ export class Rig {
       vcpu.interrupts.forget();
     }
     this.watch.clear();
+  }
+
+  /** Runs what may never come back, within the bound. @param doing what that is, for the error. */
+  within(run: () => void, doing?: string): void {
+    const { seconds } = this.subject;
+    if (!bounded(run, seconds))
+      throw new ContractError(
+        `device '${this.id}' ${neverEnded(seconds)}${doing === undefined ? '' : `, while ${doing}`}`,
+      );
   }
 
   /** What a guest does after a reset: gives the BARs of a function their places, and what the schema's `contract` says. */

@@ -1,4 +1,3 @@
-import { bounded, neverEnded } from '../foreign/bounded.ts';
 import { apply, Operations, textOf, type Op } from './ops.ts';
 import { ContractError } from './problem.ts';
 import { Random } from '@qtest/sdk/support';
@@ -46,7 +45,7 @@ export function checkSnapshot(rig: Rig, seed: number): void {
       compareSeen(what, seen, expected, context);
       compareState(what, rig.state(true), end, context);
     };
-    within(rig, () => {
+    rig.within(() => {
       const straight = run(rig, [...before, ...after], one);
       const end = rig.state(true);
       const tail = straight.slice(before.length);
@@ -85,7 +84,7 @@ export function checkReset(rig: Rig, seed: number): void {
     rig.renew('reset');
     // Time goes on over a reset, so it is not moved.
     const ops = Array.from({ length: LENGTH }, () => operations.next()).filter(({ kind }) => kind !== 'step');
-    within(rig, () => {
+    rig.within(() => {
       rig.setup(rig.bindings[0]);
       run(rig, [...ops, { kind: 'reset', cold: true, setup: false }], one);
       compareState('a cold reset', rig.state(false), first, { rig, seed, round });
@@ -99,11 +98,6 @@ function snapshot({ bound, vcpu }: Binding): SavedState {
 
 function back({ bound, vcpu }: Binding, saved: SavedState): void {
   vcpu.locked(() => restore(bound, saved));
-}
-
-function within(rig: Rig, run: () => void): void {
-  const { seconds } = rig.subject;
-  if (!bounded(run, seconds)) throw new ContractError(`device '${rig.id}' ${neverEnded(seconds)}`);
 }
 
 interface Context {

@@ -6,6 +6,7 @@ import {
   OWNER,
   VCPU_STATUS,
   WORD,
+  brokenDevice,
   createMachine,
   restore,
   restorePristine,
@@ -34,6 +35,16 @@ const BOUND = 10;
 /** IRQs of an ISA bus. */
 const ISA_IRQS = 16;
 
+/** Powers a machine on, its devices' code within a bound. */
+function handleOf(builder: Builder, registry: Registry): BoundMachine['handle'] {
+  let machine: BoundMachine | undefined;
+  const cameBack = bounded(() => {
+    machine = createMachine(builder, registry);
+  }, BOUND);
+  if (cameBack && machine !== undefined) return machine.handle;
+  throw hostError('DEVICE', `the machine's power-on: device '${brokenDevice() ?? '?'}' ${neverEnded(BOUND)}`);
+}
+
 /** A machine of ours, and the VCPU that makes the accesses, on this thread. */
 export class NativeSide {
   readonly bound: BoundMachine;
@@ -45,7 +56,7 @@ export class NativeSide {
   readonly #isa: number;
 
   constructor(builder: Builder, registry: Registry) {
-    const { handle } = createMachine(builder, registry);
+    const handle = handleOf(builder, registry);
     this.bound = new BoundMachine(handle, registry, OWNER.THREAD0);
     const { control, blueprint, lines } = this.bound;
     control.words[WORD.VCPUS] = 1;

@@ -1,6 +1,6 @@
 import { type Blueprint, type BoundMachine, type Registry, OP } from '@qtest/machine';
 import { accessName, Decoder, describeAccess, describeTarget } from '../trace/decode.ts';
-import { formatNanoseconds } from '@qtest/sdk';
+import { formatNanoseconds, hex } from '@qtest/sdk';
 import { ALSO, isRead, isWrite, lowestIrq, reachedBy, reachesDevice, stepOf, type Access } from './access.ts';
 import type { Found } from './hunt.ts';
 
@@ -102,8 +102,4 @@ function irqName({ value }: Access): string {
 
 function quote(text: string): string {
   return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
-}
-
-function hex(value: number, digits: number): string {
-  return `0x${value.toString(16).padStart(digits, '0')}`;
 }

@@ -1,4 +1,5 @@
-import { resolveProperties, type RegionSpec } from '@qtest/sdk';
+import type { RegionSpec } from '@qtest/sdk';
+import { resolveProperties } from '@qtest/sdk/support';
 import type { Range, WantedDevice, WantedMachine } from '@qtest/sdk/backend';
 import type { Registry, Blueprint, DeviceBlueprint } from '@qtest/machine';
 

@@ -37,7 +37,7 @@ test.each(['[x]', '', '["a"', '{"a":1}', '[1]', '["a",null]', '"a"', '\0', '['.r
 test('what is no file, or too much, is nothing', () => {
   mkdirSync(file, { recursive: true });
   remember(file, ['a']);
-  expect(recall(file)).toMatchObject({ names: [], problem: 'it is no file' });
+  expect(recall(file)).toMatchObject({ names: [], problem: 'it is a folder, and not a regular file' });
   rmSync(file, { recursive: true });
   symlinkSync('names.json', file);
   remember(file, ['a']);
@@ -45,14 +45,14 @@ test('what is no file, or too much, is nothing', () => {
   rmSync(file);
   writeFileSync(file, '');
   truncateSync(file, 2 ** 33);
-  expect(recall(file)).toMatchObject({ names: [], problem: expect.stringContaining('bytes, more than') });
+  expect(recall(file)).toMatchObject({ names: [], problem: `it has more than ${2 ** 24} bytes` });
 });
 
 test.skipIf(process.platform === 'win32')('a FIFO is not waited for', () => {
   mkdirSync(join(folder, 'node_modules/.cache'), { recursive: true });
   execFileSync('mkfifo', [file]);
   remember(file, ['a']);
-  expect(recall(file)).toMatchObject({ names: [], problem: 'it is no file' });
+  expect(recall(file)).toMatchObject({ names: [], problem: 'it is a device or a FIFO, and not a regular file' });
 });
 
 test('a file where the folder should be', () => {

@@ -1,7 +1,7 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-import { codeOf, messageOf } from '@qtest/sdk/support';
+import { codeOf, messageOf, readBounded } from '@qtest/sdk/support';
 import { makeFolder } from './folder.ts';
 import { writeWhole } from './partial-file.ts';
 
@@ -18,7 +18,7 @@ export interface Recalled {
 /** Reads names that `remember` has written. */
 export function recall(file: string): Recalled {
   try {
-    const found = parsed(read(file));
+    const found = parsed(readBounded(file, MOST).toString());
     return isNames(found) ? { names: found } : { names: [], problem: 'it is no list of names' };
   } catch (error) {
     return codeOf(error) === 'ENOENT' ? { names: [] } : { names: [], problem: messageOf(error) };
@@ -33,19 +33,6 @@ export function remember(file: string, names: readonly string[]): void {
     if (statSync(file, { throwIfNoEntry: false })?.isFile() !== false) writeWhole(file, `${JSON.stringify(names)}\n`);
   } catch {
     // It is only a memory.
-  }
-}
-
-function read(file: string): string {
-  // A FIFO without a writer is not waited for.
-  const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    const found = fstatSync(fd);
-    if (!found.isFile()) throw new Error('it is no file');
-    if (found.size > MOST) throw new Error(`it has ${found.size} bytes, more than ${MOST}`);
-    return readFileSync(fd, 'utf8');
-  } finally {
-    closeSync(fd);
   }
 }
 

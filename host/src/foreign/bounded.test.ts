@@ -1,11 +1,14 @@
 import { afterEach, expect, test } from 'vitest';
 
+import { boundGetters, messageOf } from '@qtest/sdk/support';
+
 import {
   awaitForeign,
   callForeign,
   callForeignOften,
   foreignBound,
-  isInterruption,
+  isThenable,
+  readForeign,
   setForeignBound,
 } from './bounded.ts';
 import { beginForeign, foreignUnderWay } from './foreign.ts';
@@ -67,24 +70,30 @@ test('a promise that never settles is given up', async () => {
   await expect(never).rejects.toThrow('it did not settle within 0.02 s');
 });
 
-test("Ctrl-C ends it, and is told to the host's listeners", () => {
-  let heard = 0;
-  const onSignal = (): void => void heard++;
-  process.on('SIGINT', onSignal);
-  let thrown: unknown;
-  const interrupted = (): void => {
-    process.kill(process.pid, 'SIGINT');
-    spin();
+test('an error whose `message` is an endless loop, and a `then` that is one', async () => {
+  boundGetters(readForeign);
+  const error = Object.defineProperty(new Error(), 'message', { get: spin });
+  const thrower = (): never => {
+    throw error;
   };
+  let thrown: unknown;
   try {
-    callForeign(WHAT, interrupted, 10_000);
-  } catch (error) {
-    thrown = error;
-  } finally {
-    process.off('SIGINT', onSignal);
+    callForeign(WHAT, thrower, 10_000);
+  } catch (caught) {
+    thrown = caught;
   }
-  expect(isInterruption(thrown)).toBe(true);
-  expect(heard).toBe(1);
+  expect(messageOf(thrown)).toMatch(/its message cannot be read.*it did not come back within 1 s/);
+  const thenable = new Proxy({}, { get: spin });
+  await expect(awaitForeign(WHAT, () => thenable, 50)).rejects.toThrow('it did not come back within 0.05 s');
+  expect(() => isThenable(thenable)).toThrow('it did not come back within 1 s');
+});
+
+test('a proxy that is thrown is not asked', () => {
+  const proxy = new Proxy({}, { has: spin, get: spin, getPrototypeOf: spin, getOwnPropertyDescriptor: spin });
+  const thrower = (): never => {
+    throw proxy;
+  };
+  expect(() => callForeign(WHAT, thrower, 10_000)).toThrow('(a Proxy)');
 });
 
 test('the bound is that of a case, between a second and what is usual', () => {

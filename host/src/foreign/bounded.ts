@@ -1,16 +1,16 @@
 import { createContext, Script } from 'node:vm';
 
-import { hostError, codeOf, withoutStack, isDebugged, within } from '@qtest/sdk/support';
-import { beginForeign, breakOff, countForeign, type Foreign } from './foreign.ts';
+import { hostError, codeOf, withoutStack, isDebugged, isProxied, within } from '@qtest/sdk/support';
+import { announceForeign, beginForeign, breakOff, countForeign, type Foreign } from './foreign.ts';
 import { brokenDevice } from '@qtest/machine';
-import { watched } from './words.ts';
+import { tellInterrupts } from './words.ts';
 
-const context: { run: () => void; bounded: () => void } = { run: () => {}, bounded: () => {} };
+const context: { run: () => void } = { run: () => {} };
 createContext(context);
 const script = new Script('run()');
-const breakable = new Script('bounded()');
 
-let inside = false;
+/** When what is under way is broken off, in the time of `performance.now()`. */
+let end: number | undefined;
 /** What was broken off last. */
 let broken: Foreign | undefined;
 
@@ -18,41 +18,50 @@ let broken: Foreign | undefined;
  * Runs what may never come back, on this thread. V8 ends it when its time is up, wherever it is, without its `finally` blocks: what it
  * worked on must not be used again. To arm the bound takes 0.2 ms; a call within another is under the bound of that one.
  * @returns whether it came back.
- * @throws what it throws, and INTERRUPTED on Ctrl-C, of which the host's listeners have been told.
+ * @throws what it throws, and INTERRUPTED when it was broken off and there was Ctrl-C meanwhile, of which the host's listeners have been told.
  */
 export function bounded(run: () => void, seconds: number): boolean {
-  if (inside) {
+  if (end !== undefined) {
     run();
     return true;
   }
-  context.run = run;
+  announceForeign();
+  let thrown: { readonly error: unknown } | undefined;
+  context.run = () => {
+    try {
+      run();
+    } catch (error) {
+      thrown = { error };
+    }
+  };
   const begun = countForeign();
-  inside = true;
-  watched(true);
+  // Under a debugger it may stand still for as long as somebody looks at it.
+  const timeout = isDebugged() ? undefined : Math.max(1, Math.round(seconds * 1000));
+  end = timeout === undefined ? Infinity : performance.now() + timeout;
   try {
-    // Under a debugger it may stand still for as long as somebody looks at it.
-    const time = isDebugged() ? {} : { timeout: Math.max(1, Math.round(seconds * 1000)) };
-    // One around the other: the timer's thread takes a while to end, and in one call of both nobody would listen for Ctrl-C meanwhile.
-    context.bounded = () => void script.runInContext(context, { ...time, displayErrors: false });
-    breakable.runInContext(context, { breakOnSigint: true, displayErrors: false });
-    return true;
+    script.runInContext(context, { ...(timeout !== undefined && { timeout }), displayErrors: false });
   } catch (error) {
-    // Their classes may be of another realm than this module's, as under a test runner.
-    const isLate = hasCode(error, 'ERR_SCRIPT_EXECUTION_TIMEOUT');
-    if (!isLate && !hasCode(error, 'ERR_SCRIPT_EXECUTION_INTERRUPTED')) throw error;
+    // What it throws itself does not come here.
+    if (codeOf(error) !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error;
     broken = breakOff(begun);
-    if (isLate) return false;
-    process.emit('SIGINT');
-    throw hostError('INTERRUPTED', 'interrupted', { cause: error });
+    if (tellInterrupts()) throw hostError('INTERRUPTED', 'interrupted', { cause: error });
+    return false;
   } finally {
-    inside = false;
-    watched(false);
+    end = undefined;
     context.run = () => {};
   }
+  if (thrown !== undefined) throw plain(thrown.error);
+  return true;
 }
 
-function hasCode(error: unknown, code: string): boolean {
-  return typeof error === 'object' && error !== null && 'code' in error && error.code === code;
+/** Something thrown. Of a proxy, which runs code whenever it is looked at, what it is. */
+function plain(thrown: unknown): unknown {
+  return typeof thrown === 'object' && thrown !== null && isProxied(thrown) ? '(a Proxy)' : thrown;
+}
+
+/** When what is bounded now is broken off, in the time of `performance.now()`; undefined while nothing is. */
+export function boundEnd(): number | undefined {
+  return end;
 }
 
 /** How long it goes on within one bound, ms. */
@@ -136,16 +145,48 @@ export function callForeignOften(run: () => void, ms: number): { readonly lost: 
 export async function awaitForeign<T>(foreign: Foreign, run: () => T | PromiseLike<T>, ms: number): Promise<T> {
   const end = beginForeign(foreign);
   try {
-    const result = callForeign(foreign, run, ms);
-    if (!isThenable(result)) return result;
-    return await within(result, ms, () => withoutStack(`it did not settle within ${ms / 1000} s`));
+    // Adopted within the bound: its `then` may be a getter.
+    const result = callForeign(
+      foreign,
+      () => {
+        const value = run();
+        return hasThen(value) ? { promise: new Promise<T>((resolve) => resolve(value)) } : { value };
+      },
+      ms,
+    );
+    if (!('promise' in result)) return result.value;
+    return await within(result.promise, ms, () => withoutStack(`it did not settle within ${ms / 1000} s`));
+  } catch (error) {
+    throw plain(error);
   } finally {
     end();
   }
 }
 
-export function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+/** How long a field may take to be read, s. */
+const FIELD_BOUND = 1;
+
+/** Reads a field of a plugin's object, which may be a getter. */
+export function readForeign(read: () => unknown): unknown {
+  let value: unknown;
+  const cameBack = bounded(() => {
+    value = read();
+  }, FIELD_BOUND);
+  if (cameBack) return value;
+  throw withoutStack(`it ${neverEnded(FIELD_BOUND)}`);
+}
+
+function hasThen<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof value === 'object' && value !== null && typeof Reflect.get(value, 'then') === 'function';
+}
+
+/** Whether what a plugin's code gave is a promise. What becomes of that is ignored, a rejection too. */
+export function isThenable(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const taken = readForeign(() => (hasThen(value) ? new Promise((resolve) => resolve(value)) : undefined));
+  if (!(taken instanceof Promise)) return false;
+  taken.catch(() => undefined);
+  return true;
 }
 
 /** Whether Ctrl-C is what ended it. */

@@ -15,11 +15,16 @@ export function beforeForeign(start: () => void): void {
   onFirst = start;
 }
 
-/** Notes that it has been called; gives what notes that it has come back, or settled. */
-export function beginForeign(foreign: Foreign): () => void {
+/** Says that such code is about to be called. */
+export function announceForeign(): void {
   const start = onFirst;
   onFirst = undefined;
   start?.();
+}
+
+/** Notes that it has been called; gives what notes that it has come back, or settled. */
+export function beginForeign(foreign: Foreign): () => void {
+  announceForeign();
   // Each call is one of its own, of what is described by one object.
   const call = { ...foreign };
   underWay.add(call);

@@ -3,17 +3,21 @@ import { devNull } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 
-import { foreignBound } from './bounded.ts';
-import { isDebugged, ERRORS } from '@qtest/sdk/support';
+import { foreignBound, boundEnd, readForeign } from './bounded.ts';
+import { isDebugged, ERRORS, pathOf, printable, boundGetters, threadOptions } from '@qtest/sdk/support';
 import { brokenDevice } from '@qtest/machine';
 import { foreignUnderWay, lastForeign } from './foreign.ts';
 import type { Look, WatchdogData } from './data.ts';
-import { WORD, words } from './words.ts';
+import { tellInterrupts, untold, WORD, words } from './words.ts';
 
 /** How often the event loop says that it turns, ms. */
 const BEAT = 50;
 /** What is waited beyond the bound, so that what is to end by itself does, ms. */
 const GRACE = 1_000;
+/** What has less time left than this is broken off before the last words are spoken: they would be broken off with it, ms. */
+const LAST_WORDS = 2_000;
+/** How long the thread that hears Ctrl-C may take to start, ms. */
+const START = 5_000;
 
 /** The host's own files, and those of this folder. With source maps, places are paths in place of URLs. */
 const HOST = bothOf(new URL('../..', import.meta.url));
@@ -44,27 +48,27 @@ export function setLastWords(say: LastWords | undefined): void {
  * the process, with a message that says whose it was.
  */
 export function startWatchdog(): void {
-  // Its thread would be one more to be stopped.
-  if (isDebugged()) return;
+  boundGetters(readForeign);
   Reflect.set(globalThis, Symbol.for('qtest.watchdog'), { look, resume, end });
-  const workerData: WatchdogData = { buffer: words.buffer };
-  const file = new URL(`./thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
-  // Not the options of this process, as --inspect-brk.
-  new Worker(file, { workerData, execArgv: [] }).unref();
+  startThread('thread').unref();
+  const ear = startThread('ear').on('message', tellInterrupts);
+  ear.unref();
   setInterval(() => {
     Atomics.add(words, WORD.BEAT, 1);
-    Atomics.notify(words, WORD.BEAT);
   }, BEAT).unref();
+  // A plugin's first line may be an endless loop. A debugger may be asked, by way of this thread, whether the others may start.
+  if (!isDebugged()) Atomics.wait(words, WORD.LISTENING, 0, START);
 }
 
-/**
- * Called by the watchdog when the event loop turns again: while that listened for Ctrl-C nobody else heard it, and Node's own listening has
- * to be begun again.
- */
+function startThread(name: string): Worker {
+  const workerData: WatchdogData = { buffer: words.buffer };
+  const file = new URL(`./${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+  // Not the options of this process, as --inspect-brk.
+  return new Worker(file, { workerData, execArgv: [], ...threadOptions() });
+}
+
+/** Called by the watchdog when the event loop turns again. */
 function resume(): Look {
-  const onInterrupt = process.listeners('SIGINT');
-  for (const listener of onInterrupt) process.off('SIGINT', listener);
-  for (const listener of onInterrupt) process.on('SIGINT', listener);
   for (const listener of terminators.splice(0)) process.on('SIGTERM', listener);
   return seen();
 }
@@ -108,25 +112,35 @@ function framesOf(): readonly Frame[] {
     .map((line) => ({ line, isHost: HOST.some((path) => line.includes(path)), isNode: NODE.test(line) }));
 }
 
-/** Called by the watchdog: ends the process, unless the host has gone on meanwhile. */
+/** Called by the watchdog: ends the process, unless the host goes on by itself. */
 function end(why: 'hung' | 'interrupted'): Look {
   const now = seen();
-  if (!now.foreign) {
-    if (why === 'interrupted' && !process.emit('SIGINT')) leave(ERRORS.INTERRUPTED.exit);
-    return now;
+  if (why === 'hung' && !now.foreign) return now;
+  if (why === 'interrupted') {
+    const end = boundEnd();
+    const isSoon = end !== undefined && end - performance.now() < LAST_WORDS;
+    if ((!now.foreign && end === undefined) || isSoon) {
+      if (untold(words) > 1) leave(ERRORS.INTERRUPTED.exit);
+      return now;
+    }
   }
   const found = foreignUnderWay();
   const left = `what a plugin has left running in the host (called last: ${lastForeign()?.what ?? 'none'})`;
   const device = brokenDevice();
-  const whose = found.length === 0 ? left : found.map(({ what }) => what).join(', or ');
+  const whose =
+    found.length === 0
+      ? boundEnd() === undefined
+        ? left
+        : 'the code of a device'
+      : found.map(({ what }) => what).join(', or ');
   const names = device === undefined ? whose : `${whose}, device '${device}'`;
   const at = framesOf().find(({ line, isHost }) => !isHost && line.includes('file://'))?.line;
-  const place = at === undefined ? '' : ` (${at.replace(/file:\/\/[^\s:)]*/, (url) => fileURLToPath(url))})`;
+  const place = at === undefined ? '' : ` (${at.replace(/file:\/\/[^\s:)]*/, pathOf)})`;
   const message =
     why === 'interrupted'
       ? `interrupted, in ${names}${place}, which keeps the host's thread`
       : `${names} keeps the host's thread${place} and did not come back within ${foreignBound() / 1000} s: an endless loop, perhaps of promises. The command was ended`;
-  writeSync(2, `qtest: ${message}\n`);
+  writeSync(2, printable(`qtest: ${message}\n`));
   lastWords?.(message, why === 'interrupted');
   return leave(why === 'interrupted' ? ERRORS.INTERRUPTED.exit : Math.max(1, ...found.map(({ exit }) => exit)));
 }

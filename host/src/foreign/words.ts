@@ -1,25 +1,30 @@
-/** What the host's thread and the watchdog's share. */
+/** What the threads of the host and of the watchdog share. */
 export const WORD = {
   /** Counts while the host's event loop turns. */
   BEAT: 0,
-  /** Whether the host's thread is in code that V8 will break off by itself, and for Ctrl-C. */
-  BOUNDED: 1,
-  /** Whether the watchdog's thread listens for Ctrl-C. */
-  LISTENING: 2,
+  /** Whether there is a thread that hears Ctrl-C. */
+  LISTENING: 1,
+  /** How often that has heard it. */
+  INTERRUPTS: 2,
+  /** Of these, how many the host's listeners have been told of. */
+  TOLD: 3,
+  /** Never written. */
+  NEVER: 4,
 } as const;
 
-/** Times that it is asked to stop, each for 10 ms. */
-const TRIES = 50;
+export const words = new Int32Array(new SharedArrayBuffer(20));
 
-export const words = new Int32Array(new SharedArrayBuffer(12));
+/** How often Ctrl-C was heard of which the host's listeners know nothing yet. */
+export function untold(all: Int32Array): number {
+  return Atomics.load(all, WORD.INTERRUPTS) - Atomics.load(all, WORD.TOLD);
+}
 
-/** Notes whether this thread is in such code. */
-export function watched(bounded: boolean): void {
-  Atomics.store(words, WORD.BOUNDED, bounded ? 1 : 0);
-  if (!bounded) return;
-  // Node has one listener for both threads, and installs it for the first alone: what this thread takes away in between is not put back.
-  for (let n = 0; n < TRIES && Atomics.load(words, WORD.LISTENING) !== 0; n++) {
-    Atomics.notify(words, WORD.BEAT);
-    Atomics.wait(words, WORD.LISTENING, 1, 10);
+/** Tells the host's listeners of Ctrl-C. Gives whether there was something to tell. */
+export function tellInterrupts(): boolean {
+  let told = false;
+  for (; untold(words) > 0; told = true) {
+    Atomics.add(words, WORD.TOLD, 1);
+    process.emit('SIGINT');
   }
+  return told;
 }

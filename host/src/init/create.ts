@@ -60,9 +60,9 @@ function requireEmpty(folder: string): void {
 /** The files of a template, with the package's names in them. */
 function templateFiles(template: string, { packageName, pluginName }: PackageNames): [name: string, text: string][] {
   const root = join(TEMPLATES, template);
-  const entries = readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  return entries.map((entry) => {
-    const path = join(entry.parentPath, entry.name);
+  // By names, not by directory entries: those of an archive of Yarn's do not say where they lie.
+  const paths = readdirSync(root, { recursive: true, encoding: 'utf8' }).map((name) => join(root, name));
+  return paths.filter(isFile).map((path) => {
     const name = relative(root, path).split(sep).join('/');
     const text = readFileSync(path, 'utf8')
       .replaceAll('PACKAGE_NAME', packageName)
@@ -70,4 +70,8 @@ function templateFiles(template: string, { packageName, pluginName }: PackageNam
     // npm leaves a .gitignore out of what it packs.
     return [name === 'gitignore' ? '.gitignore' : name, text];
   });
+}
+
+function isFile(path: string): boolean {
+  return statSync(path).isFile();
 }

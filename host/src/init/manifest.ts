@@ -26,5 +26,7 @@ export function pluginManifest(packageName: string, sdkRange: string, nodeRange:
     },
     peerDependencies: { '@qtest/sdk': sdkRange },
     engines: { node: nodeRange },
+    // Node reads source maps past the archives in which Yarn keeps packages.
+    preferUnplugged: true,
   };
 }

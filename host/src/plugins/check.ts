@@ -1,7 +1,7 @@
-import { isDeviceDefinition, type Capability, type CaseSpec, type Plugin } from '@qtest/sdk';
+import type { Capability, CaseSpec, Plugin } from '@qtest/sdk';
 
 import { TIMEOUT_EXPECTED, timeoutNanoseconds } from '../config/duration.ts';
-import { didYouMean, inspected, clipped, LIMITS } from '@qtest/sdk/support';
+import { didYouMean, inspected, isRecord, clipped, LIMITS, isDeviceDefinition } from '@qtest/sdk/support';
 
 const PLUGIN_NAME = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
 const BACKEND_NAME = PLUGIN_NAME;
@@ -170,10 +170,6 @@ function isStandardSchema(value: unknown): boolean {
 
 function isOptionalFunction(value: unknown): boolean {
   return value === undefined || typeof value === 'function';
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function wrong(path: string, expected: string, found: unknown): string {

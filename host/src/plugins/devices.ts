@@ -2,10 +2,10 @@ import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 import { Catalog, dependencyManifest, devicePackage, type DevicePackage } from '@qtest/machine';
-import { hostError } from '@qtest/sdk/support';
+import { findPackage, hostError } from '@qtest/sdk/support';
 
 import type { LoadedConfig } from '../config/load.ts';
-import { findPackage, listsDevices } from './packages.ts';
+import { listsDevices } from './packages.ts';
 import { isPath } from './resolve.ts';
 import type { LoadedPlugin } from './types.ts';
 

@@ -1,5 +1,5 @@
-import { isPlugin, type Plugin } from '@qtest/sdk';
-import { hostError } from '@qtest/sdk/support';
+import type { Plugin } from '@qtest/sdk';
+import { hostError, isPlugin } from '@qtest/sdk/support';
 import { importModule } from '../foreign/import-module.ts';
 
 /** Loads, in a VCPU's thread, a plugin that the host has loaded and checked. */

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 
-import { API_VERSION, isPlugin, type AnyDeviceDefinition, type Plugin, isQtestError } from '@qtest/sdk';
-import { hostError, messageOf } from '@qtest/sdk/support';
+import { type AnyDeviceDefinition, type Plugin, isQtestError } from '@qtest/sdk';
+import { hostError, messageOf, API_VERSION, isPlugin } from '@qtest/sdk/support';
 import { callForeign, foreignBound } from '../foreign/bounded.ts';
 import { importErrorText, importHint, importModule } from '../foreign/import-module.ts';
 import { collectCases } from './cases.ts';

@@ -1,11 +1,10 @@
 import { readFileSync, realpathSync, statSync } from 'node:fs';
-import { findPackageJSON } from 'node:module';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { exports as resolveExports } from 'resolve.exports';
 
-import { hostError, codeOf, messageOf, type ErrorCode } from '@qtest/sdk/support';
+import { hostError, codeOf, messageOf, type ErrorCode, packageFolder } from '@qtest/sdk/support';
 import { isListing } from '../config/listing.ts';
 
 /** What a package is looked for as: its word in messages, and the codes of what goes wrong. */
@@ -28,20 +27,6 @@ interface Manifest {
 
 /** Entries of a folder whose package.json names none. */
 const INDEX_FILES = ['index.js', 'index.mjs', 'index.ts', 'index.mts'];
-
-/** What Node says of a name that is no installed package's, or can't be one's. */
-const NO_PACKAGE = ['ERR_MODULE_NOT_FOUND', 'ERR_INVALID_MODULE_SPECIFIER', 'ERR_INVALID_URL_SCHEME'];
-
-/** The folder of an installed package, as seen from the folder `from`; undefined when there is none of this name. */
-export function findPackage(name: string, from: string): string | undefined {
-  try {
-    const manifest = findPackageJSON(name, pathToFileURL(`${from}/`));
-    return manifest === undefined ? undefined : dirname(manifest);
-  } catch (error) {
-    if (NO_PACKAGE.includes(codeOf(error) ?? '')) return undefined;
-    throw error;
-  }
-}
 
 /**
  * The URL of a package's entry, as `import` finds it: by the conditions of `exports`, by `main`, or an index file.
@@ -100,12 +85,11 @@ function importConditions(): readonly string[] {
 /** The package that a module belongs to; its root is the module's folder when it is in none. */
 export function packageOf(url: string): { root: string; packageName?: string; version?: string } {
   const file = fileURLToPath(url);
-  const manifest = findPackageJSON(url);
-  // Node gives the module itself when no folder above has a package.json.
-  if (manifest === undefined || basename(manifest) !== 'package.json') return { root: dirname(file) };
-  const { name, version } = readManifest(manifest, file);
+  const root = packageFolder(dirname(file));
+  if (root === undefined) return { root: dirname(file) };
+  const { name, version } = readManifest(join(root, 'package.json'), file);
   return {
-    root: dirname(manifest),
+    root,
     ...(typeof name === 'string' && { packageName: name }),
     ...(typeof version === 'string' && { version }),
   };

@@ -3,8 +3,8 @@ import { isBuiltin } from 'node:module';
 import { basename, dirname, extname, isAbsolute, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-import { hostError, nearest, messageOf } from '@qtest/sdk/support';
-import { findPackage, packageEntry, PLUGIN, type Sought } from './packages.ts';
+import { hostError, nearest, messageOf, findPackage } from '@qtest/sdk/support';
+import { packageEntry, PLUGIN, type Sought } from './packages.ts';
 
 /** A package that a plugin's name may stand for, and what is imported from it: `.`, or a path below it (`./extra`). */
 interface Candidate {

@@ -1,6 +1,6 @@
 import { type Registry, OP, type TraceEntry } from '@qtest/machine';
 import { Decoder, describeAccess } from '../trace/decode.ts';
-import { parseUnsigned, type ServedMachine, type Session } from '@qtest/serve';
+import type { parseUnsigned, ServedMachine, Session } from '@qtest/serve';
 import { isSameReply, type Request } from './script.ts';
 
 /** Requests shown before a difference. */
@@ -27,17 +27,25 @@ export interface Replay {
   readonly malformed?: { readonly request: Request; readonly word: number; readonly message: string };
 }
 
+/** Reads a number of the protocol's. */
+type NumberOf = typeof parseUnsigned;
+
 /** Makes the requests of a script on a machine, until one is answered otherwise than it was recorded. */
 export function replay(
   requests: readonly Request[],
-  { machine, session, registry }: { machine: ServedMachine; session: Session; registry: Registry },
+  {
+    machine,
+    session,
+    registry,
+    number,
+  }: { machine: ServedMachine; session: Session; registry: Registry; number: NumberOf },
 ): Replay {
   const decoder = new Decoder(machine.bound, registry);
   const before: string[] = [];
   let compared = 0;
   for (const [made, request] of requests.entries()) {
     const { text, line, reply: recorded } = request;
-    const entry = entryOf(text);
+    const entry = entryOf(text, number);
     let reply = session.execute(text);
     while (reply === undefined) reply = session.goOn();
     const here = reply.trimEnd();
@@ -45,7 +53,7 @@ export function replay(
     // A recorded request that failed there fails here, and is told to be wrong only where it was not.
     if (malformed !== undefined && recorded?.startsWith('FAIL') !== true)
       return { requests: made, compared, malformed: { request, ...malformed } };
-    const decoded = (answer: string): string => decode(entry, answer, decoder) ?? answer;
+    const decoded = (answer: string): string => decode(entry, answer, { decoder, number }) ?? answer;
     const difference = { line, request: text, before };
     if (machine.fault !== undefined)
       return { requests: made + 1, compared, difference: { ...difference, recorded: recorded ?? '', here } };
@@ -67,20 +75,24 @@ const OPS: Readonly<Record<string, number>> = { in: OP.IN, out: OP.OUT, read: OP
 const SIZES: Readonly<Record<string, number>> = { b: 1, w: 2, l: 4 };
 
 /** The access that a request is; undefined when it is none, or one in bulk. */
-function entryOf(text: string): TraceEntry | undefined {
+function entryOf(text: string, number: NumberOf): TraceEntry | undefined {
   const [, op = '', size = '', address = '', value = '0'] =
     /^(in|out|read|write)([bwl]) (\S+)(?: (\S+))?$/.exec(text) ?? [];
-  const [at, given] = [parseUnsigned(address), parseUnsigned(value)];
+  const [at, given] = [number(address), number(value)];
   if (at === undefined || given === undefined) return undefined;
   return { op: OPS[op] ?? 0, size: SIZES[size] ?? 1, address: Number(at), value: Number(given) };
 }
 
 /** An access with its answer, by the register tables. */
-function decode(entry: TraceEntry | undefined, answer: string, decoder: Decoder): string | undefined {
+function decode(
+  entry: TraceEntry | undefined,
+  answer: string,
+  { decoder, number }: { decoder: Decoder; number: NumberOf },
+): string | undefined {
   if (entry === undefined) return undefined;
   const reads = entry.op === OP.IN || entry.op === OP.READ;
   const [, digits] = /^OK (\S+)$/.exec(answer) ?? [];
-  const read = parseUnsigned(digits ?? '');
+  const read = number(digits ?? '');
   if (reads && read === undefined) return undefined;
   const made = reads ? { ...entry, value: Number(read) } : entry;
   const access = describeAccess(made);

@@ -1,5 +1,5 @@
 import type { Encoding } from './json-text.ts';
-import { isRecord } from './shape.ts';
+import { isRecord } from '@qtest/sdk/support';
 
 /**
  * How a blob writes what JSON has no word for: as an object with one field, `$bigint`, `$number` or `$undefined`. A name that

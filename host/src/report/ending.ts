@@ -4,7 +4,7 @@ import type { RunSummary } from '@qtest/sdk';
 
 import type { CaseResult, ReportContext, RunEnd } from './events.ts';
 import { failureLines } from './failure.ts';
-import { count, formatDuration } from './format.ts';
+import { count, formatDuration, titleOf } from './format.ts';
 import { MARKS, STATUSES } from './marks.ts';
 import { onOneLine } from '@qtest/sdk/support';
 import type { Style } from './style.ts';
@@ -25,8 +25,7 @@ export class Ending {
   }
 
   fail(result: CaseResult): void {
-    const { plugin, name } = result;
-    const title = `${this.#failures.length + 1}) ${onOneLine(`${plugin} › ${name}`)}`;
+    const title = `${this.#failures.length + 1}) ${onOneLine(titleOf(result))}`;
     const { cwd } = this.#context;
     this.#failures.push(failureLines(result, title, { style: this.#style, cwd, rerun: this.#context.rerun(result) }));
   }

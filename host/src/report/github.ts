@@ -5,7 +5,7 @@ import type { RunSummary } from '@qtest/sdk';
 
 import { messageOf, markdownText, onOneLine, printable, withoutCommands } from '@qtest/sdk/support';
 import type { CaseResult, ReportContext, Reporter } from './events.ts';
-import { formatDuration } from './format.ts';
+import { formatDuration, titleOf } from './format.ts';
 import { flakyText, isBad, isFlaky, MARKS, STATUSES } from './marks.ts';
 import { briefly, failureText, firstPlace } from './plain.ts';
 import type { Output } from './style.ts';
@@ -104,10 +104,6 @@ function listed(result: CaseResult, text: string): string {
   // Entities are HTML's and Markdown's both.
   const shown = markdownText(`${titleOf(result)}: ${text}`).replaceAll(/\\([<>&])/g, '$1');
   return `- ${html(shown)}`;
-}
-
-function titleOf({ plugin, name }: CaseResult): string {
-  return `${plugin} › ${name}`;
 }
 
 /** A line that the runner of Actions reads as a command. */

@@ -15,6 +15,7 @@ import {
   type PageFailure,
   type PageRun,
 } from './html-data.ts';
+import { titleOf } from './format.ts';
 import { jsonText } from './json-text.ts';
 import { flakyText, isBad, isFlaky, MARKS } from './marks.ts';
 import { briefly, failureText } from './plain.ts';
@@ -84,7 +85,7 @@ const DRAFT = `<!doctype html>
 `;
 
 function draftOf(result: CaseResult, context: ReportContext): string {
-  const line = `${MARKS[result.status].mark} ${result.plugin} › ${result.name}`;
+  const line = `${MARKS[result.status].mark} ${titleOf(result)}`;
   return xmlText(isBad(result) ? `${line}\n${failureText(result, context)}` : line);
 }
 

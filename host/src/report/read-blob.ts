@@ -2,14 +2,14 @@ import { existsSync } from 'node:fs';
 import { join, relative, isAbsolute } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 
-import { hostError, codeOf } from '@qtest/sdk/support';
+import { hostError, codeOf, isRecord } from '@qtest/sdk/support';
 import { exactValue } from './blob-values.ts';
 import { headerProblem, isHeader, isLine, lineProblem } from './blob-shape.ts';
 import { BLOB_FORMAT, BLOB_VERSION, type BlobHeader, type BlobLine } from './blob.ts';
 import { parseBounded, type Budget } from './bounded-json.ts';
 import type { CaseResult, Failure, SourceLocation } from './events.ts';
 import { titleOf } from './format.ts';
-import { isRecord, problemText } from './shape.ts';
+import { problemText } from './shape.ts';
 
 /** What `--reporter blob=FILE` has written. */
 export interface Blob {

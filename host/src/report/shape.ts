@@ -1,5 +1,7 @@
 import { inspect } from 'node:util';
 
+import { isRecord } from '@qtest/sdk/support';
+
 /** What is not as it should be in data from elsewhere. */
 export interface Problem {
   /** `result.failures[2].location.line`; empty for the whole. */
@@ -114,8 +116,4 @@ export const byType = (kinds: Readonly<Record<string, Check>>): Check => {
 function within(key: string, problem: Problem): Problem {
   const { at } = problem;
   return { ...problem, at: at === '' || at.startsWith('[') ? key + at : `${key}.${at}` };
-}
-
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -2,7 +2,7 @@ import type { RunSummary } from '@qtest/sdk';
 
 import { Ending } from './ending.ts';
 import type { CaseResult, ReportContext, Reporter, RunEnd, SelectedCase } from './events.ts';
-import { count, formatDuration, indented } from './format.ts';
+import { count, formatDuration, indented, titleOf } from './format.ts';
 import { InOrder } from './in-order.ts';
 import { LiveLine } from './live.ts';
 import { flakyText, isBad, isFlaky, MARKS } from './marks.ts';
@@ -102,10 +102,6 @@ export class SpecReporter implements Reporter {
     this.#live.erase();
     print(this.#options.output, `${lines.join('\n')}\n`);
   }
-}
-
-function titleOf({ plugin, name }: SelectedCase): string {
-  return `${plugin} › ${name}`;
 }
 
 /** Cases stand two columns in from their plugin. */

@@ -3,6 +3,7 @@ import type { Writable } from 'node:stream';
 import type { RunSummary } from '@qtest/sdk';
 
 import type { CaseResult, ReportContext, Reporter, SelectedCase } from './events.ts';
+import { titleOf } from './format.ts';
 import { isBad, isFlaky } from './marks.ts';
 import { briefly, failureText, firstPlace } from './plain.ts';
 import { onOneLine, printableJson } from '@qtest/sdk/support';
@@ -28,7 +29,7 @@ export class TapReporter implements Reporter {
 
   caseEnd(result: CaseResult): void {
     const ok = isBad(result) || result.status === 'known' ? 'not ok' : 'ok';
-    const title = escaped(`${result.plugin} › ${result.name}`);
+    const title = escaped(titleOf(result));
     this.#write([
       `${ok} ${++this.#written} - ${title}${directive(result)}`,
       ...this.#diagnostics(result),

@@ -1,8 +1,9 @@
 import { createRequire } from 'node:module';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { MachineContext } from '@qtest/sdk';
 import type { Piscina } from 'piscina';
-import { hostError, threadOptions } from '@qtest/sdk/support';
+import { hostError, threadOptions, isDebugged } from '@qtest/sdk/support';
 import type { Backend, CaseLane, LaneOptions, Observation, Traced } from './backend.ts';
 import type { HookSet } from '../hooks.ts';
 import {
@@ -234,7 +235,9 @@ export class Lane implements CaseLane {
     Atomics.store(control.words, WORD.ABANDONED, 1);
     rouseAll(control);
     // With the lock in hand no VCPU dies inside a device. If it can't be had, one hangs there: the machine is given up.
-    const locked = lock.tryAcquire(LOCK_BOUND);
+    let locked = lock.tryAcquire(LOCK_BOUND);
+    // A debugger may have stopped who has it. Its words come by way of this thread's event loop.
+    for (; !locked && isDebugged(); locked = lock.tryAcquire(0)) await delay(LOCK_BOUND);
     if (!locked) poison(control);
     // piscina forgets a thread whose task is aborted; it is still to be waited for.
     const exits = exitsOf(this.#pool);

@@ -1,4 +1,4 @@
-import { LIMITS } from '@qtest/sdk/support';
+import { isRecord, LIMITS } from '@qtest/sdk/support';
 import type { Failure, SourceLocation } from '../report/events.ts';
 import { returned } from './returned.ts';
 import type { VcpuOutcome } from './task.ts';
@@ -42,10 +42,6 @@ export function checkedOutcome(outcome: unknown): VcpuOutcome {
 }
 
 type Check<T> = (value: unknown) => value is T;
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 function isList<T>(value: unknown, most: number, check: Check<T>): value is T[] {
   return Array.isArray(value) && value.length <= most && value.every(check);

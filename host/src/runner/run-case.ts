@@ -231,7 +231,12 @@ async function judge(
   );
   const failures = [...(await lane.failures(told, outcomes, options.root))];
   if (observed.damage !== undefined) failures.push(damageFailure(observed.damage));
-  else if (ended.kind === 'done' && failures.length === 0 && outcomes.every(({ status }) => status === 'abandoned'))
+  else if (
+    ended.kind === 'done' &&
+    observed.hung !== true &&
+    failures.length === 0 &&
+    outcomes.every(({ status }) => status === 'abandoned')
+  )
     failures.push(damageFailure('no VCPU has failed, and all were told that another one has'));
   for (const error of observed.errors) failures.push(describeFailure(error, options.root));
   for (const name of ['guestError', 'unimplemented'] as const) {

@@ -1,4 +1,5 @@
 import {
+  hex,
   decodeRegister,
   formatNanoseconds,
   type AnyDeviceDefinition,
@@ -8,7 +9,6 @@ import {
 import { pci } from '@qtest/parts/pc';
 import { type BoundMachine, type Registry, type Target, OP, type TraceEntry } from '@qtest/machine';
 
-const hex = (value: number, digits: number): string => `0x${value.toString(16).padStart(digits, '0')}`;
 const SUFFIX: Readonly<Record<number, string>> = { 1: 'b', 2: 'w', 4: 'l' };
 const NAMES: Readonly<Record<number, string>> = {
   [OP.IN]: 'in',

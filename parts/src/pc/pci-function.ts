@@ -13,7 +13,8 @@ import {
 } from '@qtest/sdk';
 import type { Msix, PciAddress, PciBar, PciEnables, PciFunction, PciHost } from './pci-types.ts';
 
-const hex = (value: number, digits = 1): string => value.toString(16).padStart(digits, '0');
+/** Without a prefix. */
+export const hex = (value: number, digits = 1): string => value.toString(16).padStart(digits, '0');
 
 /** What a function's driver is made with. */
 interface Access {

@@ -1,4 +1,5 @@
 import { QtestError, BRIDGE, BRIDGE_CONTROL, HEADER } from '@qtest/sdk';
+import { hex } from './pci-function.ts';
 import type { PciBar, PciFunction } from './pci-types.ts';
 
 /**
@@ -20,8 +21,6 @@ const IO_UNIT = 0x1000;
 const MEMORY_UNIT = 0x10_0000;
 
 const MAX_BUS = 255;
-
-const hex = (value: number): string => `0x${value.toString(16)}`;
 
 export function isBridge(fn: PciFunction): boolean {
   return (fn.readb(HEADER.HEADER_TYPE) & 0x7f) === TYPE_1;
@@ -180,7 +179,7 @@ function place(what: Pool, requests: readonly Request[], { start, end }: { start
   if (last > end) {
     throw new QtestError(
       'DRIVER',
-      `the BARs want ${pack(requests).size} bytes of ${what}; there is room from ${hex(start)} to ${hex(end)}`,
+      `the BARs want ${pack(requests).size} bytes of ${what}; there is room from 0x${hex(start)} to 0x${hex(end)}`,
     );
   }
   placeAll(requests, firstOf(requests, start));

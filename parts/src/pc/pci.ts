@@ -10,7 +10,7 @@ import {
   MSI,
   MSIX,
 } from '@qtest/sdk';
-import { check, functionAt } from './pci-function.ts';
+import { check, functionAt, hex } from './pci-function.ts';
 import { assignAll, IO_WINDOW, isBridge, MEMORY_WINDOW, numberBuses, type Free } from './pci-setup.ts';
 import type { PciAddress, PciBar, PciFunction, PciHost, PciMatch } from './pci-types.ts';
 
@@ -41,8 +41,6 @@ const ISA_BRIDGES = [
 ] as const;
 const PIRQRC = 0x60;
 const PIRQRC_OFF = 0x80;
-
-const hex = (value: number, digits = 1): string => value.toString(16).padStart(digits, '0');
 
 /** A driver of the host bridge on a VCPU. It writes nothing but what it is told to. */
 export function host(vcpu: Vcpu): PciHost {

@@ -1,4 +1,4 @@
-import { definePlugin, withDifferences } from '@qtest/sdk';
+import { allCases, definePlugin, withDifferences } from '@qtest/sdk';
 import { cmos } from './cmos.ts';
 import { QEMU, V86 } from './differences.ts';
 import { fwCfgCases } from './fw-cfg.ts';
@@ -37,21 +37,7 @@ export default definePlugin({
   },
 
   run: withDifferences(
-    {
-      ...pic,
-      ...ioapicCases,
-      ...lapicCases,
-      ...smp,
-      ...pit,
-      ...uart,
-      ...kbc,
-      ...keyboard,
-      ...fwCfgCases,
-      ...hpetCases,
-      ...watchdog,
-      ...small,
-      ...cmos,
-    },
+    allCases(pic, ioapicCases, lapicCases, smp, pit, uart, kbc, keyboard, fwCfgCases, hpetCases, watchdog, small, cmos),
     { qemu: QEMU, v86: V86 },
   ),
 });

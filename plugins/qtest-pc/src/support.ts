@@ -1,27 +1,20 @@
-import type { CaseContext, CaseSpec, Chardev, DeviceInfo, IrqLine } from '@qtest/sdk';
+import {
+  findDevice as device,
+  findDevices as devices,
+  type CaseContext,
+  type CaseSpec,
+  type Chardev,
+  type DeviceInfo,
+  type IrqLine,
+} from '@qtest/sdk';
 import { i8254, i8259 } from '@qtest/parts/pc';
 
-export { hex, states, VIRTUAL } from '@qtest/sdk';
+export { findDevice as device, findDevices as devices, hex, states, VIRTUAL } from '@qtest/sdk';
 
 export type Context = CaseContext;
 
 /** The cases of one file, by name. */
 export type Cases = Readonly<Record<string, CaseSpec>>;
-
-/** All devices of a type that are as the case needs them, in the machine's order. */
-export function devices({ machine }: Context, type: string, needs: DeviceInfo['properties'] = {}): DeviceInfo[] {
-  return machine.devices
-    .filter((device) => device.type === type)
-    .filter(({ properties }) => Object.entries(needs).every(([name, value]) => properties[name] === value));
-}
-
-/** The first of them. Skips the case when there is none, as on a machine that is built otherwise. */
-export function device(context: Context, type: string, needs: DeviceInfo['properties'] = {}): DeviceInfo {
-  const [found] = devices(context, type, needs);
-  if (found !== undefined) return found;
-  const wanted = Object.entries(needs).map(([name, value]) => `${name} ${value}`);
-  return context.skip(`this machine has no ${type}${wanted.length > 0 ? ` with ${wanted.join(' and ')}` : ''}`);
-}
 
 /** A property that is a number; `otherwise` when the machine does not tell it. */
 export function number({ properties }: DeviceInfo, name: string, otherwise: number): number {

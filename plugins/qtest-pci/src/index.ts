@@ -1,4 +1,4 @@
-import { definePlugin, withDifferences } from '@qtest/sdk';
+import { allCases, definePlugin, withDifferences } from '@qtest/sdk';
 import { bar } from './bar.ts';
 import { bridges } from './bridge.ts';
 import { config } from './config.ts';
@@ -49,20 +49,7 @@ export default definePlugin({
   },
 
   run: withDifferences(
-    {
-      ...config,
-      ...header,
-      ...bar,
-      ...wide,
-      ...interrupts,
-      ...messages,
-      ...bridges,
-      ...eduCases,
-      ...testdev,
-      ...system,
-      ...pam,
-      ...smp,
-    },
+    allCases(config, header, bar, wide, interrupts, messages, bridges, eduCases, testdev, system, pam, smp),
     { qemu: QEMU, v86: V86 },
   ),
 });

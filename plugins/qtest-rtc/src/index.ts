@@ -1,4 +1,4 @@
-import { definePlugin, withDifferences } from '@qtest/sdk';
+import { allCases, definePlugin, withDifferences } from '@qtest/sdk';
 import { alarm } from './alarm.ts';
 import { calendar } from './calendar.ts';
 import { QEMU, V86 } from './differences.ts';
@@ -59,19 +59,7 @@ export default definePlugin({
   },
 
   run: withDifferences(
-    {
-      ...ports,
-      ...registers,
-      ...time,
-      ...calendar,
-      ...update,
-      ...alarm,
-      ...periodic,
-      ...interrupts,
-      ...reset,
-      ...dse,
-      ...drift,
-    },
+    allCases(ports, registers, time, calendar, update, alarm, periodic, interrupts, reset, dse, drift),
     { qemu: QEMU, v86: V86 },
   ),
 });

@@ -1,36 +1,16 @@
-import type { StandardSchema } from '@qtest/sdk';
+import { optionsSchema, property, type PropertiesOf } from '@qtest/sdk';
+
+const schema = {
+  epoch: property.string({
+    default: '2011-11-11T00:00:00Z',
+    pattern: /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/,
+    expected: `a time in UTC as '2011-11-11T00:00:00Z'`,
+    description: 'the time at which the PC’s RTC starts',
+  }),
+  seed: property.number({ default: 0x14_6818, description: 'of the random cases' }),
+};
 
 /** What the config may give this plugin. */
-export interface RtcOptions {
-  /** The time at which the PC's RTC starts, ISO 8601 in UTC. Default `2011-11-11T00:00:00Z`. */
-  readonly epoch: string;
-  /** Seed of the random cases, a 32-bit number. */
-  readonly seed: number;
-}
+export type RtcOptions = PropertiesOf<typeof schema>;
 
-const DEFAULTS: RtcOptions = { epoch: '2011-11-11T00:00:00Z', seed: 0x146818 };
-
-/** `RtcOptions` as a Standard Schema, written by hand so that the plugin depends on the SDK alone. */
-export const options: StandardSchema<RtcOptions> = {
-  '~standard': {
-    version: 1,
-    vendor: 'qtest-rtc',
-    validate(value) {
-      if (typeof (value ?? {}) !== 'object' || Array.isArray(value))
-        return { issues: [{ message: 'expected an object' }] };
-      const { epoch, seed, ...unknown } = { ...DEFAULTS, ...(value as object) };
-      const issues = Object.keys(unknown).map((key) => ({ message: `expected one of epoch, seed`, path: [key] }));
-      if (
-        typeof epoch !== 'string' ||
-        !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(epoch) ||
-        Number.isNaN(Date.parse(epoch))
-      ) {
-        issues.push({ message: `expected a time in UTC as '${DEFAULTS.epoch}'`, path: ['epoch'] });
-      }
-      if (typeof seed !== 'number' || !Number.isInteger(seed) || seed < 0 || seed > 0xffff_ffff) {
-        issues.push({ message: 'expected an integer from 0 to 4294967295', path: ['seed'] });
-      }
-      return issues.length > 0 ? { issues } : { value: { epoch, seed } };
-    },
-  },
-};
+export const options = optionsSchema(schema);

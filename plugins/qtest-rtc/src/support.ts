@@ -1,4 +1,4 @@
-import type { CaseContext, CaseSpec, Clock, DeviceInfo, IrqLine } from '@qtest/sdk';
+import { findDevices, type CaseContext, type CaseSpec, type Clock, type DeviceInfo, type IrqLine } from '@qtest/sdk';
 import { rtc, type Rtc, type RtcTime } from '@qtest/parts/pc';
 import type { RtcOptions } from './options.ts';
 
@@ -48,22 +48,20 @@ export function part(context: Context, needs: Needs = {}): Part {
 }
 
 /** All of the machine's RTCs that are as the case needs them. */
-export function parts({ machine, vcpu }: Context, needs: Needs = {}): Part[] {
-  return machine.devices
-    .filter((device) => device.type === 'mc146818rtc')
-    .filter((device) => Object.entries(needs).every(([name, value]) => trait(device, name) === value))
-    .map((device) => ({
-      id: device.id,
-      dev: rtc(vcpu, Number(device.properties['ioBase'] ?? 0x70), Number(trait(device, 'centuryByte'))),
-      irq: Number(device.properties['irq'] ?? 8),
-      line: machine.irq(device.id),
-      epoch: String(device.properties['epoch'] ?? ''),
-      calendar: trait(device, 'calendar'),
-    }));
+export function parts(context: Context, needs: Needs = {}): Part[] {
+  const { machine, vcpu } = context;
+  return findDevices(context, 'mc146818rtc', needs, TRAITS).map((device) => ({
+    id: device.id,
+    dev: rtc(vcpu, Number(device.properties['ioBase'] ?? 0x70), Number(trait(device, 'centuryByte'))),
+    irq: Number(device.properties['irq'] ?? 8),
+    line: machine.irq(device.id),
+    epoch: String(device.properties['epoch'] ?? ''),
+    calendar: trait(device, 'calendar'),
+  }));
 }
 
-function trait(device: DeviceInfo, name: string): string {
-  return String(device.properties[name] ?? TRAITS[name as keyof typeof TRAITS]);
+function trait(device: DeviceInfo, name: keyof typeof TRAITS): string {
+  return String(device.properties[name] ?? TRAITS[name]);
 }
 
 const TIME = /^(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)$/;

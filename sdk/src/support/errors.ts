@@ -16,6 +16,7 @@ export const ERRORS = {
   DEVICE_DUPLICATE: { exit: 2 },
   DEVICE_PACKAGE: { exit: 2 },
   BACKEND: { exit: 2 },
+  PACKAGE: { exit: 2 },
   HOOK: { exit: 1 },
   NO_CASES: { exit: 1 },
   REPORT: { exit: 1 },

@@ -37,15 +37,37 @@ export function nameOf(thrown: unknown): string {
   return isError(thrown) ? clipped(textField(thrown, 'name'), LIMITS.errorName) : 'thrown value';
 }
 
-/** Of whatever realm. */
+/** Of whatever realm. A proxy is none, as to look at it runs code. */
 export function isError(thrown: unknown): thrown is object {
-  try {
-    return types.isNativeError(thrown) || thrown instanceof Error;
-  } catch {
-    // A proxy that refuses to be looked at.
-    return false;
-  }
+  if (typeof thrown !== 'object' || thrown === null || isProxied(thrown)) return false;
+  return types.isNativeError(thrown) || thrown instanceof Error;
 }
+
+/** Prototypes that are looked at. */
+const PROTOTYPES = 100;
+
+/** Whether an object is a proxy, or has one behind it. */
+export function isProxied(object: object): boolean {
+  let at: object | null = object;
+  for (let n = 0; at !== null; n++) {
+    if (n === PROTOTYPES || types.isProxy(at)) return true;
+    at = Object.getPrototypeOf(at);
+  }
+  return false;
+}
+
+/** Calls something within a bound. @throws when it has not come back. */
+type Bound = (read: () => unknown) => unknown;
+
+let bound: Bound = (read) => read();
+
+/** Getters of errors, which are the code of whoever has thrown them, are called by way of `call` from now on, on this thread. */
+export function boundGetters(call: Bound): void {
+  bound = call;
+}
+
+/** Getters that have thrown, or have not come back: they are not called again. */
+const refused = new WeakMap<object, Map<string, unknown>>();
 
 /** A field of an error; undefined as well when it cannot be read. */
 export function fieldOf(error: unknown, name: string): unknown {
@@ -63,11 +85,27 @@ type Field = { readonly value: unknown } | { readonly thrown: unknown } | object
 
 /** What is there, or what was thrown instead; nothing where there is no such field. */
 function readField(error: object, name: string): Field {
+  const field = descriptorOf(error, name);
+  if (field === undefined) return {};
+  if ('value' in field) return { value: field.value };
+  const known = refused.get(error) ?? new Map<string, unknown>();
+  if (known.has(name)) return { thrown: known.get(name) };
   try {
-    return name in error ? { value: Reflect.get(error, name) } : {};
+    return { value: bound(() => Reflect.get(error, name)) };
   } catch (thrown) {
+    refused.set(error, known.set(name, thrown));
     return { thrown };
   }
+}
+
+function descriptorOf(object: object, name: string): PropertyDescriptor | undefined {
+  let at: object | null = object;
+  while (at !== null) {
+    const field = Object.getOwnPropertyDescriptor(at, name);
+    if (field !== undefined) return field;
+    at = Object.getPrototypeOf(at);
+  }
+  return undefined;
 }
 
 function textField(error: object, name: string): string {

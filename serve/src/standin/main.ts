@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { UserError } from '../emulator/settings.ts';
 import { Connection, type RequestLog } from '../server/connection.ts';
 import { openLog, STDERR } from '../server/request-log.ts';
-import { messageOf } from '@qtest/sdk/support';
+import { messageOf, stackOf } from '@qtest/sdk/support';
 import { DEFAULT_VERSION, parseVersion, type QemuVersion } from '../qmp/version.ts';
 import { ConnectError, makeChardev, type Chardev } from './chardev.ts';
 import { parseCommandLine, type Command } from './command-line.ts';
@@ -26,7 +26,7 @@ function fail(message: string): never {
 
 process.on('uncaughtException', (error) => {
   if (error instanceof ConnectError || error instanceof UserError) fail(error.message);
-  fail(error.stack ?? String(error));
+  fail(stackOf(error));
 });
 
 const version = askedVersion(process.env['QTEST_QEMU_VERSION']);

@@ -1,4 +1,4 @@
-import { printable } from '@qtest/sdk/support';
+import { printable } from '@qtest/sdk/printable';
 
 type Child = Node | string | undefined | false;
 type Attributes = Readonly<Record<string, string | number | boolean | undefined>>;

@@ -1,4 +1,4 @@
-import { printable } from '@qtest/sdk/support';
+import { printable } from '@qtest/sdk/printable';
 import type { Axis } from './axis.ts';
 import { lowerBound, type Range } from './scale.ts';
 import { isRead, shortOf, type Lane, type Trace } from './trace.ts';

@@ -1,4 +1,4 @@
-import { printable } from '@qtest/sdk/support';
+import { printable } from '@qtest/sdk/printable';
 import { nearestOf, orderAxis, timeAxis, usualAxis, type Axis, type AxisName } from './axis.ts';
 import { button, el } from './dom.ts';
 import { draw, heightOf, LANE, OVERVIEW, RULER, xOf, type Scene } from './draw.ts';
