@@ -2,11 +2,15 @@ import type { BackendName, DeviceInfo } from './hardware.ts';
 import type { CaseContext, CaseFunction, CaseSpec, Run } from './plugin.ts';
 
 /**
- * What packages of cases have in common: a case that says which statement of a datasheet it checks, a table of them in the
- * package's README that is kept true by a test, and small things that cases need.
+ * What packages of cases have in common: a case says which statement of a datasheet it checks, and a test keeps the table of them in the
+ * package's README true. There are also small functions that cases need.
  */
 
-/** A case, and the statement of the datasheet that it checks: its description. */
+/**
+ * A case whose description is the statement of the datasheet that it checks.
+ * @param more the other settings of the case, such as `vcpus`, `requires` and `timeout`.
+ * @example states('The alarm wakes both CPUs.', wakes, { vcpus: 2 })
+ */
 export function states<O>(
   statement: string,
   run: CaseFunction<O>,
@@ -16,8 +20,8 @@ export function states<O>(
 }
 
 /**
- * The cases of several files as those of one plugin.
- * @throws RangeError for two cases of one name, of which `{ ...one, ...other }` would lose the first.
+ * Joins the cases of several files.
+ * @throws RangeError when two cases have one name: `{ ...one, ...other }` would lose the first.
  */
 export function allCases<O>(
   ...files: readonly Readonly<Record<string, CaseSpec<O>>>[]
@@ -30,12 +34,12 @@ export function allCases<O>(
   return all;
 }
 
-/** What is known to differ, by case: what it is, and its source. */
+/** Known differences by the names of cases: what is different, and the source of that. */
 export type Differences = Readonly<Record<string, string>>;
 
 /**
- * Cases of which some are known to fail on other backends: they say so in their `expect`.
- * @throws RangeError for a difference of a case that is not there.
+ * Gives the cases, with the known differences in the `expect` of those that have one.
+ * @throws RangeError when a difference names a case that is not there.
  */
 export function withDifferences<O>(
   cases: Readonly<Record<string, CaseSpec<O>>>,
@@ -52,7 +56,7 @@ export function withDifferences<O>(
   return changed;
 }
 
-/** For a case that speaks of exact instants, or that would take long in real time. */
+/** Settings for a case that checks exact instants, or that would take long in real time. */
 export const VIRTUAL = { requires: ['virtual-clock'] } as const;
 
 /**
@@ -97,21 +101,21 @@ export function statementsOf<O>(plugin: { readonly run?: Run<O> }): readonly Sta
 }
 
 /**
- * The cases in the tables of a README: rows whose first cell is a path in backquotes, and whose second says what it checks.
+ * The cases in the tables of a README. The first cell of a row is a path in backquotes, and the second says what the case checks.
  * @example expect(statementsIn(readme)).toEqual(statementsOf(plugin));
  */
 export function statementsIn(markdown: string): readonly Statement[] {
   return [...markdown.matchAll(/^\| `(\S+\/\S+)` \| (.+?) \|/gm)].map(([, name = '', text = '']) => [name, text]);
 }
 
-/** The first of a list that is known to have one. */
+/** The first item of a list that must not be empty. */
 export function first<T>(list: readonly T[]): T {
   const [item] = list;
   if (item === undefined) throw new RangeError('first(): the list is empty');
   return item;
 }
 
-/** `0x0a`, for messages. */
+/** A number for a message: `0x0a`. */
 export function hex(value: number, digits = 2): string {
   return `0x${value.toString(16).padStart(digits, '0')}`;
 }

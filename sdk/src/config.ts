@@ -1,22 +1,22 @@
 import type { Duration } from './duration.ts';
 import type { BackendName, ClockKind } from './hardware.ts';
 
-/** A plugin in the config: its package's name, its short name or its path, with its options if it takes any. */
+/** A plugin in the config: the name of its package, its short name, or its path. Options are optional. */
 export type PluginEntry = string | readonly [name: string, options: Readonly<Record<string, unknown>>];
 
 /**
- * How several VCPUs of a case take turns in virtual time: the seed of the scheduler, a 32-bit number; `free`, truly in parallel; or the
- * seeds from 1 to N, `explore=N`, until one fails.
+ * How several VCPUs of a case take turns in virtual time. A number is the seed of the scheduler, 32 bits. `free` lets the VCPUs run truly in
+ * parallel. `explore=N` tries the seeds 1 to N, until one fails.
  */
 export type Schedule = number | 'free' | `explore=${number}`;
 
 /**
- * Of which cases all that happens is traced: of every case (`on`), of those that did not pass, in a second run of theirs (`fail`), or of none
- * (`off`). With `on`, too, those that did not pass are run a second time, for the lines of their source.
+ * Which cases are traced: every case (`on`), those that did not pass, in a second run (`fail`), or none (`off`). With `on`, cases that did
+ * not pass run a second time too, to find the lines of their source.
  */
 export type TraceMode = 'on' | 'fail' | 'off';
 
-/** `qtest.config.ts`. What a command-line option says goes before it. */
+/** The contents of `qtest.config.ts`. Options of the command line replace it. */
 export interface Config {
   /** Plugins to run, in this order. Names are resolved from the config file's folder. */
   readonly plugins?: readonly PluginEntry[];
@@ -32,21 +32,21 @@ export interface Config {
   readonly qemu?: string;
   /** The clock of cases that do not name one. Default `virtual`, and `realtime` on a backend that has no virtual clock. */
   readonly clock?: ClockKind;
-  /** Wall time a case may take. Default 30 s. */
+  /** The wall time that a case may take. Default 30 s. */
   readonly timeout?: Duration;
-  /** Machines in parallel. Default 1. */
+  /** The number of machines in parallel. Default 1. */
   readonly jobs?: number;
-  /** How several VCPUs take turns. Default the seed 1. */
+  /** How several VCPUs take turns. Default: the seed 1. */
   readonly schedule?: Schedule;
-  /** How to report: each a reporter's name, or name=file; a file is relative to the config's folder. Default `['spec']`, in GitHub Actions `['spec', 'github']`. */
+  /** How to report: each is a reporter's name, or `name=file`. A file is relative to the config's folder. Default `['spec']`, in GitHub Actions `['spec', 'github']`. */
   readonly reporters?: readonly string[];
   /** Which cases to trace. Default `off`. */
   readonly trace?: TraceMode;
-  /** Device accesses a case may make while virtual time stands still. Default 5 million. */
+  /** The number of device accesses that a case may make while virtual time stands still. Default 5 million. */
   readonly stallLimit?: number;
-  /** Whether to measure how the registers of the machines' devices are used; or the file to write that to as well, relative to the config's folder. Default no. */
+  /** Whether to measure register coverage. A text is a file to write it to as well, relative to the config's folder. Default false. */
   readonly coverage?: boolean | string;
-  /** The coverage, in per cent, that a run which measures it must reach: of all devices, or by their types. Default none. */
+  /** The coverage, in per cent, that a run must reach if it measures coverage: of all devices, or by their types. Default none. */
   readonly coverageMin?: number | Readonly<Record<string, number>>;
   /** Events that make a case fail. Default none. */
   readonly failOn?: readonly ('guestError' | 'unimplemented')[];

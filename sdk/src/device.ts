@@ -3,13 +3,13 @@ import type { PropertiesIn, PropertiesOf, PropertySchema } from './properties.ts
 import type { RegisterBank } from './registers.ts';
 import { RESERVED_FIELDS, SCALAR_WIDTH, type StateOf, type StateSchema } from './state.ts';
 
-/** Who makes an access: a VCPU (`vcpu`, its index), a device by DMA (`device`, its index in the blueprint), or the host. */
+/** Who makes an access: a VCPU (with its index), a device by DMA (with its index in the blueprint), or the host. */
 export interface Initiator {
   readonly kind: 'vcpu' | 'device' | 'host';
   readonly index: number;
 }
 
-/** Bytes of one access on a device's handlers. */
+/** The number of bytes of one access, as a device's handlers get it. */
 export type AccessSize = 1 | 2 | 4;
 
 /** An address space of the machine. */
@@ -18,33 +18,33 @@ export type Space = 'io' | 'memory' | 'config';
 /** A range in which a device answers. */
 export interface RegionSpec {
   /**
-   * `io`: the 64 Ki ports. `memory`: the physical address space. `config`: the PCI configuration space, where an address is
-   * bus << 20 | slot << 15 | function << 12 | offset; only devices reach it, by `device.config`.
+   * `io`: the 64 Ki ports. `memory`: the physical address space. `config`: the PCI configuration space. An address in it is
+   * bus << 20 | slot << 15 | function << 12 | offset. Only devices reach it, by `device.config`.
    */
   readonly space: Space;
-  /** Where it lies at reset; left out when the behaviour's `base` decides, from the device's state. */
+  /** Where the region lies. Leave it out if the behaviour's `base` decides, from the device's state. */
   readonly base?: number;
   /** Bytes. */
   readonly size: number;
   /**
-   * Which of overlapping regions answers: the highest. Two regions of one priority must not overlap. RAM and ROM lie below a priority of 0,
-   * and above those that are negative. Default 0.
+   * Of overlapping regions, the one with the highest priority answers. Two regions of the same priority must not overlap. RAM and ROM lie
+   * below priority 0, and above negative priorities. Default 0.
    */
   readonly priority?: number;
   /**
-   * Sizes that the device's handlers take. A wider access is split into parts of `max` (low address first), a narrower
-   * one is widened to `min` when `widen` is set, and otherwise refused. Default: 1 to 1.
+   * The sizes that the device's handlers take. A wider access is split into parts of `max`, the low address first. A narrower
+   * access is widened to `min` if `widen` is set; otherwise it is refused. Default: 1 to 1.
    */
   readonly access?: {
     readonly min?: AccessSize;
     readonly max?: AccessSize;
-    /** Wider accesses are refused (all ones, ignored, `guestError`) and not split. */
+    /** Wider accesses are refused, not split: a read gives all ones, a write is ignored, and both are a `guestError`. */
     readonly strict?: boolean;
-    /** Narrower reads take part of a wider one; narrower writes are refused. */
+    /** A narrower read takes part of a wider read. A narrower write is refused. */
     readonly widen?: boolean;
-    /** Accesses that are not aligned to their size are passed on whole; otherwise they are split into parts of `min`, or refused where that does not help. */
+    /** Handlers get accesses that are not aligned to their size. Without it such an access is split into parts of `min`, or refused if these are not aligned either. */
     readonly unaligned?: boolean;
-    /** Ports only: an access that would be refused goes to what lies below the region, as if this were not there. */
+    /** Ports only: an access that would be refused goes to what lies below the region instead. */
     readonly transparent?: boolean;
   };
 }
@@ -56,48 +56,49 @@ export interface ShadowSpec {
   readonly size: number;
 }
 
-/** What of an area of RAM is accessed: the other kind of access goes to what lies below it. */
+/** Which kinds of access reach an area of RAM. The other kind goes to what lies below RAM. */
 export interface Shadow {
   readonly read: boolean;
   readonly write: boolean;
 }
 
-/** Output pins of a name, and what they drive. */
+/** The output pins of one name, and what they drive. */
 export interface OutputSpec {
-  /** Pins; 1 when left out. */
+  /** The number of pins. Default 1. */
   readonly count?: number;
-  /** The property that holds the number of the bus's IRQ line to which the pin is wired. */
+  /** The name of a property. It holds the number of the bus's IRQ line to which the pin is wired. */
   readonly busIrq?: string;
-  /** A PCI INTx pin, 0 for INTA to 3 for INTD: wired to the line of the PCI bus that its slot gives it. */
+  /** The pin is a PCI INTx pin, 0 for INTA to 3 for INTD. The device's slot decides to which line of the PCI bus it is wired. */
   readonly intx?: number;
-  /** For a bus with as many IRQ lines as there are pins: pin n drives line n of the bus that the device provides, beside the devices on it. */
+  /** Pin n drives line n of the bus that the device provides, as the devices on that bus do. The bus has as many lines as there are pins. */
   readonly ownIrq?: boolean;
   /**
-   * Pin n is wired to INTR of VCPU n, and the device answers its acknowledge cycle: an interrupt controller. The name of a property
-   * that holds how many of the pins are, or `true` for all. One that has an input marked `intr` stands before any other.
+   * The device is an interrupt controller: pin n is wired to INTR of VCPU n, and the device answers the acknowledge cycle. `true` is for
+   * all pins. A text is the name of a property that holds the number of such pins. A controller that also has an input marked `intr` stands
+   * before all others.
    */
   readonly intr?: boolean | string;
   /**
-   * The pin is wired to the machine's reset line, with any other device's: when it rises, the machine is reset (`warm`) before the next
-   * access of any VCPU. The access in which it rises ends as it would have, and so does everything that a timer does at that instant.
+   * The pin is wired to the machine's reset line, which several devices may drive. When it rises, the machine is reset (`warm`) before the
+   * next access of any VCPU. The access in which it rises ends normally, and so does everything that a timer does at that instant.
    */
   readonly reset?: boolean;
   /**
-   * RST# of the bus that the device provides: when it rises, the devices on that bus, and those behind their own buses, are reset
-   * (`warm`) at once, and the device itself is not.
+   * The pin is RST# of the bus that the device provides. When it rises, the devices on that bus, and those behind their own buses, are reset
+   * (`warm`) at once. The device itself is not.
    */
   readonly busReset?: boolean;
 }
 
-/** Input pins of a name. */
+/** The input pins of one name. */
 export interface InputSpec {
-  /** Pins; 1 when left out. */
+  /** The number of pins. Default 1. */
   readonly count?: number;
   /** Pin n is wired to IRQ line n of the device's bus. */
   readonly bus?: boolean;
   /**
-   * The first pin is wired to what would drive INTR of VCPU 0 were this device not there, in whatever order the two are added: LINT0 of a
-   * local APIC, which gets the INT of the 8259A.
+   * The first pin is wired to what would drive INTR of VCPU 0 without this device. The order in which the two are added does not matter.
+   * Example: LINT0 of a local APIC gets the INT of the 8259A.
    */
   readonly intr?: boolean;
 }
@@ -109,24 +110,24 @@ export interface BusSpec {
   readonly irqs: number;
   /** Whether several devices may drive one line (wired OR). */
   readonly shared?: boolean;
-  /** PCI: the line of a slot's pin is (slot + pin + this) modulo the number of lines. Default 0. */
+  /** For PCI: the line of a slot's pin is (slot + pin + `swizzle`) modulo the number of lines. Default 0. */
   readonly swizzle?: number;
-  /** A PCI-to-PCI bridge's: line n goes on where the INTx pin n of the bridge itself would, on the bus that the bridge is on. */
+  /** For a PCI-to-PCI bridge: line n goes on to where INTx pin n of the bridge itself would go, on the bus that the bridge is on. */
   readonly intx?: boolean;
 }
 
-/** What the contract that every device is held to (`qtest contract`) cannot tell from the device's tables. */
+/** What `qtest contract` cannot tell from the device's tables. */
 export interface ContractSpec<P extends PropertySchema = PropertySchema> {
-  /** Properties with which it is checked: those that have no default, and others that it needs there. */
+  /** Properties for the check: those that have no default, and others that the device needs there. */
   readonly properties?: Partial<PropertiesIn<P>>;
   /**
-   * What a guest does after a reset before all regions answer: maps those that have no `base`. The BARs of a PCI function are mapped
-   * without it. It runs often, and in states that no reset precedes.
+   * Does what a guest does after a reset until all regions answer: it maps the regions without a `base`. The check maps the BARs of a PCI
+   * function by itself. `setup` runs often, and not only after a reset.
    */
   setup?(vcpu: Vcpu, properties: PropertiesOf<P>): void;
 }
 
-/** What the schema of a device has, and that of a PCI function alike. */
+/** What the schema of a device and the schema of a PCI function have in common. */
 export interface DeviceParts<
   P extends PropertySchema,
   S extends StateSchema,
@@ -135,23 +136,23 @@ export interface DeviceParts<
   O extends string,
   I extends string,
 > {
-  /** Its type, as `machine.add()` names it. */
+  /** The name of its type, for `machine.add()`. */
   readonly type: string;
   readonly description: string;
-  /** Stem of the ids that `machine.add()` gives (`rtc` for `rtc0`); the type when left out. */
+  /** The start of the ids that `machine.add()` gives (`rtc` for `rtc0`). Default: the type. */
   readonly idPrefix?: string;
-  /** Counted up when the meaning of the state's bytes changes; a snapshot of another version is refused. Default 1. */
+  /** Increase it when the meaning of the state's bytes changes: a snapshot of another version is refused. Default 1. */
   readonly version?: number;
   readonly properties?: P;
   readonly state?: S;
   /** Its registers, by region. */
   readonly registers?: Readonly<Partial<Record<NoInfer<R>, RegisterBank>>>;
   /**
-   * Areas of RAM from which the device can turn accesses away, to what lies below RAM: a ROM, or a region of negative priority. Its
+   * Areas of RAM from which the device can turn accesses away. They go to what lies below RAM: a ROM, or a region of negative priority. The
    * behaviour's `shadow` says when. Addresses and sizes are multiples of 4096.
    */
   readonly shadow?: readonly ShadowSpec[];
-  /** Timers by name. Those due at the same instant fire in this order. */
+  /** The names of its timers. Timers that are due at the same instant fire in this order. */
   readonly timers?: readonly T[];
   readonly outputs?: Readonly<Record<O, OutputSpec>>;
   readonly inputs?: Readonly<Record<I, InputSpec>>;
@@ -166,18 +167,18 @@ export interface DeviceSchema<
   O extends string = string,
   I extends string = string,
 > extends DeviceParts<P, S, R, T, O, I> {
-  /** Name of the bus that it must be put on. */
+  /** The name of the bus that the device goes on. */
   readonly bus?: string;
-  /** The bus that it provides. */
+  /** The bus that the device provides. */
   readonly provides?: BusSpec;
-  /** Where it answers. The function is called with the device's properties, once in each thread. */
+  /** The ranges in which the device answers. The function is called with the device's properties, once in each thread. */
   regions?(properties: PropertiesOf<NoInfer<P>>): Readonly<Record<R, RegionSpec>>;
-  /** It has a character backend, `device.chardev`, whose other end a test holds as `machine.chardev(id)`. */
+  /** The device has a character backend, `device.chardev`. A test holds the other end, `machine.chardev(id)`. Default false. */
   readonly chardev?: boolean;
   readonly contract?: ContractSpec<NoInfer<P>>;
 }
 
-/** An output pin, or a row of them. Its level is part of the machine's state; setting the level it has does nothing. */
+/** An output pin, or a row of them. Its level is part of the machine's state. Setting the level that it has does nothing. */
 export interface Output {
   set(level: boolean, pin?: number): void;
   level(pin?: number): boolean;
@@ -187,7 +188,7 @@ export interface Output {
 export interface Timer {
   /** Nanoseconds of machine time at which it fires; −1n when it is not armed. */
   readonly deadline: bigint;
-  /** Arms it for an absolute time. A deadline that has passed fires at once, after the current access. */
+  /** Arms the timer for an absolute time. If that has passed, the timer fires at once, after the current access. */
   arm(deadline: bigint): void;
   cancel(): void;
 }
@@ -198,11 +199,11 @@ export interface AddressRange {
   readonly end: number;
 }
 
-/** A device's own accesses to the machine's address spaces (DMA). An access to a region of a device that is being accessed is refused. */
+/** A device's own accesses to memory (DMA). An access to a region of a device that is being accessed at that moment is refused. */
 export interface Dma {
   read(address: number, target: Uint8Array): void;
   write(address: number, data: Uint8Array): void;
-  /** Whether any of these bytes lies in a region of the device itself, which it must not access: an address that a guest gives may be one. */
+  /** Whether any of these bytes lies in a region of the device itself. It must not access that; an address that a guest gives may be one. */
   isOwn(address: number, size: number): boolean;
   readb(address: number): number;
   readw(address: number): number;
@@ -212,26 +213,29 @@ export interface Dma {
   writel(address: number, value: number): void;
 }
 
-/** The device's end of its character backend. A device without one hears nothing, and what it sends is gone. */
+/**
+ * The device's end of its character backend: two rings of 4096 bytes, one for each direction. A device without a character backend gets
+ * nothing, and what it sends is lost.
+ */
 export interface CharBackend {
-  /** Bytes that have come and are not yet received. */
+  /** The number of bytes that have come and that the device has not taken. */
   readonly waiting: number;
-  /** Takes the next byte that has come. */
+  /** Takes the next byte that has come; undefined when there is none. */
   receive(): number | undefined;
-  /** Sends a byte; false when nobody takes them and the ring (4 KiB) is full. */
+  /** Sends a byte. Gives false, and sends nothing, when the ring is full because nobody reads. */
   send(byte: number): boolean;
 }
 
-/** The PCI configuration space as a host bridge reaches it. Where no function answers, reads give all ones. */
+/** The PCI configuration space, as a host bridge reaches it. Where no function answers, a read gives all ones. */
 export interface ConfigSpace {
   read(address: number, size: AccessSize): number;
   write(address: number, value: number, size: AccessSize): void;
 }
 
 /**
- * A device as its own code sees it: everything mutable is in `state`, `timers` and `out`, which lie in the machine's
- * shared memory. Device code runs on the thread that made the access, under the machine's lock, so anything else that
- * it remembers is remembered in one thread only and lost.
+ * A device as its own code sees it. Everything that changes is in `state`, `timers` and `out`, which lie in the machine's
+ * shared memory. Device code runs on the thread that made the access, under the machine's lock. Anything else that
+ * it remembers is remembered in that thread only, and is lost.
  */
 export interface Device<
   P extends PropertySchema = PropertySchema,
@@ -250,34 +254,34 @@ export interface Device<
   readonly chardev: CharBackend;
   /** Machine time in nanoseconds since the machine's start. */
   readonly now: () => bigint;
-  /** The guest did what the part does not allow. Reported, and the access goes on. At most 104 characters are kept. */
+  /** Reports that the guest did what the part does not allow. The access goes on. At most 104 characters of the message are kept. */
   readonly guestError: (message: string) => void;
-  /** The guest used what the part has and this model lacks. */
+  /** Reports that the guest used what the part has and this model lacks. The access goes on. */
   readonly unimplemented: (message: string) => void;
-  /** To be called when a region's `base`, or a `shadow`, has changed: every thread sees the new map before its next access. */
+  /** Call it when a region's `base`, a `shadow` or `windows` has changed. Every thread sees the new map before its next access. */
   readonly remap: () => void;
 }
 
 /** What a region does: the handlers of its accesses. */
 export interface RegionBehaviour<D> {
-  /** `offset` is from the region's start. Give an unsigned number of `size` bytes; what lies above is cut off. */
+  /** Gives an unsigned number of `size` bytes; higher bits are cut off. `offset` is from the region's start. */
   read(device: D, offset: number, size: AccessSize, initiator: Initiator): number;
   write(device: D, offset: number, value: number, size: AccessSize, initiator: Initiator): void;
-  /** Where the region lies now, going by the device's state alone; `undefined` while it does not answer. */
+  /** Where the region lies now; `undefined` while it does not answer. It must depend on the device's state alone. */
   base?(device: D): number | undefined;
 }
 
 // Methods, not function types: the parameter of a method is compared both ways, so that a definition of one device is
 // also a definition of any device, which is what a registry holds.
-/** What a timer does when it is due; `deadline` is when it was, in ns. */
+/** What a timer does when it is due. `deadline` is the time at which it was due, in ns. */
 export type TimerHandler<D> = { fire(device: D, deadline: bigint): void }['fire'];
 /** What a change of an input pin does. */
 export type InputHandler<D> = { change(device: D, pin: number, level: boolean): void }['change'];
 
-/** `cold`: power-on; the state's bytes are zero before it. `warm`: the reset line; what hardware keeps is kept. */
+/** `cold` is power-on: the state's bytes are zero before it. `warm` is the reset line: the device keeps what hardware keeps. */
 export type ResetKind = 'cold' | 'warm';
 
-/** The other half of a device: what it does. Nothing here may throw because of what a guest does. */
+/** The other half of a device: what it does. Whatever a guest does, nothing here may throw. */
 export interface DeviceBehaviour<
   P extends PropertySchema,
   S extends StateSchema,
@@ -286,38 +290,38 @@ export interface DeviceBehaviour<
   O extends string,
   I extends string,
 > {
-  /** First phase of a reset: the device's own state and timers, no lines. */
+  /** The first phase of a reset: it sets the device's own state and timers, and no lines. */
   reset?(device: Device<P, S, T, O>, kind: ResetKind): void;
-  /** Derives the level of every output from the state; the only place that drives them. Second phase of a reset. */
+  /** Sets the level of every output from the state. Nothing else may drive them. It is the second phase of a reset. */
   updateIrq?(device: Device<P, S, T, O>): void;
   readonly regions?: { readonly [K in R]: RegionBehaviour<Device<P, S, T, O>> };
-  /** Called when the timer's deadline has come; it is no longer armed then. */
+  /** Called when a timer's deadline has come. The timer is no longer armed then. */
   readonly timers?: { readonly [K in T]: TimerHandler<Device<P, S, T, O>> };
   /** Called when an input pin changes its level. */
   readonly inputs?: { readonly [K in I]: InputHandler<Device<P, S, T, O>> };
   /**
-   * For a bus: where a region that lies at `base` on it is seen from outside the bus; undefined where the bus does not forward
-   * it. Without it, a region is seen where it lies.
+   * For a bus: the address at which a region that lies at `base` on the bus is seen from outside; undefined if the bus does not forward it.
+   * Without `forward`, a region is seen where it lies.
    */
   forward?(device: Device<P, S, T, O>, space: Space, base: number, size: number): number | undefined;
-  /** Which accesses to its area `n` of `schema.shadow` reach RAM, going by the device's state alone. After a change, `remap()`. */
+  /** Says which accesses to area `n` of `schema.shadow` reach RAM. It must depend on the device's state alone. Call `device.remap()` after a change. */
   shadow?(device: Device<P, S, T, O>, n: number): Shadow;
   /**
-   * For a bus: the addresses, as they are outside, at which it passes accesses on to the devices on it; undefined for all of them, as
-   * without it. A region that lies in them in part is seen in that part. To be gone by the device's state alone, with `device.remap()`
-   * after it has changed.
+   * For a bus: the addresses, as seen from outside, at which it passes accesses on to the devices on it. Undefined means all addresses, and
+   * so does a bus without `windows`. A region that lies in them in part is seen in that part. It must depend on the device's state alone.
+   * Call `device.remap()` after a change.
    */
   windows?(device: Device<P, S, T, O>, space: Space): readonly AddressRange[] | undefined;
   /**
-   * For a bus: whether a DMA of a device on it gets to where it goes; without it, it does. It is asked, as each bus on the way up is, and
-   * nothing is accessed: the bus is not entered. Where it does not, reads give all ones, writes are lost, and a `guestError` says so.
+   * For a bus: whether it lets a DMA of a device on it pass. Without `forwardDma` it does. Each bus on the way up is asked; asking is not an
+   * access of the bus. If the DMA does not pass, a read gives all ones, a write is lost, and a `guestError` says so.
    */
   forwardDma?(device: Device<P, S, T, O>, address: number, size: number): boolean;
-  /** Bytes have come at the character backend. */
+  /** Called after a test has written to the character backend: take the bytes by `device.chardev.receive()`, now or later. */
   received?(device: Device<P, S, T, O>): void;
   /**
-   * The interrupt-acknowledge cycle of an interrupt controller, by VCPU `vcpu`: gives the vector, 0 to 255. `undefined` passes the cycle
-   * on to the controller at the input marked `intr`, which gives the vector of what came from there (ExtINT).
+   * For an interrupt controller: the acknowledge cycle of VCPU `vcpu`. It gives the vector, 0 to 255. `undefined` passes the cycle on to the
+   * controller at the input marked `intr`, which gives the vector for what came from there (ExtINT).
    */
   acknowledge?(device: Device<P, S, T, O>, vcpu: number): number | undefined;
 }
@@ -337,7 +341,7 @@ export interface DeviceDefinition<
   readonly behaviour: DeviceBehaviour<P, S, R, T, O, I>;
 }
 
-/** A definition of any device: what a registry holds. */
+/** A definition of any device. */
 export type AnyDeviceDefinition = DeviceDefinition;
 
 /** Gives a schema its exact type, so that `DeviceOf<typeof schema>` can name the device in helper functions. */
@@ -352,7 +356,7 @@ export function deviceSchema<
   return schema;
 }
 
-/** The `device` argument of a schema's handlers. */
+/** The type of the `device` that the handlers of a schema get. */
 export type DeviceOf<D> =
   D extends DeviceSchema<infer P, infer S, infer _R, infer T, infer O, infer _I> ? Device<P, S, T, O> : never;
 
@@ -403,7 +407,7 @@ function checkStateField(type: string, name: string, field: StateSchema[string])
     );
 }
 
-/** Whether `value` came from `defineDevice`, of any copy of this SDK. */
+/** Whether `value` came from `defineDevice`, in any copy of this SDK. */
 export function isDeviceDefinition(value: unknown): value is AnyDeviceDefinition {
   return typeof value === 'object' && value !== null && BRAND in value;
 }

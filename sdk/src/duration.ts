@@ -22,7 +22,7 @@ let lastNs = 0n;
 
 /**
  * A duration in nanoseconds.
- * @throws RangeError when `duration` is negative, finer than a nanosecond, longer than 292 years or not a duration.
+ * @throws RangeError when `duration` is negative, finer than a nanosecond, longer than 292 years, or no duration.
  */
 export function nanoseconds(duration: Duration): bigint {
   if (duration === lastText) return lastNs;
@@ -46,7 +46,7 @@ function parse(text: unknown): bigint | undefined {
   return scaled % divisor === 0n ? BigInt(whole) * scale + scaled / divisor : undefined;
 }
 
-/** Nanoseconds for a reader: the largest unit that keeps it exact or three decimals (`1.5ms`, `244.14us`). */
+/** Nanoseconds as a text for a reader, in the largest unit that fits, with up to three decimals (`1.5ms`, `244.14us`). */
 export function formatNanoseconds(ns: bigint): string {
   if (ns < 0n) return `-${formatNanoseconds(-ns)}`;
   const [unit, scale] =

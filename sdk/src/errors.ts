@@ -1,6 +1,6 @@
 const BRAND = Symbol.for('@qtest/error');
 
-/** An error of the framework, told from others by its `code` in whichever copy of this package it was made. */
+/** An error of the framework. Its `code` says what has happened. `isQtestError()` knows it, whichever copy of this package made it. */
 export class QtestError extends Error {
   readonly code: string;
 
@@ -12,7 +12,7 @@ export class QtestError extends Error {
   }
 }
 
-/** Whether `value` is an error of the framework, of any copy of this package. */
+/** Whether `value` is an error of the framework, from any copy of this package. */
 export function isQtestError(value: unknown): value is QtestError {
   try {
     return typeof value === 'object' && value !== null && BRAND in value;

@@ -1,6 +1,6 @@
 import type { Duration } from './duration.ts';
 
-/** An IRQ line as a test sees it: any device's output, or a bus's line. */
+/** An IRQ line as a test sees it: an output of any device, or a line of a bus. */
 export interface IrqLine {
   /** `isa0.irq[8]`, `rtc0.irq`. */
   readonly name: string;
@@ -9,10 +9,13 @@ export interface IrqLine {
   readonly edges: number;
 }
 
-/** An IRQ line by itself, or by its number on the machine's ISA bus. */
+/**
+ * An IRQ line. A number `n` is line `n` of the machine's ISA bus; if there is no ISA bus, line `n` of the only bus with IRQ lines. It is an
+ * error if several buses could be meant: use `machine.irq(id, n)`.
+ */
 export type IrqSource = IrqLine | number;
 
-/** A machine's time: it moves when told, or as the host's does. */
+/** How a machine's time moves: `virtual` only when told, `realtime` as the host's time. */
 export type ClockKind = 'virtual' | 'realtime';
 
 /** What a VCPU's accesses reach: `native`, this host's own devices, or an emulator's, by the name of its backend (`qemu`, `v86` …). */
@@ -26,70 +29,86 @@ export interface Clock {
   /** The next time at which a timer is due, in nanoseconds; undefined when none is armed. */
   readonly deadline: bigint | undefined;
   /**
-   * Moves the time on by `duration`, or to the next deadline when left out, stopping at each deadline on the way: the timers fire and this
+   * Moves the time on by `duration`; without it, to the next deadline. It stops at each deadline on the way: the timers fire, and this
    * VCPU takes its interrupts. In real time it waits that long.
-   * @returns the time then, in nanoseconds.
-   * @throws an error when called without a duration and no timer is armed.
+   * @returns the new time, in nanoseconds.
+   * @throws an error when it is called without a duration and no timer is armed.
    */
   step(duration?: Duration): bigint;
 }
 
-/** How long a wait of a VCPU may be. */
+/** How long a VCPU may wait. */
 export interface WaitOptions {
   /** Machine time after which the wait fails. Default 10 s. */
   readonly timeout?: Duration;
 }
 
-/** How a VCPU polls. */
+/** Options of `vcpu.poll()`. */
 export interface PollOptions extends WaitOptions {
   /** How far the time moves between two looks at the condition. Default 1 us of machine time. */
   readonly step?: Duration;
 }
 
 /**
- * A VCPU: the thread that runs a case. Every call is synchronous; a value out of its range is a `RangeError` in the
- * test that made the call.
+ * A VCPU: the thread that runs a case. Every call is synchronous. Values are unsigned and little-endian. A value out of its range throws a
+ * `RangeError` in the test that made the call.
  */
 export interface Vcpu {
   /** 0 for the first. */
   readonly index: number;
-  /** Port input of one byte; `port` from 0 to 0xffff. Unmapped ports give all ones. */
+  /** Reads 1 byte from a port, 0 to 0xffff. A port where nothing answers gives all ones. */
   inb(port: number): number;
+  /** Reads 2 bytes from a port. */
   inw(port: number): number;
+  /** Reads 4 bytes from a port. */
   inl(port: number): number;
+  /** Writes 1 byte to a port. Where nothing answers, the write is ignored. */
   outb(port: number, value: number): void;
+  /** Writes 2 bytes to a port. */
   outw(port: number, value: number): void;
+  /** Writes 4 bytes to a port. */
   outl(port: number, value: number): void;
-  /** Physical memory, one byte; `address` from 0 to 2⁵³ − 1. Unmapped addresses give all ones. */
+  /** Reads 1 byte of physical memory; `address` is from 0 to 2⁵³ − 1. An address where nothing answers gives all ones. */
   readb(address: number): number;
+  /** Reads 2 bytes of physical memory. */
   readw(address: number): number;
+  /** Reads 4 bytes of physical memory. */
   readl(address: number): number;
+  /** Reads 8 bytes of physical memory. */
   readq(address: number): bigint;
+  /** Writes 1 byte of physical memory. */
   writeb(address: number, value: number): void;
+  /** Writes 2 bytes of physical memory. */
   writew(address: number, value: number): void;
+  /** Writes 4 bytes of physical memory. */
   writel(address: number, value: number): void;
+  /** Writes 8 bytes of physical memory. */
   writeq(address: number, value: bigint): void;
-  /** Reads `size` bytes of physical memory, or as many as `target` has, which spares an allocation. */
+  /** Reads `size` bytes of physical memory. */
   read(address: number, size: number): Uint8Array;
+  /** Fills `target` from physical memory, without an allocation. */
   read<T extends Uint8Array>(address: number, target: T): T;
+  /** Writes bytes to physical memory. */
   write(address: number, data: Uint8Array): void;
   /** Sets `size` bytes of physical memory to `value`. */
   fill(address: number, size: number, value: number): void;
 
   /**
-   * Waits until the line is high, or has risen since the call. In virtual time the clock moves while every VCPU waits.
+   * Waits until the line is high, or has risen since the call. A number is a line of the ISA bus: see `IrqSource`. In virtual time the
+   * clock moves while every VCPU waits.
    * @returns the machine time waited, in nanoseconds.
    */
   waitIrq(line: IrqSource, options?: WaitOptions): bigint;
-  /** Waits as `hlt` does: until an interrupt or a watched IRQ has been handled. */
+  /** Waits as `hlt` does, until a handler of this VCPU has run. Gives the machine time waited, in nanoseconds. */
   idle(options?: WaitOptions): bigint;
-  /** Waits until `condition` gives true, moving the time on in steps. Returns the machine time waited, in nanoseconds. */
+  /** Waits until `condition` gives true, and moves the time on in steps. Gives the machine time waited, in nanoseconds. */
   poll(condition: () => boolean, options?: PollOptions): bigint;
-  /** Calls `handler` on this VCPU, between two accesses, each time the line has risen. Gives a function that ends it. */
+  /** Calls `handler` on this VCPU, between two accesses, each time the line has risen. Gives a function that removes the handler. */
   onIrq(line: IrqSource, handler: () => void): () => void;
   /**
-   * Sets the handler of an interrupt vector: what the interrupt controller delivers on its acknowledge cycle. Interrupts
-   * are taken between two accesses, as soon as a handler is set and `cli()` is not in force, and not while one is being handled.
+   * Sets the handler of an interrupt vector. The interrupt controller gives the vector in its acknowledge cycle. The VCPU takes interrupts
+   * between two accesses, once a handler is set. It takes none after `cli()`, and none while a handler runs. Gives a function that removes
+   * the handler.
    */
   onInterrupt(vector: number, handler: () => void): () => void;
   /** Stops taking interrupts. */
@@ -99,13 +118,13 @@ export interface Vcpu {
   /** Waits until every VCPU of the case has come to the barrier. */
   barrier(options?: WaitOptions): void;
   /**
-   * Lets the other VCPUs of the case go on, as the instruction of this name in a loop that waits for one of them. No time passes. Without it a
-   * loop that waits for a word of `shared`, and makes no access, would keep the turn for ever.
+   * Lets the other VCPUs of the case go on. No time passes. Call it in a loop that waits for a word of `shared`: such a loop makes no
+   * access, so without this call it would keep the turn for ever.
    */
   pause(): void;
 }
 
-/** What the machine's devices look like from a case. */
+/** A device as a case sees it. */
 export interface DeviceInfo {
   readonly id: string;
   readonly type: string;
@@ -113,33 +132,45 @@ export interface DeviceInfo {
 }
 
 declare const snapshotBrand: unique symbol;
-/** The machine's whole state. It can be given back to the same machine only. */
+/** The machine's whole state. It can be restored only on the same machine. */
 export interface Snapshot {
   readonly [snapshotBrand]: true;
   /** Bytes that it holds. */
   readonly size: number;
 }
 
-/** The test's end of a device's character backend, as a serial line's other side. */
+/**
+ * The test's end of a device's character backend, like the other end of a serial cable. Each direction is a ring of 4096 bytes in the
+ * machine's state.
+ */
 export interface Chardev {
-  /** Sends bytes, or a text's UTF-8, to the device. Gives how many it took: its ring holds 4 KiB. */
+  /** Sends bytes, or a text as UTF-8, to the device. Gives the number of bytes for which the ring had room; the rest is not sent. */
   write(data: Uint8Array | string): number;
-  /** Takes what the device has sent. */
+  /** Takes all that the device has sent, at most 4096 bytes. It does not wait. */
   read(): Uint8Array;
 }
 
 /** The machine as a case sees it. */
 export interface Machine {
   readonly devices: readonly DeviceInfo[];
-  /** @throws an error that names the machine's devices when there is none of this id. */
+  /**
+   * The device with this id.
+   * @throws an error that names the machine's devices, when there is none.
+   */
   get(id: string): DeviceInfo;
-  /** Output or line `pin` of a device or a bus: `irq('rtc0')`, `irq('isa0', 8)`, `irq('pit0', 'out', 2)`. */
+  /** A pin of the first output of a device, `irq('rtc0')`; of a bus, its line `pin`: `irq('isa0', 8)`. */
   irq(id: string, pin?: number): IrqLine;
+  /** A pin of a named output: `irq('pit0', 'out', 2)`. */
   irq(id: string, output: string, pin?: number): IrqLine;
-  /** @throws an error when the device has no character backend. */
+  /**
+   * The other end of a device's character backend, such as that of a serial port: `chardev('uart0')`.
+   * @throws an error when the device has none.
+   */
   chardev(id: string): Chardev;
-  /** Resets every device. `warm` (the reset line) keeps what hardware keeps, as the CMOS; default `warm`. */
+  /** Resets every device. `warm` (the default) is the reset line: it keeps what hardware keeps, such as the CMOS. `cold` is power-on. */
   reset(kind?: 'cold' | 'warm'): void;
+  /** Saves the whole state, time included. */
   snapshot(): Snapshot;
+  /** Puts back a state that this machine has saved. */
   restore(snapshot: Snapshot): void;
 }

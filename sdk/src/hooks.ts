@@ -2,17 +2,17 @@ import type { BackendName, DeviceInfo, ClockKind } from './hardware.ts';
 import type { MachineBuilder } from './machine.ts';
 import type { CaseStatus, ReportEvent, RunSummary } from './report.ts';
 
-/** A hook that a plugin taps. The host calls it; a plugin cannot. Structurally a tapable hook. */
+/** A hook that a plugin taps. Only the host calls it. It has the shape of a tapable hook. */
 export interface SyncTap<Args extends readonly unknown[]> {
   tap(name: string, fn: (...args: Args) => void): void;
 }
 
-/** A hook whose taps may be asynchronous; the host waits for them in order, within a bound. */
+/** A hook whose taps may be asynchronous. The host waits for them in order, within a limit of time. */
 export interface AsyncTap<Args extends readonly unknown[]> extends SyncTap<Args> {
   tapPromise(name: string, fn: (...args: Args) => Promise<void>): void;
 }
 
-/** Which plugin's machine, and which one of several in parallel (`--jobs`). */
+/** The machine of an event: its plugin, and its number when several run in parallel (`--jobs`). */
 export interface MachineContext {
   readonly plugin: string;
   /** Counted from 1 over the run. */
@@ -22,10 +22,12 @@ export interface MachineContext {
   readonly backend: BackendName;
 }
 
+/** A machine is sealed and powered on. */
 export interface MachineReady extends MachineContext {
   readonly devices: readonly DeviceInfo[];
 }
 
+/** A VCPU of a case is about to start. */
 export interface VcpuStart extends MachineContext {
   readonly case: string;
   readonly index: number;
@@ -33,13 +35,15 @@ export interface VcpuStart extends MachineContext {
   readonly refuse: (reason: string) => void;
 }
 
+/** Timers have fired. */
 export interface Tick extends MachineContext {
-  /** Machine time in nanoseconds. In real time the last of the instants that have been put together. */
+  /** Machine time in nanoseconds. In real time it is the last of the instants that come together. */
   readonly now: bigint;
-  /** Instants that it stands for: 1 in virtual time. */
+  /** The number of instants that the event stands for: 1 in virtual time. */
   readonly instants: number;
 }
 
+/** A line has changed its level. */
 export interface IrqEvent extends MachineContext {
   readonly line: string;
   readonly level: boolean;
@@ -47,6 +51,7 @@ export interface IrqEvent extends MachineContext {
   readonly now: bigint;
 }
 
+/** A device or the bus complains of what the guest did. */
 export interface GuestEvent extends MachineContext {
   /** The device, or undefined when no device answered. */
   readonly device: string | undefined;
@@ -55,14 +60,16 @@ export interface GuestEvent extends MachineContext {
   readonly now: bigint;
 }
 
+/** A case is about to start. */
 export interface CaseStart extends MachineContext {
   readonly case: string;
-  /** Of the scheduler, with several VCPUs in virtual time; `explore` runs the case with one after another. */
+  /** The seed of the scheduler, for several VCPUs in virtual time; otherwise undefined. `explore` runs the case with one seed after another. */
   readonly seed: number | undefined;
   /** Keeps the case from running; it is reported as skipped with the reason. */
   readonly skip: (reason: string) => void;
 }
 
+/** A case has ended. */
 export interface CaseEnd extends MachineContext {
   readonly case: string;
   /** As in `CaseStart`. */
@@ -75,7 +82,7 @@ export interface CaseEnd extends MachineContext {
   readonly fail: (reason: string) => void;
 }
 
-/** The resolved configuration, for a look; it cannot be changed any more. */
+/** The resolved configuration. It cannot be changed any more. */
 export interface ResolvedConfig {
   readonly file: string | undefined;
   readonly plugins: readonly string[];
@@ -85,31 +92,31 @@ export interface ResolvedConfig {
   readonly timeout: bigint;
 }
 
-/** The host's life, as a plugin's `apply(host)` taps it. Every hook runs on the host's main thread. */
+/** The hooks that a plugin's `apply(host)` taps. All run on the host's main thread. */
 export interface HostHooks {
-  /** Once, when config and plugins are loaded. */
+  /** Called once, when config and plugins are loaded. */
   readonly configResolved: AsyncTap<[config: ResolvedConfig]>;
-  /** For each machine, after the plugin's `init()`: may add devices, memory and wiring; a throw fails the plugin's cases. */
+  /** Called for each machine, after the plugin's `init()`. A tap may add devices, memory and wiring. If it throws, the plugin's cases fail. */
   readonly machineInit: AsyncTap<[machine: MachineBuilder, context: MachineContext]>;
-  /** For each machine, when it is sealed and reset, before its first VCPU. */
+  /** Called for each machine, when it is sealed and reset, before its first VCPU. */
   readonly machineReady: AsyncTap<[machine: MachineReady]>;
-  /** Before each case, and each seed that it is tried with, while no VCPU runs; may skip it. */
+  /** Called before each case, and before each seed that the case is tried with. No VCPU runs then. A tap may skip the case. */
   readonly caseStart: AsyncTap<[event: CaseStart]>;
-  /** Before each VCPU of a case starts; may refuse it. */
+  /** Called before each VCPU of a case starts. A tap may refuse it. */
   readonly vcpuStart: AsyncTap<[event: VcpuStart]>;
-  /** Each distinct instant at which a timer fired, lock released. In virtual time the machine waits for it; in real time instants are put together. */
+  /** Called at each instant at which a timer fired, with the lock released. In virtual time the machine waits for the taps. In real time several instants come together. */
   readonly tick: SyncTap<[event: Tick]>;
-  /** Each change of a line's level. Observes: it comes after the fact, and before `caseEnd`. */
+  /** Called at each change of a line's level: after the fact, and before `caseEnd`. */
   readonly irq: SyncTap<[event: IrqEvent]>;
-  /** The guest did what hardware does not allow. Observes, as `irq`. */
+  /** Called when the guest did what hardware does not allow: after the fact, as `irq`. */
   readonly guestError: SyncTap<[event: GuestEvent]>;
-  /** The guest used what a model lacks. Observes, as `irq`. */
+  /** Called when the guest used what a model lacks: after the fact, as `irq`. */
   readonly unimplemented: SyncTap<[event: GuestEvent]>;
-  /** After each case, and each seed that it is tried with, its events all delivered; may fail it. */
+  /** Called after each case, and after each seed that the case is tried with. All its events are delivered. A tap may fail the case. */
   readonly caseEnd: AsyncTap<[event: CaseEnd]>;
-  /** Each event of the run, as the reporters are told it: with it a plugin is a reporter of its own. Observes. */
+  /** Called at each event of the run, as the reporters get it. With it a plugin can be a reporter. */
   readonly report: SyncTap<[event: ReportEvent]>;
-  /** Once, at the end, whatever happened. */
+  /** Called once, at the end, whatever happened. */
   readonly done: AsyncTap<[summary: RunSummary]>;
 }
 

@@ -16,21 +16,21 @@ export interface PinRef {
   readonly pin: number;
 }
 
-/** What every device takes beside its own properties. */
+/** What every device takes, in addition to its own properties. */
 export interface Placement {
-  /** Its name in the machine; by default its type's short name and a number (`rtc0`). */
+  /** Its name in the machine. Default: the short name of its type and a number (`rtc0`). */
   readonly id?: string;
-  /** The bus it is on. May be left out when the machine has exactly one bus of the kind it needs. */
+  /** The bus that it is on. You may leave it out when the machine has exactly one bus of the kind. */
   readonly bus?: DeviceRef;
 }
 
 /**
- * The types that a machine can be given by their names, and the properties that each takes. A family of parts adds its own:
- * `@qtest/parts/pc` those of a PC. A model of a part is checked against them, and authors need no model to write for one.
+ * The device types that `machine.add()` takes by name, and the properties of each. A family of parts adds its own types: `@qtest/parts/pc`
+ * adds those of a PC. The compiler checks a model of a part against them. To write a test for a part, you need no model of it.
  */
 export interface DeviceTypes {}
 
-/** The boards that build a whole machine, each a method of the machine. A family of parts adds its own: `@qtest/parts/pc` the `pc()`. */
+/** The boards: methods that build a whole machine. A family of parts adds its own: `@qtest/parts/pc` adds `pc()`. */
 export interface Boards {}
 
 /** Names of the types of devices. */
@@ -40,15 +40,14 @@ export type DeviceType = keyof DeviceTypes;
 type AddArguments<T> = {} extends T ? [properties?: T & Placement] : [properties: T & Placement];
 
 /**
- * A machine under construction: what `init()` and the hook `machineInit` get. It is sealed after them, and from then on
- * only its state changes.
+ * A machine under construction: `init()` and the hook `machineInit` get it. After them it is sealed: from then on only its state changes.
  */
 export interface MachineBuilder extends Boards {
   readonly clock: ClockKind;
   readonly devices: readonly DeviceRef[];
   /** Adds one of the host's devices. */
   add<T extends DeviceType>(type: T, ...rest: AddArguments<DeviceTypes[T]>): DeviceRef;
-  /** Adds a device of a plugin's own, which the plugin must list in `devices`. */
+  /** Adds a plugin's own device. The plugin must list it in `devices`. */
   add<
     P extends PropertySchema,
     S extends StateSchema,
@@ -61,13 +60,13 @@ export interface MachineBuilder extends Boards {
     ...rest: AddArguments<PropertiesIn<P>>
   ): DeviceRef;
   /**
-   * Adds `size` bytes of RAM at `base`; both multiples of 4096. RAM and a ROM may overlap only where a device can turn accesses away from
-   * RAM: they reach the ROM then.
+   * Adds `size` bytes of RAM at `base`; both are multiples of 4096. RAM and a ROM may overlap only where a device can turn accesses away
+   * from RAM; these accesses reach the ROM.
    */
   ram(base: number, size: number): void;
   /** Adds a ROM at `base`, a multiple of 4096. The guest's writes are ignored. */
   rom(base: number, image: Uint8Array): void;
-  /** Fills RAM before the machine's first instant. */
+  /** Sets contents of RAM before the machine's first instant. */
   load(address: number, data: Uint8Array): void;
   /** A device by its id. */
   get(id: string): DeviceRef;
@@ -77,16 +76,16 @@ export interface MachineBuilder extends Boards {
   output(device: DeviceRef, name: string, pin?: number): PinRef;
   /** An input pin, to be connected. */
   input(device: DeviceRef, name: string, pin?: number): PinRef;
-  /** IRQ line `n` of a bus, to be connected. */
+  /** IRQ line `n` of the bus `bus`, to be connected. */
   line(bus: DeviceRef, n: number): PinRef;
-  /** Wires an output, or a bus's line, to an input or to a bus's line. Several to one input are a wired OR only if `shared` is set. */
+  /** Wires an output or a bus's line to an input or a bus's line. Several outputs may drive one input, as a wired OR, only if `shared` is set. */
   connect(from: PinRef, to: PinRef, options?: { readonly shared?: boolean }): void;
-  /** Has an output reset the machine (`warm`) when it rises, as one does of itself that its schema marks `reset: true`. */
+  /** Makes an output reset the machine (`warm`) when it rises. An output that its schema marks `reset: true` does so by itself. */
   resetOn(output: PinRef): void;
   /**
-   * For the backend `qemu` alone: what cannot be told from the devices.
-   * @param options.args appended to QEMU's command line.
-   * @param options.provides devices that these arguments stand for; without them QEMU is taken not to have a device that it does not know.
+   * Tells the backend `qemu` what the devices do not show. Other backends ignore it.
+   * @param options.args arguments that are appended to QEMU's command line.
+   * @param options.provides the devices that these arguments add to QEMU. Without it, a device that the host does not know in QEMU counts as missing there.
    */
   qemu(options: { readonly args?: readonly string[]; readonly provides?: readonly DeviceRef[] }): void;
 }

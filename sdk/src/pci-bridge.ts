@@ -29,7 +29,7 @@ import type { StateSchema } from './state.ts';
  * discard timers, special cycles. A peer behind the bridge is reached by DMA only where VCPUs see it, too.
  */
 
-/** Offsets in a type 1 header, beside those that it has in common with type 0. */
+/** Offsets in a type 1 header that a type 0 header does not have. */
 export const BRIDGE = {
   PRIMARY_BUS: 0x18,
   SECONDARY_BUS: 0x19,
@@ -92,7 +92,7 @@ export const BRIDGE_CONTROL = register('BRIDGE_CONTROL', {
 /** What a base or a limit register has in its low bits: how many address bits there are. */
 const DECODES_LONG = 1;
 
-/** What a bridge's header has. */
+/** The contents of a bridge's header. */
 export interface BridgeSpec<R extends string> extends Omit<
   FunctionSpec<R>,
   'header' | 'classCode' | 'subsystemVendor' | 'subsystem'
@@ -108,8 +108,7 @@ export interface BridgeSpec<R extends string> extends Omit<
 type Bridge = PciDevice & Device<{}, {}, string, 'rst'>;
 
 /**
- * Defines a PCI-to-PCI bridge. It provides a bus of the kind `pci`, on which other functions and bridges go; its output `rst` is that
- * bus's RST#.
+ * Defines a PCI-to-PCI bridge. It provides a bus of the kind `pci` for other functions and bridges. Its output `rst` is RST# of that bus.
  */
 export function definePciBridge<
   const P extends PropertySchema = {},

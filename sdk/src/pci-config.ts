@@ -5,7 +5,7 @@ import type { ArrayType, StateArray } from './state.ts';
 
 /** The configuration space of a PCI function (PCI Local Bus Specification 3.0, chapter 6): its registers' places and fields. */
 
-/** Offsets in a type 0 header. Up to BAR 1, and from the capabilities on but for the ROM's BAR, a type 1 header has the same. */
+/** Offsets in a type 0 header. A type 1 header has the same up to BAR 1, and from the capabilities on, except for the ROM's BAR. */
 export const HEADER = {
   VENDOR_ID: 0x00,
   DEVICE_ID: 0x02,
@@ -68,11 +68,11 @@ export type PciPlacementSchema = {
 /** State that every PCI function has. */
 export type PciStateSchema = {
   readonly config: ArrayType<'u8'>;
-  /** Of MSI-X: the table, four words a vector, and the pending bits behind it. */
+  /** The MSI-X table, four words for each vector, and the pending bits after it. */
   readonly msix: ArrayType<'u32'>;
 };
 
-/** What every PCI function's device has, beside its own. */
+/** What the device of every PCI function has, in addition to its own. */
 export type PciDevice = Device<PciPlacementSchema, PciStateSchema, string, 'intx'>;
 
 /** Whether an access touches `length` bytes from `start`. */

@@ -2,8 +2,8 @@ import type { Dma } from './device.ts';
 import { COMMAND, HEADER, readConfig, type PciDevice } from './pci-config.ts';
 
 /**
- * The device's DMA while the guest lets it be a bus master; undefined while it does not. What the guest points at the function's own BARs
- * is refused and reported: a function does not answer its own cycles.
+ * The device's DMA, while the guest lets the device be a bus master; undefined while it does not. An access to the function's own BARs is
+ * refused and reported, because a function does not answer its own cycles.
  */
 export function busMaster(device: PciDevice): Dma | undefined {
   return COMMAND.MASTER.test(readConfig(device.state.config, HEADER.COMMAND, 2)) ? new OutwardDma(device) : undefined;

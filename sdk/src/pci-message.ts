@@ -5,7 +5,7 @@ import { register, ro, rw, type Register } from './registers.ts';
 
 /** Message signalled interrupts, MSI and MSI-X (PCI Local Bus Specification 3.0, 6.8): an interrupt is a write as a bus master. */
 
-/** The MSI capability with a 64-bit address (6.8.1); offsets are from the capability's. MASK and PENDING are there if MASKING is. */
+/** The MSI capability with a 64-bit address (6.8.1). Offsets are from the capability's start. MASK and PENDING exist if MASKING is set. */
 export const MSI = {
   CONTROL: register('MSI_CONTROL', {
     offset: 2,
@@ -24,7 +24,7 @@ export const MSI = {
   PENDING: register('MSI_PENDING', { offset: 20, width: 32, reset: 0, access: 'ro' }),
 } as const;
 
-/** The MSI-X capability (6.8.2); offsets are from the capability's. */
+/** The MSI-X capability (6.8.2). Offsets are from the capability's start. */
 export const MSIX = {
   CONTROL: register('MSIX_CONTROL', {
     offset: 2,
@@ -36,7 +36,7 @@ export const MSIX = {
   PBA: register('MSIX_PBA', { offset: 8, width: 32, fields: { OFFSET: ro(31, 3), BIR: ro(2, 0) } }),
 } as const;
 
-/** An entry of the MSI-X table (6.8.2.6 to 6.8.2.9); offsets are from the entry's. */
+/** An entry of the MSI-X table (6.8.2.6 to 6.8.2.9). Offsets are from the entry's start. */
 export const MSIX_ENTRY = {
   ADDRESS: register('MSIX_ADDRESS', { offset: 0, width: 32, reset: 0, fields: { ADDRESS: rw(31, 2) } }),
   ADDRESS_HIGH: register('MSIX_ADDRESS_HIGH', { offset: 4, width: 32, reset: 0 }),
@@ -64,7 +64,7 @@ export interface MsiSpec {
   readonly masking?: boolean;
 }
 
-/** MSI-X (6.8.2). Accesses to its table and its pending bits are taken out of those to the BAR in which they lie. */
+/** MSI-X (6.8.2). The handlers of the BAR do not see accesses to the table and to the pending bits. */
 export interface MsixSpec {
   readonly kind: 'msix';
   /** Offset in the configuration space, a multiple of 4 from 0x40. */
@@ -79,7 +79,7 @@ export interface MsixSpec {
   readonly pba?: number;
 }
 
-/** Handlers of a BAR in which there is nothing beside MSI-X: 0, and nothing that can be written. */
+/** Handlers for a BAR that has only MSI-X: the rest reads as 0, and writes are ignored. */
 export const nothingElse: RegionBehaviour<unknown> = { read: () => 0, write: () => {} };
 
 // MSI.
@@ -114,8 +114,8 @@ export function msiEnabled({ state: { config } }: PciDevice, offset: number): bo
 }
 
 /**
- * Sends an MSI if the guest has enabled them in the capability at `offset`; false when the INTx pin is to be used instead. It is a
- * write as a bus master: nothing is sent, and true given, while the guest does not let the device be one. A vector that is masked waits.
+ * Sends an MSI, if the guest has enabled MSI in the capability at `offset`. Otherwise it gives false: use the INTx pin then. The message is
+ * a write as a bus master. While the guest does not let the device be one, nothing is sent, and the result is true. A masked vector waits.
  */
 export function sendMsi(device: PciDevice, offset: number, vector = 0): boolean {
   const { config } = device.state;
@@ -275,15 +275,15 @@ function writeTable(device: PciDevice, spec: MsixSpec, at: number, value: number
     sendWaiting(device, spec.offset, vector);
 }
 
-/** Whether the guest has enabled MSI-X in the capability at `offset`: the INTx pin must not be used then (6.8.3.3). */
+/** Whether the guest has enabled MSI-X in the capability at `offset`. The INTx pin must not be used then (6.8.3.3). */
 export function msixEnabled({ state: { config } }: PciDevice, offset: number): boolean {
   return MSIX.CONTROL.ENABLE.test(readConfig(config, offset + MSIX.CONTROL.offset, 2));
 }
 
 /**
- * Sends the message of an entry of the MSI-X table if the guest has enabled MSI-X in the capability at `offset`; false when the INTx pin
- * is to be used instead. While the vector, or the function, is masked, its pending bit is set and the message waits. It is a write as a
- * bus master: nothing is sent, and true given, while the guest does not let the device be one.
+ * Sends the message of an entry of the MSI-X table, if the guest has enabled MSI-X in the capability at `offset`. Otherwise it gives false:
+ * use the INTx pin then. While the vector or the function is masked, the pending bit is set and the message waits. The message is a write as
+ * a bus master. While the guest does not let the device be one, nothing is sent, and the result is true.
  */
 export function sendMsix(device: PciDevice, offset: number, vector: number): boolean {
   if (!msixEnabled(device, offset)) return false;
@@ -296,7 +296,7 @@ export function sendMsix(device: PciDevice, offset: number, vector: number): boo
   return true;
 }
 
-/** Takes back a message that waits: what asked for it has been served (6.8.2.10). */
+/** Takes back a message that waits, because what asked for it has been served (6.8.2.10). */
 export function withdrawMsix(device: PciDevice, offset: number, vector: number): void {
   setPending(device, readConfig(device.state.config, offset + MSIX.CONTROL.offset, 2), vector, false);
 }

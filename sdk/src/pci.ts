@@ -44,7 +44,7 @@ import { array, bytes, type StateArray, type StateSchema } from './state.ts';
  * chapter 6) is kept here: header, BARs, capabilities, command and status; the author gives identity, BARs and behaviour.
  */
 
-/** A base address register: what it maps, and how. */
+/** A base address register (BAR). */
 export interface BarSpec {
   /** 0 to 5, or `rom`. A 64-bit BAR takes the next one as well. */
   readonly bar: 0 | 1 | 2 | 3 | 4 | 5 | 'rom';
@@ -55,11 +55,11 @@ export interface BarSpec {
   readonly access?: RegionSpec['access'];
 }
 
-/** A capability of any other kind: its bytes behind ID and pointer, and which of their bits can be written. */
+/** A capability of any other kind. `content` has the bytes after ID and pointer. `writable` has a 1 for each of their bits that can be written. */
 export interface VendorSpec {
   readonly kind: 'vendor';
   readonly offset: number;
-  /** One of `CAPABILITY`; `VENDOR` when left out, whose first byte of content is the capability's length. */
+  /** One of `CAPABILITY`. Default `VENDOR`: its first byte of content is the length of the capability. */
   readonly id?: number;
   readonly content: readonly number[];
   readonly writable?: readonly number[];
@@ -68,9 +68,9 @@ export interface VendorSpec {
 /** A capability of a PCI function. */
 export type CapabilitySpec = MsiSpec | MsixSpec | VendorSpec;
 
-/** Identity of a function, and what its header has. */
+/** The identity of a function, and the contents of its header. */
 export interface FunctionSpec<R extends string> {
-  /** Layout of the header: 0 (default), or 1, a bridge's, as `definePciBridge` makes it: BARs 0 and 1 alone, and no subsystem. */
+  /** The layout of the header. Default 0. 1 is that of a bridge, which `definePciBridge` makes: it has only BARs 0 and 1, and no subsystem. */
   readonly header?: 0 | 1;
   readonly vendor: number;
   readonly device: number;
@@ -83,13 +83,13 @@ export interface FunctionSpec<R extends string> {
   readonly interruptPin?: 0 | 1 | 2 | 3 | 4;
   readonly bars?: { readonly [K in R]?: BarSpec };
   readonly capabilities?: readonly CapabilitySpec[];
-  /** Whether the slot has other functions: default of the property `multifunction`. */
+  /** The default of the property `multifunction`: whether the slot has other functions. */
   readonly multifunction?: boolean;
-  /** Default of the property `slot`, which is required without. */
+  /** The default of the property `slot`. Without it the property is required. */
   readonly slot?: number;
   /**
-   * Registers of the part's own in the configuration space: their reset values and access (`rw`, `ro`, `w1c` or `reserved`). One
-   * with the offset and the width of a register of the header replaces that.
+   * The part's own registers in the configuration space, with reset values and access (`rw`, `ro`, `w1c` or `reserved`). A register
+   * with the offset and the width of a register of the header replaces it.
    */
   readonly registers?: readonly Register[];
 }
@@ -161,7 +161,7 @@ interface ConfigImage {
   readonly w1c: Uint8Array;
 }
 
-/** Defines a PCI function. Its configuration space and the place of its BARs are kept for it. */
+/** Defines a PCI function. It keeps the configuration space, and the places of the BARs, for the author. */
 export function definePciFunction<
   const P extends PropertySchema = {},
   const S extends StateSchema = {},
@@ -481,7 +481,7 @@ function barBase(cells: StateArray, { bar, kind, size }: BarSpec, header: 0 | 1)
   return address === 0 || address + size > limit ? undefined : address;
 }
 
-/** Asks for an interrupt by the INTx pin, or withdraws it: the level that the part's own logic has. */
+/** Asks for an interrupt by the INTx pin (`level` true), or takes it back. */
 export function setIntx(device: PciDevice, level: boolean): void {
   const { config } = device.state;
   const status = config.get(HEADER.STATUS);

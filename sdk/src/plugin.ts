@@ -5,17 +5,24 @@ import type { Host } from './hooks.ts';
 import type { MachineBuilder } from './machine.ts';
 import type { StandardSchema } from './standard-schema.ts';
 
-/** The version of this API. A plugin's range is checked against it. */
+/** The version of this API. The host checks a plugin's range against it. */
 export const API_VERSION = '0.1.0';
 
-/** Assertions, strict, with the difference shown by the report. Numbers are shown in hexadecimal too. */
+/** Strict assertions. The report shows the difference, and numbers also in hexadecimal. */
 export interface Assert {
+  /** Fails unless `value` is truthy. */
   (value: unknown, message?: string): void;
+  /** Compares by `Object.is`. */
   equal(actual: unknown, expected: unknown, message?: string): void;
+  /** Compares by `Object.is`. */
   notEqual(actual: unknown, expected: unknown, message?: string): void;
+  /** Compares the contents of objects and arrays. */
   deepEqual(actual: unknown, expected: unknown, message?: string): void;
+  /** Fails unless `fn` throws. `expected` matches the message, or is the class of the error. */
   throws(fn: () => unknown, expected?: RegExp | (new (...args: never[]) => Error), message?: string): void;
+  /** Fails unless the text matches. */
   match(actual: string, expected: RegExp, message?: string): void;
+  /** Fails the case. */
   fail(message: string): never;
 }
 
@@ -27,39 +34,39 @@ export interface CaseContext<O = unknown> {
   readonly assert: Assert;
   /** Adds a line to the report, prefixed with the caller as `src/drift.ts:testDrift():L94: `. */
   readonly log: (message: string) => void;
-  /** The plugin's options, validated. */
+  /** The plugin's options, as its schema gives them. */
   readonly options: O;
-  /** Memory that the VCPUs of the case share, 64 KiB, zero at its start. It is not the machine's. */
+  /** 64 KiB of memory that the VCPUs of the case share. It is zero at the case's start. It is not the machine's memory. */
   readonly shared: SharedArrayBuffer;
   /** Ends the case as skipped. */
   readonly skip: (reason: string) => never;
 }
 
-/** What a backend or a run may lack. A case that requires it is skipped there, with the reason. */
+/** What a backend or a run may lack. Where it is missing, a case that requires it is skipped, with the reason. */
 export type Capability = 'virtual-clock' | 'realtime-clock' | 'interrupt-acknowledge' | 'snapshot' | 'multi-vcpu';
 
-/** A case: it passes when it returns. What it returns, if anything, is kept in the report as its measurements; it must be cloneable. */
+/** A case. It passes when it returns. The report keeps what it returns, as its measurements; that must be cloneable. */
 export type CaseFunction<O = unknown> = (context: CaseContext<O>) => unknown;
 
-/** A case that says more of itself. */
+/** A case with more settings. */
 export interface CaseSpec<O = unknown> {
   readonly run: CaseFunction<O>;
   readonly description?: string;
   readonly requires?: readonly Capability[];
-  /** The clock that this case needs, whatever the run's default is. With `--clock` naming the other one it is skipped. */
+  /** The clock that this case needs, whatever the run's default is. The case is skipped when `--clock` names the other clock. */
   readonly clock?: ClockKind;
-  /** Wall time it may take. */
+  /** The wall time that the case may take. */
   readonly timeout?: Duration;
-  /** VCPUs that execute it, from 1 to 8; by default as many as the plugin says. */
+  /** The number of VCPUs that execute the case, 1 to 8. Default: the plugin's. */
   readonly vcpus?: number;
   /**
-   * Known differences: the backends on which it fails, each with what is different there and its source. It is expected to fail there,
-   * is reported as `known`, and fails when it passes.
+   * Known differences: the backends on which the case fails, each with what is different there and the source of that. On such a backend the
+   * case is expected to fail, and is reported as `known`. It counts as a failure there when it passes.
    */
   readonly expect?: Readonly<Record<BackendName, string>>;
 }
 
-/** One case, or cases by name; a name is a path (`alarm/wildcard/hour`). */
+/** One case, or cases by name. A name is a path (`alarm/wildcard/hour`). */
 export type Run<O = unknown> = CaseFunction<O> | Readonly<Record<string, CaseFunction<O> | CaseSpec<O>>>;
 
 /** A plugin, as `definePlugin()` gives it. */
@@ -67,19 +74,19 @@ export interface Plugin<O = unknown> {
   /** The short name by which reports call it: lower case, digits and hyphens. */
   readonly name: string;
   readonly description: string;
-  /** The API range it was written for; by default `^` and the version of the SDK that it was made with. */
+  /** The range of the API that the plugin was written for. Default: `^` and the version of the SDK that it was made with. */
   readonly api?: string;
-  /** Builds the machine, in the host, in place of the normal machine init. Without it: the full default machine. */
+  /** Builds the machine, in the host, in place of the normal machine init. Without it the machine is the full default machine. */
   readonly init?: (machine: MachineBuilder, context: { readonly options: O }) => void | Promise<void>;
   /** The cases. Each runs as a VCPU, in a worker, on a machine as `init()` left it. */
   readonly run?: Run<O>;
-  /** VCPUs that execute each case, every one with its own `vcpu.index`, from 1 to 8. Default 1. */
+  /** The number of VCPUs that execute each case, 1 to 8. Each has its own `vcpu.index`. Default 1. */
   readonly vcpus?: number;
-  /** Devices of its own. */
+  /** The devices that the plugin brings. */
   readonly devices?: readonly AnyDeviceDefinition[];
-  /** Taps the host's hooks; called once, in the host. */
+  /** Taps the host's hooks. The host calls it once. */
   readonly apply?: (host: Host, context: { readonly options: O }) => void;
-  /** Validates the options that the config gives it: any Standard Schema (zod, valibot, arktype …). */
+  /** Validates the options that the config gives to the plugin. It is any Standard Schema (zod, valibot, arktype …). */
   readonly options?: StandardSchema<O>;
 }
 
@@ -88,14 +95,14 @@ const BRAND = Symbol.for('@qtest/plugin');
 /** A plugin as `definePlugin` made it. */
 export type DefinedPlugin = Plugin<never> & { readonly api: string };
 
-/** Defines a plugin; the module's default export. */
+/** Defines a plugin. It must be the module's default export. */
 export function definePlugin<O = Readonly<Record<string, unknown>>>(
   plugin: Plugin<O>,
 ): Plugin<O> & { readonly api: string } {
   return Object.freeze({ api: `^${API_VERSION}`, ...plugin, [BRAND]: true });
 }
 
-/** Whether `value` came from `definePlugin`, of any copy of this SDK. */
+/** Whether `value` came from `definePlugin`, in any copy of this SDK. */
 export function isPlugin(value: unknown): value is Plugin & { readonly api: string } {
   return typeof value === 'object' && value !== null && BRAND in value;
 }

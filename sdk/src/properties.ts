@@ -23,8 +23,9 @@ export interface BooleanProperty extends Documented {
 export interface StringProperty extends Documented {
   readonly kind: 'string';
   readonly default?: string;
-  /** What a value must look like, and how to say so in an error. */
+  /** What a value must match. */
   readonly pattern?: RegExp;
+  /** The pattern in words, for an error. */
   readonly expected?: string;
 }
 
@@ -35,7 +36,7 @@ export interface EnumProperty extends Documented {
   readonly values: readonly string[];
 }
 
-/** Given as a `Duration`; the device reads nanoseconds. */
+/** A length of time. It is given as a `Duration`; the device reads nanoseconds. */
 export interface DurationProperty extends Documented {
   readonly kind: 'duration';
   readonly default?: Duration;
@@ -59,7 +60,7 @@ type Given<P extends Property> = P extends EnumProperty
 
 type Resolved<P extends Property> = P extends DurationProperty ? bigint : Given<P>;
 
-/** Properties as `machine.add()` takes them: those with a default may be left out. */
+/** Properties as `machine.add()` takes them. Those with a default may be left out. */
 export type PropertiesIn<P extends PropertySchema> = {
   readonly [K in keyof P as P[K] extends { default: unknown } ? K : never]?: Given<P[K]>;
 } & {
@@ -94,17 +95,17 @@ export const property: PropertyKinds = {
   duration: (options) => ({ kind: 'duration', ...options }),
 };
 
-/** A property's value as the blueprint keeps it: JSON. Durations are kept as decimal nanoseconds in a string. */
+/** A property's value as the blueprint keeps it, which is JSON. A duration is a string of decimal nanoseconds. */
 export type PropertyValue = number | boolean | string;
 
-/** What is wrong with a set of properties; `expected` says what would be right. */
+/** A wrong property. `expected` says what would be right. */
 export interface PropertyProblem {
   readonly key: string;
   readonly found: unknown;
   readonly expected: string;
 }
 
-/** Checks given properties and fills in defaults. Gives the values as the blueprint keeps them, or the problems. */
+/** Checks properties and fills in defaults. Gives the values as the blueprint keeps them, and the problems. */
 export function checkProperties(
   schema: PropertySchema,
   given: Readonly<Record<string, unknown>>,
@@ -171,7 +172,7 @@ export function describeProperty(definition: Property): string {
   }
 }
 
-/** The blueprint's values as the device reads them. */
+/** Turns the blueprint's values into what the device reads. */
 export function resolveProperties<P extends PropertySchema>(
   schema: P,
   values: Readonly<Record<string, PropertyValue>>,

@@ -1,12 +1,19 @@
 /**
- * Register tables. A field is defined once, with the datasheet's name, bits and access; devices use it to read and write
- * values, and the framework to decode traces, check reset values and reserved bits, and measure coverage.
+ * Register tables. A field is defined once, with the datasheet's name, bits and access. Devices use it to read and write
+ * values. The framework uses it to decode traces, to check reset values and reserved bits, and to measure coverage.
  */
 
 /**
  * How a field answers software:
- * `rw` read and write · `ro` writes ignored · `wo` what is written never shows: reads as its reset value, or as the bus leaves it · `w1c` writing 1 clears · `w1s` writing 1 sets ·
- * `rc` reading clears, writes ignored · `w0c` writing 0 clears · `reserved` reads as its reset value, writes ignored.
+ *
+ * - `rw`: read and write
+ * - `ro`: writes are ignored
+ * - `wo`: what is written cannot be read; a read gives the reset value, or what the bus gives
+ * - `w1c`: writing 1 clears
+ * - `w1s`: writing 1 sets
+ * - `w0c`: writing 0 clears
+ * - `rc`: reading clears; writes are ignored
+ * - `reserved`: a read gives the reset value; writes are ignored
  */
 export type FieldAccess = 'rw' | 'ro' | 'wo' | 'w1c' | 'w1s' | 'w0c' | 'rc' | 'reserved';
 
@@ -23,33 +30,33 @@ export interface Field extends FieldSpec {
   readonly mask: number;
   /** Whether any of its bits is set in `value`. */
   test(value: number): boolean;
-  /** Its content in `value`, moved to bit 0. */
+  /** The field's content in `value`, moved to bit 0. */
   get(value: number): number;
   /** `value` with the field's content replaced. */
   set(value: number, content: number): number;
 }
 
-/** What `register()` is told of a register. */
+/** The description of a register, for `register()`. */
 export interface RegisterSpec<F extends string> {
   /** Byte offset in its region, or index in its bank. */
   readonly offset: number;
-  /** Bits; 8 when left out. */
+  /** The number of bits. Default 8. */
   readonly width?: 8 | 16 | 32;
-  /** Value after power-on; `undefined` when the datasheet leaves it open. */
+  /** The value after power-on. Leave it out when the datasheet does not say it. */
   readonly reset?: number;
   readonly fields?: Readonly<Record<F, FieldSpec>>;
-  /** Access of a register without fields. */
+  /** The access of a register without fields. Default `rw`. */
   readonly access?: FieldAccess;
   /** What a write or a read does beyond its bits ("reading clears all flags"), for the reader of a trace. */
   readonly effect?: string;
   /**
-   * Fields, or with `true` all of it, whose content the part's own logic decides as well: another register is written at the same
-   * address, time moves it, not every value is taken. The contract (`qtest contract`) checks their reset value and not what a write makes of them.
+   * The fields (`true`: all) whose content the part's own logic also changes: another register is written at the same address, time
+   * moves it, or it does not take every value. `qtest contract` checks the reset value of these fields, and not what a write does to them.
    */
   readonly volatile?: boolean | readonly NoInfer<F>[];
 }
 
-/** A register; its fields are also properties of it, by name. */
+/** A register. Its fields are also its properties, by name. */
 export type Register<F extends string = never> = {
   readonly name: string;
   readonly offset: number;
@@ -59,9 +66,9 @@ export type Register<F extends string = never> = {
   readonly effect: string | undefined;
   /** Bits that a write stores as they are. */
   readonly writable: number;
-  /** Bits whose content the part's own logic decides as well. */
+  /** Bits whose content the part's own logic also changes. */
   readonly volatile: number;
-  /** What the register holds when `written` is written over `old`, going by each field's access. */
+  /** What the register holds after `written` is written over `old`, by the access of each field. */
   write(old: number, written: number): number;
 } & { readonly [K in F]: Field };
 
@@ -74,14 +81,21 @@ const bits =
     return { access, msb, lsb };
   };
 
-/** Field constructors: `rw(7)` is bit 7, `rw(6, 4)` is bits 6 to 4. */
+/** A field for reads and writes: `rw(7)` is bit 7, `rw(6, 4)` is bits 6 to 4. The other field constructors take the same arguments. */
 export const rw = bits('rw');
+/** A read-only field. */
 export const ro = bits('ro');
+/** A write-only field. */
 export const wo = bits('wo');
+/** A field that writing 1 clears. */
 export const w1c = bits('w1c');
+/** A field that writing 1 sets. */
 export const w1s = bits('w1s');
+/** A field that writing 0 clears. */
 export const w0c = bits('w0c');
+/** A field that reading clears. */
 export const rc = bits('rc');
+/** Reserved bits. */
 export const reserved = bits('reserved');
 
 const OWN_KEYS = new Set(['name', 'offset', 'width', 'reset', 'fields', 'effect', 'writable', 'volatile', 'write']);
@@ -137,7 +151,7 @@ export function register<const F extends string = never>(name: string, spec: Reg
 /** The registers that answer in one region. */
 export interface RegisterBank {
   readonly registers: readonly Register[];
-  /** Registers behind an index/data pair: writing `index` selects which one `data` reaches. */
+  /** Registers behind an index port and a data port: what is written to `index` selects the register that `data` reaches. */
   readonly indexed?: {
     /** Offsets in the region of the two ports. */
     readonly index: number;
@@ -150,7 +164,7 @@ export interface RegisterBank {
 
 const inHex = (content: number): string => (content > 9 ? `0x${content.toString(16)}` : String(content));
 
-/** `B ← 0x42` as a reader wants it: the fields that are set, `{PIE, 24H}`, multi-bit ones as `RS=6`. */
+/** The fields that are set in a value, for a reader: `{PIE, 24H}`. Fields of several bits are shown as `RS=6`. */
 export function decodeRegister(target: Register, value: number): string {
   const shown = target.fields
     .filter((field) => field.access !== 'reserved' && field.test(value) && target.fields.length > 1)

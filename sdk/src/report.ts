@@ -9,12 +9,12 @@ export interface SelectedCase {
   readonly vcpus: number;
 }
 
-/** `known`: it failed, as its `expect` says of this backend. */
+/** How a case ended. `known`: it failed, and its `expect` says that it fails on this backend. */
 export type CaseStatus = 'pass' | 'fail' | 'skip' | 'timeout' | 'crash' | 'known';
 
 /** Why a case did not pass, as plain data. */
 export interface Failure {
-  /** Class of the error, `AssertionError`. */
+  /** The class of the error, such as `AssertionError`. */
   readonly name: string;
   readonly code?: string;
   readonly message: string;
@@ -32,14 +32,14 @@ export interface Failure {
   readonly causes?: readonly string[];
 }
 
-/** A series of numbers. What a case returns under the key `plot` is drawn by the HTML report. */
+/** A series of numbers. The HTML report draws what a case returns under the key `plot`. */
 export interface Plot {
   readonly title?: string;
   /** What the axes are, with their units: `ms late`. */
   readonly x?: string;
   readonly y?: string;
   readonly points: readonly (readonly [x: number, y: number])[];
-  /** Between which `y` should be. */
+  /** `y` should be between these two. */
   readonly limits?: readonly [least: number, greatest: number];
 }
 
@@ -51,27 +51,27 @@ export interface CaseResult extends SelectedCase {
   /** Lines of `log()`, prefixed with where they were called. */
   readonly log: readonly string[];
   readonly failures: readonly Failure[];
-  /** Several VCPUs in virtual time: the scheduler's seed, or that they ran truly in parallel. */
+  /** For several VCPUs in virtual time: the scheduler's seed, or `free` when they ran truly in parallel. */
   readonly schedule?: number | 'free';
-  /** Seeds that have been tried, of which `schedule` is the last; all before it passed. */
+  /** The number of seeds that were tried. `schedule` is the last of them; all before it passed. */
   readonly attempts?: number;
-  /** Times it was run again because it did not pass (`--retries`). One that passes then is flaky. */
+  /** How often the case was run again because it did not pass (`--retries`). If it passes then, it is flaky. */
   readonly retries?: number;
-  /** Of one that is flaky: why it did not pass before. */
+  /** For a flaky case: why it did not pass before. */
   readonly earlier?: readonly Failure[];
-  /** Times it was run (`--repeat`), all but the last of which passed. */
+  /** How often the case was run (`--repeat`). All runs but the last passed. */
   readonly runs?: number;
-  /** Why it was skipped; of a known difference, what is different. */
+  /** Why the case was skipped. For a known difference: what is different. */
   readonly reason?: string;
   /** What the case returned. */
   readonly value?: unknown;
   /** The last device accesses before a failure, decoded, oldest first. */
   readonly accesses: readonly string[];
-  /** Things that a reader should know of: events lost, what was left running. */
+  /** What a reader should also know: events that were lost, code that was left running. */
   readonly notes: readonly string[];
   /** What happened in the case (`--trace`). */
   readonly trace?: CaseTrace;
-  /** How it used the registers of the machine's devices (`--coverage`): those that it has touched. */
+  /** How the case used the registers of the machine's devices (`--coverage`); only those that it touched. */
   readonly coverage?: readonly DeviceCoverage[];
 }
 
@@ -83,16 +83,16 @@ export interface RunSummary {
   readonly timeout: number;
   readonly crash: number;
   readonly known: number;
-  /** How many of those that passed did so on a retry alone; left out when none did. */
+  /** How many of `pass` passed only on a retry. It is left out when there are none. */
   readonly flaky?: number;
   /** Wall time in milliseconds. */
   readonly duration: number;
 }
 
 /**
- * What happens in a run, as the reporters are told it and as the hook `report` tells plugins: `runStart`, then the cases as they start and
- * end (with `--jobs` several run at once), `warning` at any time, `done`. Every case that was selected has one `caseEnd`; one that
- * was not run has no `caseStart`.
+ * What happens in a run. Reporters get these events, and the hook `report` gives them to plugins: `runStart`, then the cases as they start
+ * and end (with `--jobs` several run at once), `warning` at any time, and `done`. Every selected case has one `caseEnd`. A case that was not
+ * run has no `caseStart`.
  */
 export type ReportEvent =
   | { readonly type: 'runStart'; readonly cases: readonly SelectedCase[] }
@@ -101,10 +101,10 @@ export type ReportEvent =
   | { readonly type: 'warning'; readonly message: string }
   | ({ readonly type: 'done'; readonly summary: RunSummary } & RunEnd);
 
-/** What is known at the end of a run, beside its counts. */
+/** What is known at the end of a run, in addition to its counts. */
 export interface RunEnd {
   readonly interrupted: boolean;
-  /** Something beside a case has failed, of which a warning tells. */
+  /** Something other than a case has failed. A warning tells what. */
   readonly failed?: true;
   /** How the registers of each type of device were used (`--coverage`). */
   readonly coverage?: readonly TypeCoverage[];

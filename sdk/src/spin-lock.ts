@@ -1,9 +1,9 @@
 import type { CaseContext } from './plugin.ts';
 
 /**
- * A lock between the VCPUs of a case: gives a function that runs what it is given while no other VCPU runs anything under the same lock, as
- * an index port and its data port need it. It lies in a word of `shared`, 0 at the case's start; by default the first.
- * It does not nest: who holds it must not take it, nor an interrupt handler that may come in between.
+ * A lock between the VCPUs of a case. It gives a function `guard`. While `guard(run)` runs `run`, no other VCPU runs anything under the same
+ * lock. Accesses to an index port and its data port need this, for example. The lock lies in word `word` of `shared`.
+ * It does not nest: the VCPU that holds the lock must not take it again, and neither may an interrupt handler that comes in between.
  */
 export function spinLock({ vcpu, shared }: Pick<CaseContext, 'vcpu' | 'shared'>, word = 0): <T>(run: () => T) => T {
   const words = new Int32Array(shared);

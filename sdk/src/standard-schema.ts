@@ -8,7 +8,7 @@ export interface StandardSchema<Output = unknown> {
   };
 }
 
-/** What a schema makes of a value, or what is wrong with it. */
+/** The output of a schema for a value, or what is wrong with the value. */
 export type StandardResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | {

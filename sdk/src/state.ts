@@ -4,7 +4,7 @@
  * as plain fields however many instances there are.
  */
 
-/** A single value: unsigned or signed integer of the width named, or a flag. `i64` is a `bigint`. */
+/** A single value: a flag, or an unsigned or signed integer of the width in its name. `i64` is a `bigint`. */
 export type ScalarType = 'bool' | 'u8' | 'u16' | 'u32' | 'i32' | 'i64';
 
 /** A fixed number of values of one width. */
@@ -81,7 +81,7 @@ export interface StateLayout {
   readonly size: number;
 }
 
-/** The layout of a schema: fields in order of falling width, so that each is aligned without padding. */
+/** The layout of a schema. Wide fields come first, so that each field is aligned without padding. */
 export function layoutState(schema: StateSchema): StateLayout {
   const widthOf = (type: ScalarType | ArrayType): number => SCALAR_WIDTH[typeof type === 'string' ? type : type.of];
   const ordered = Object.entries(schema).toSorted(([, a], [, b]) => widthOf(b) - widthOf(a));
@@ -264,7 +264,7 @@ const accessorOf: Readonly<Record<ScalarType, (i: number) => PropertyDescriptor 
 /** Binds a schema to bytes. Binding writes nothing. */
 export type StateBinder<S extends StateSchema> = (buffer: ArrayBufferLike, offset: number) => StateOf<S>;
 
-/** The binder of a schema; make it once and use it for every instance, so that they share one class. */
+/** Makes the binder of a schema. Make it once and use it for every instance: then they share one class. */
 export function stateBinder<const S extends StateSchema>(schema: S): StateBinder<S>;
 // The accessors are added by name, where no type sees them.
 export function stateBinder(schema: StateSchema): (buffer: ArrayBufferLike, offset: number) => object {

@@ -1,4 +1,4 @@
-/** Where in a plugin's own source something happened; `file` is absolute. */
+/** A place in a plugin's own source. `file` is absolute. */
 export interface SourceLocation {
   readonly file: string;
   readonly line: number;
@@ -14,11 +14,11 @@ export interface SourceExcerpt {
 
 /** What every event of a trace has. */
 interface TraceEventBase {
-  /** Its number in the case, from 0: the order in which things happened, across VCPUs. What was lost leaves a gap. */
+  /** Its number in the case, from 0. It gives the order of events across VCPUs. Lost events leave a gap. */
   readonly seq: number;
   /** The machine's time, ns since its start. */
   readonly time: bigint;
-  /** On whose thread it happened; left out where that was no VCPU (the I/O thread). */
+  /** The VCPU on whose thread it happened. It is left out for the I/O thread. */
   readonly vcpu?: number;
   /** The plugin's line that led to it. */
   readonly source?: SourceLocation;
@@ -31,9 +31,9 @@ export interface TraceAccess extends TraceEventBase {
   /** Bytes. */
   readonly size: number;
   readonly address: number;
-  /** What was read or written; of more than four bytes their CRC-32. */
+  /** What was read or written. For more than four bytes it is their CRC-32. */
   readonly value: number;
-  /** What was transferred, in hexadecimal, where that is more than four bytes and no more than 4096. */
+  /** What was transferred, in hexadecimal, if it is more than four bytes and at most 4096. */
   readonly data?: string;
   /** The device that made it, by DMA. */
   readonly by?: string;
@@ -66,13 +66,13 @@ export interface TraceReset extends TraceEventBase {
   readonly device?: string;
 }
 
-/** The machine's state has been put aside, or put back. */
+/** The machine's state has been saved or restored. */
 export interface TraceSnapshot extends TraceEventBase {
   readonly type: 'snapshot';
   readonly action: 'save' | 'restore';
 }
 
-/** The clock has been moved by a VCPU: `time` is where it came to. */
+/** A VCPU has moved the clock. `time` is the new time. */
 export interface TraceClock extends TraceEventBase {
   readonly type: 'clock';
   /** ns. */
@@ -108,11 +108,11 @@ export interface CaseTrace {
   readonly events: readonly TraceEvent[];
   /** Events before these that the bounded ring did not keep. */
   readonly lost: number;
-  /** `seq` of the last access before the failure, of a case that failed. */
+  /** For a case that failed: `seq` of the last access before the failure. */
   readonly failed?: number;
 }
 
-/** How a field was used, in place in the register: a bit is set in `seenSet` when a read has shown it set. */
+/** How a field was used. The bits are in place in the register: a bit is set in `seenSet` when a read has shown it set. */
 export interface FieldCoverage {
   readonly name: string;
   readonly access: string;
@@ -123,9 +123,9 @@ export interface FieldCoverage {
   /** Bits that have been written with one, and with zero. */
   readonly wroteSet: number;
   readonly wroteClear: number;
-  /** Values that reads have shown, at bit 0, ascending, of a field of two to eight bits. */
+  /** For a field of two to eight bits: the values that reads have shown, moved to bit 0, ascending. */
   readonly values?: readonly number[];
-  /** Of a field that reads or writes clear or set: whether software has made it happen: a bit that was seen set was written with one (`w1c`), read (`rc`) and so on. */
+  /** For a field that reads or writes clear or set: whether that has happened. Example: a bit that was seen set was written with one (`w1c`). */
   readonly effect?: boolean;
 }
 
@@ -146,7 +146,7 @@ export interface BankCoverage {
   readonly registers: readonly RegisterCoverage[];
 }
 
-/** How a case used a device's registers (`--coverage`): those that it has touched. */
+/** How a case used a device's registers (`--coverage`); only those that it touched. */
 export interface DeviceCoverage {
   /** `rtc0`. */
   readonly device: string;
@@ -159,7 +159,7 @@ export interface DeviceCoverage {
 export interface TypeCoverage {
   /** `mc146818rtc`. */
   readonly type: string;
-  /** Of the things that there are to do with its registers (`items`), those that were done. */
+  /** How many of the `items`, the things to do with its registers, were done. */
   readonly used: number;
   readonly items: number;
   readonly banks: readonly BankCoverage[];

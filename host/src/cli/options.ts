@@ -148,7 +148,7 @@ export function addOptions(program: Command): void {
     )
     .option('--qemu <path>', 'the QEMU of the backend qemu (default: qemu-system-x86_64)')
     .addOption(
-      new Option('--clock <kind>', 'clock of the machines; cases that need the other one are skipped').choices([
+      new Option('--clock <kind>', 'the clock of the machines; cases that need the other one are skipped').choices([
         'virtual',
         'realtime',
       ]),
@@ -157,7 +157,7 @@ export function addOptions(program: Command): void {
     .option('--jobs <n>', 'machines in parallel', parseJobs)
     .option(
       '--schedule <how>',
-      'how several VCPUs take turns in virtual time: by a seed, free, or explore=N for the seeds from 1 to N',
+      'how several VCPUs take turns in virtual time: a seed, free, or explore=N for the seeds 1 to N',
       parseScheduleOption,
     )
     .addOption(
@@ -174,22 +174,22 @@ export function addOptions(program: Command): void {
         `write each trace to a file: ${TRACE_FORMATS.join(', ')}, with commas`,
       ).argParser(parseTraceFormats),
     )
-    .option('--trace-dir <folder>', 'where to (default: qtest-traces)')
+    .option('--trace-dir <folder>', 'the folder for those files (default: qtest-traces)')
     .option('--config <file>', 'config file, in place of the one that is found')
     .option('--no-config', 'use no config file')
     .addOption(
-      new Option('--bail [n]', 'start no other case after n that did not pass').argParser(parseCount).preset('1'),
+      new Option('--bail [n]', 'start no other case after n cases that did not pass').argParser(parseCount).preset('1'),
     )
     .addOption(new Option('--retries <n>', 'run a case that did not pass again, up to n times').argParser(parseCount))
     .addOption(
-      new Option('--repeat <n>', 'run each case n times, until it does not pass')
+      new Option('--repeat <n>', 'run each case n times, or until it does not pass')
         .argParser(parseCount)
         .conflicts('retries'),
     )
-    .option('--last-failed', 'of the cases, those that did not pass when they were last run')
-    .option('--watch', 'run the cases again that a change of a file is about, until q')
-    .option('--shard <i/n>', 'of the cases, the i-th of n parts', parseShard)
-    .option('--durations <file>', 'a JSON report of an earlier run, by which those parts take as long as each other')
+    .option('--last-failed', 'run only the cases that did not pass in their last run')
+    .option('--watch', 'run cases again when a file of theirs changes; q quits')
+    .option('--shard <i/n>', 'run only the i-th of n parts of the cases', parseShard)
+    .option('--durations <file>', 'a JSON report of an earlier run, so that the parts take about the same time')
     .option(
       '--coverage [file]',
       "measure how the devices' registers are used; write that as JSON as well",
@@ -197,11 +197,11 @@ export function addOptions(program: Command): void {
     )
     .option(
       '--coverage-min <percent>',
-      'fail when the coverage is less; type=percent is that of one type of device; repeatable',
+      'fail when the coverage is less; type=percent is for one type of device; repeatable',
       collectMinima,
     )
     .addOption(
-      new Option('--inspect [[host:]port]', 'wait for a debugger, which then sees the one case that is selected')
+      new Option('--inspect [[host:]port]', 'debug the one case that is selected: wait for a debugger')
         .argParser((value: string) => parseInspectOption(value, false))
         .preset('127.0.0.1:9229'),
     )

@@ -139,7 +139,7 @@ export function createProgram(
   program
     .command('merge-reports')
     .description('join the blobs of several runs into one report')
-    .argument('<blob...>', 'what --reporter blob=FILE and --coverage=FILE have written, or folders of it')
+    .argument('<blob...>', 'files of --reporter blob=FILE and --coverage=FILE, or folders of them')
     .action((parts: readonly string[]) => run('merge-reports', { ...program.opts<CliOptions>(), parts }));
   add('serve', 'speak the qtest protocol, so that other clients drive our devices')
     .addOption(
@@ -160,7 +160,7 @@ export function createProgram(
     .option('--allow-remote', 'let --qtest be an address that others can reach');
   program
     .command('replay')
-    .description('make the requests of a recorded qtest script, and show the first that is answered otherwise')
+    .description('make the requests of a recorded qtest script, and show the first that is answered differently')
     .argument('<file>', "the script: a case's trace, or the log of a QEMU or of serve --qtest-log")
     .addOption(
       new Option('--machine <name>', "one of the host's own machines, in place of the plugin's").choices(MACHINES),
@@ -173,7 +173,7 @@ export function createProgram(
     .action((file: string, own: object) => start('replay', { ...own, file }));
   program
     .command('completion')
-    .description('print a script by which a shell completes this command')
+    .description('print a script for shell completion')
     .addArgument(new Argument('<shell>', 'your shell').choices(SHELLS))
     .action((shell: Shell) => run('completion', { ...program.opts<CliOptions>(), shell }));
   program

@@ -19,22 +19,22 @@ import { Rig } from './rig.ts';
 import { checkSizes } from './sizes.ts';
 import { checkReset, checkSnapshot } from './state.ts';
 
-/** How a device is checked. */
+/** Options of `deviceContract()`. */
 export interface ContractOptions<P extends PropertySchema = PropertySchema> {
-  /** Properties of the device, beside those that its schema's `contract` gives. */
+  /** Properties of the device, in addition to those of its schema's `contract`. */
   readonly properties?: Partial<PropertiesIn<P>>;
-  /** Definitions of what else the machine has: the bus that the device goes on, when it is none of the host's. */
+  /** Definitions of other devices of the machine, such as a bus that the host does not have. */
   readonly devices?: readonly AnyDeviceDefinition[];
   /**
-   * Builds the machine, in place of one that is made from the schema: RAM, the bus, an interrupt controller. It adds the device itself;
-   * with `parts` `'absent'` it leaves out what the device can do without.
+   * Builds the machine: RAM, the bus, an interrupt controller, and the device itself. With `parts` `'absent'` it leaves out what the device
+   * can do without. Without `init`, the check makes the machine from the schema.
    */
   readonly init?: (machine: MachineBuilder, parts: Parts) => void;
-  /** Decides all that is random. Default 1. */
+  /** Decides everything random. Default 1. */
   readonly seed?: number;
-  /** Random accesses to be lived through, with the optional parts and without. Default 100 000. */
+  /** The number of random accesses, with the optional parts and again without. Default 100 000. */
   readonly accesses?: number;
-  /** Wall time that one access, or one check of a few thousand, may take. Default 10 s. */
+  /** The wall time that one access, or one check of a few thousand accesses, may take. Default 10 s. */
   readonly timeout?: Duration;
 }
 
@@ -42,14 +42,14 @@ export interface ContractOptions<P extends PropertySchema = PropertySchema> {
 export interface ContractCheck {
   /** A path: `bits/CONTROL`. */
   readonly name: string;
-  /** @throws a `ContractError` that says what the device does, where, and what it should. */
+  /** @throws a `ContractError` that says what the device does, where, and what it should do. */
   readonly run: () => void;
 }
 
 const ACCESSES = 100_000;
 
 /**
- * The contract of a device as checks, for any test runner.
+ * Gives the contract of a device as checks, for any test runner.
  * @example
  * for (const check of deviceContract(lamp)) test(check.name, check.run);
  */

@@ -1,28 +1,44 @@
-import type { AnyDeviceDefinition, ClockKind, MachineBuilder } from '@qtest/sdk';
+import type { AnyDeviceDefinition, Clock, ClockKind, Machine, MachineBuilder, Vcpu } from '@qtest/sdk';
 import type { WantedMachine } from '@qtest/sdk/backend';
 
-import { testMachine as create, type TestMachine as Created } from '@qtest/machine/testing';
+import { testMachine as create } from '@qtest/machine/testing';
+
 import { ownPackage } from '../plugins/devices.ts';
 import { wantedOf } from '../emulated/wanted.ts';
 import { Builder, Catalog, registryOf } from '@qtest/machine';
 
-/** A machine and its VCPU, on the thread of the test. */
-export type TestMachine = Omit<Created, 'bound'>;
+/** A machine and its VCPUs, on the thread of the test. */
+export interface TestMachine {
+  /** The first VCPU. */
+  readonly vcpu: Vcpu;
+  /** All VCPUs. Each takes its interrupts in its own accesses. */
+  readonly vcpus: readonly Vcpu[];
+  readonly clock: Clock;
+  readonly machine: Machine;
+  /** What devices and the bus have reported since the last call. */
+  readonly events: () => {
+    kind: 'guestError' | 'unimplemented';
+    device: string | undefined;
+    message: string;
+  }[];
+  /** Sets the level of line `n` of the bus with the id `bus`. */
+  readonly setLine: (bus: string, n: number, level: boolean) => void;
+}
 
-/** What a machine of a test is to have. */
+/** Options of `testMachine()`. */
 export interface TestMachineOptions {
-  /** Default `'virtual'`. */
+  /** The machine's clock. Default `'virtual'`. */
   readonly clock?: ClockKind;
-  /** Definitions of the devices that are none of the host's. */
+  /** Definitions of the devices that the host does not have. */
   readonly devices?: readonly AnyDeviceDefinition[];
-  /** Device accesses that may be made while virtual time stands still. Default 5 000 000. */
+  /** How many device accesses a test may make while virtual time stands still. Default 5 000 000. */
   readonly stallLimit?: number;
-  /** All on this thread: each takes its interrupts in an access of its own. Default 1. */
+  /** Number of VCPUs. All are on this thread: each takes its interrupts in its own accesses. Default 1. */
   readonly vcpus?: number;
 }
 
 /**
- * Builds a machine inside a test. Nothing has to be disposed of.
+ * Builds a machine inside a test. The test has nothing to dispose of.
  * @example
  * const { vcpu, clock } = testMachine((machine) => machine.pc());
  */

@@ -19,11 +19,11 @@ import { runScheduled } from '../runner/scheduled.ts';
 /** Wall time that a test has beyond its case's, ms: the case's own time-out says more than a test runner's. */
 const GRACE = 15_000;
 
-/** How a plugin's cases are run. */
+/** Options of `pluginCases()`. */
 export interface PluginCasesOptions {
   /** The plugin's options, as a config gives them. */
   readonly options?: Readonly<Record<string, unknown>>;
-  /** The clock of the machines; cases that need the other one are skipped. Without: each case's own, or the virtual one. */
+  /** The clock of the machines. Cases that need the other one are skipped. Default: each case's own clock, or the virtual one. */
   readonly clock?: ClockKind;
   /** Events that fail a case: `guestError`, `unimplemented`. */
   readonly failOn?: readonly string[];
@@ -33,28 +33,28 @@ export interface PluginCasesOptions {
 export interface TestCase {
   /** A path: `periodic/drift`. */
   readonly name: string;
-  /** Milliseconds for the test runner to wait at least. */
+  /** The time in milliseconds that the test runner must wait at least. */
   readonly timeout: number;
   /**
    * Runs the case on a machine as `init()` left it.
-   * @param context what the test runner hands to a test, by which a case that is skipped is reported so.
+   * @param context what the test runner gives to a test. Its `skip` reports a case that is skipped.
    * @throws a `CaseError` when the case does not pass.
    */
   readonly run: (context: { skip(reason: string): unknown }) => Promise<void>;
 }
 
-/** A plugin's cases, and the machine and threads that they run on, which `dispose` ends. */
+/** A plugin's cases. `dispose` ends the machine and the threads that they run on. */
 export interface PluginCases extends AsyncDisposable {
-  /** The plugin's. */
+  /** The plugin's name. */
   readonly name: string;
   readonly cases: readonly TestCase[];
   readonly dispose: () => Promise<void>;
 }
 
-/** A case that did not pass. Its stack is that of what the case threw, so that a test runner shows that line. */
+/** The error of a case that did not pass. Its stack is that of what the case threw, so a test runner shows that line. */
 export class CaseError extends Error {
   override readonly name = 'CaseError';
-  /** All that the command would report. */
+  /** Everything that the command would report. */
   readonly result: CaseResult;
   readonly actual?: string;
   readonly expected?: string;
@@ -70,7 +70,7 @@ export class CaseError extends Error {
     this.expected = failure.expected;
   }
 
-  /** What a runner may show beside the message, which has told the rest already. */
+  /** What a runner may show beside the message. The message has told the rest. */
   toJSON(): object {
     const { actual, expected } = this;
     return actual === undefined ? {} : { actual, expected };
@@ -83,9 +83,9 @@ function framesOf(stack: string): readonly string[] {
 }
 
 /**
- * The cases of a plugin as tests, for any test runner. They run as the command runs them, on threads of their own, one at a time.
- * Of the plugin's hooks, `configResolved` and `done` are not called: they are the command's.
- * @param plugin URL of its module: `new URL('./index.ts', import.meta.url)`.
+ * Gives the cases of a plugin as tests, for any test runner. They run as the command runs them, on their own threads, one at a time.
+ * The hooks `configResolved`, `report` and `done` are not called: they belong to the command.
+ * @param plugin the URL of its module: `new URL('./index.ts', import.meta.url)`.
  * @throws what loading the plugin throws.
  * @example
  * const clock = await pluginCases(new URL('./clock.ts', import.meta.url));

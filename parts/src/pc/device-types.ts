@@ -25,31 +25,31 @@ declare module '@qtest/sdk' {
       /** Bits of the slave's ELCR that can be set. Default 0xde. */
       readonly slaveElcrMask?: number;
       /**
-       * What becomes of a request that falls before its acknowledge: `datasheet` gives the spurious IR7,
-       * `latched` keeps it, as QEMU does. Default `datasheet`.
+       * What happens to a request that falls before its acknowledge cycle. `datasheet` gives the spurious IR7.
+       * `latched` keeps the request, as QEMU does. Default `datasheet`.
        */
       readonly fallenRequest?: 'datasheet' | 'latched';
     };
-    /** The I/O APIC: 24 inputs, whose interrupts it sends to local APICs. */
+    /** The I/O APIC. It sends the interrupts of its 24 inputs to local APICs. */
     ioapic: {
       /** Address of its registers, 4 KiB. Default 0xfec00000. */
       readonly base?: number;
-      /** What IOAPICVER says; from 0x20 on there is an EOI register. Default 0x11, as the 82093AA; QEMU's is 0x20. */
+      /** The content of IOAPICVER. From 0x20 on there is an EOI register. Default 0x11, as in the 82093AA; QEMU's is 0x20. */
       readonly version?: number;
       /** Address of the MiB to which it writes interrupt messages. Default 0xfee00000. */
       readonly lapic?: number;
     };
-    /** The local APICs of the VCPUs. The interrupt controller beside them drives their LINT0, and no VCPU's INTR. */
+    /** The local APICs of the VCPUs. The interrupt controller beside them drives LINT0, and no longer INTR of a VCPU. */
     apic: {
-      /** CPUs that have one, from VCPU 0 on, up to 8. Default 1. */
+      /** The number of CPUs that have one, from VCPU 0 on, up to 8. Default 1. */
       readonly cpus?: number;
-      /** Address of the registers; what devices write to the MiB from there is an interrupt message. Default 0xfee00000. */
+      /** Address of the registers. A write of a device to the MiB from there is an interrupt message. Default 0xfee00000. */
       readonly base?: number;
       /** Hz of the clock that the timers count, before their divider, 10⁶ to 10⁹. Default 10⁹, as QEMU. */
       readonly busFrequency?: number;
-      /** CPU 0 begins as a BIOS leaves it, with LINT0 as ExtINT and LINT1 as NMI, and not masked, as the SDM says. Default false. */
+      /** Whether CPU 0 begins as a BIOS leaves it: LINT0 is ExtINT, LINT1 is NMI, and both are unmasked. The SDM says that they are masked. Default false. */
       readonly virtualWire?: boolean;
-      /** Address of the I/O APIC, which is told of the end of level-triggered interrupts; 0 for none. Default 0xfec00000. */
+      /** Address of the I/O APIC. It is told of the end of level-triggered interrupts. 0 for none. Default 0xfec00000. */
       readonly ioapic?: number;
     };
     /** The MC146818A real-time clock with 128 bytes of RAM. */
@@ -61,25 +61,25 @@ declare module '@qtest/sdk' {
       /** Its time at the machine's start, ISO 8601 in UTC. Default `2000-01-01T00:00:00Z`. */
       readonly epoch?: string;
       /**
-       * `counter-chain`: the part: two-digit year, every fourth a leap year, a weekday counter of its own. `gregorian`: impossible dates
-       * are normalised, century and weekday kept right, as QEMU does. Default `counter-chain`.
+       * `counter-chain` is the part: it has a two-digit year, every fourth year is a leap year, and the weekday has its own counter.
+       * `gregorian` normalises impossible dates and keeps century and weekday right, as QEMU does. Default `counter-chain`.
        */
       readonly calendar?: 'counter-chain' | 'gregorian';
-      /** How long UIP stays up in an update. 0 as QEMU, `'1984us'` as the data sheet. Default 0. */
+      /** How long UIP stays up in an update: 0 as in QEMU, `'1984us'` as in the data sheet. Default 0. */
       readonly updateCycle?: Duration;
       /** Index of the century byte: 0x32 (AT), 0x37 (PS/2), or 0 for none. Default 0x32. */
       readonly centuryByte?: number;
       /**
-       * `always`: PF is set whether or not PIE is, by a tap of the divider, as the data sheet says. `enabled`: only with PIE, and counted
-       * from its setting or from the last interrupt, as QEMU. Default `always`.
+       * `always`: a tap of the divider sets PF, whether PIE is set or not, as the data sheet says. `enabled`: PF is set only with PIE. The time
+       * counts from the setting of PIE or from the last interrupt, as in QEMU. Default `always`.
        */
       readonly periodicFlag?: 'always' | 'enabled';
       /**
-       * What a change of DM or 24/12 does to the time while the clock runs: `keep`, nothing, as the data sheet says; `convert`, the time is
-       * converted to the new format, as QEMU does. Default `keep`.
+       * What a change of DM or 24/12 does to the time while the clock runs. `keep` changes nothing, as the data sheet says. `convert`
+       * converts the time to the new format, as QEMU does. Default `keep`.
        */
       readonly modeChange?: 'keep' | 'convert';
-      /** What the RAM holds at power-on, as `mc146818.cmos()` of the drivers makes it: JSON of indices and bytes in hex. Default zeros. */
+      /** The contents of the RAM at power-on, as `mc146818.cmos()` makes it: JSON of indices and bytes in hex. Default: zeros. */
       readonly cmos?: string;
     };
     /** The 8254 programmable interval timer, with the clock and the wiring of a PC. */
@@ -88,16 +88,16 @@ declare module '@qtest/sdk' {
       readonly irq?: number;
       /** Port of counter 0; those of the others and of the control word follow. Default 0x40. */
       readonly ioBase?: number;
-      /** GATE inputs that are wired high, bit n for counter n. Default 0b011: GATE 2 is an input. */
+      /** The GATE inputs that are wired high, bit n for counter n. Default 0b011: GATE 2 is an input. */
       readonly tiedGates?: number;
       /**
-       * OUT pins that are driven, bit n for counter n. The others stay low, and cost no timer; their levels can be had by a
-       * read-back command. Default 0b101: nobody listens to OUT 1 of a PC.
+       * The OUT pins that are driven, bit n for counter n. The others stay low and need no timer; a read-back command gives their levels.
+       * Default 0b101: nobody listens to OUT 1 of a PC.
        */
       readonly drivenOuts?: number;
       /**
-       * What a reset does: `none`, as the part, which has no RESET and at power-on counts nothing; `running`, every counter starts
-       * in mode 3 with 65536, as in QEMU. Default `none`.
+       * What a reset does. `none` is the part: it has no RESET, and counts nothing at power-on. `running` starts every counter
+       * in mode 3 with 65536, as QEMU does. Default `none`.
        */
       readonly reset?: 'none' | 'running';
     };
@@ -105,30 +105,30 @@ declare module '@qtest/sdk' {
     pcspk: {
       /** Its port. Default 0x61. */
       readonly ioBase?: number;
-      /** What changes the bit REFRESH: `time`, every 15.086 us, or `read`, each read, as in QEMU. Default `time`. */
+      /** What changes the bit REFRESH. `time`: it changes every 15.086 us. `read`: each read changes it, as in QEMU. Default `time`. */
       readonly refresh?: 'time' | 'read';
     };
     /** The watchdog of the iBASE IB700. */
     ib700: {
       /** Port that disables; the one that enables is 2 above it. Default 0x441. */
       readonly ioBase?: number;
-      /** Which output pulses, besides `expired`, when the time is over. `inject-nmi` is the output `nmi`. Default `reset`. */
+      /** The output that pulses when the time is over, in addition to `expired`. `inject-nmi` is the output `nmi`. Default `reset`. */
       readonly action?: 'reset' | 'shutdown' | 'poweroff' | 'pause' | 'debug' | 'none' | 'inject-nmi';
     };
-    /** pvpanic on the ISA bus: a guest's word that it has panicked. */
+    /** pvpanic on the ISA bus. A guest uses it to tell that it has panicked. */
     pvpanic: {
       /** Its port. Default 0x505. */
       readonly ioBase?: number;
       /** Events that it knows: panicked 1, crashloaded 2, shutdown 4. Default 7. */
       readonly events?: number;
     };
-    /** IA-PC high precision event timers: a block with a 64-bit counter of 100 MHz. */
+    /** A block of IA-PC high precision event timers, with a 64-bit counter of 100 MHz. */
     hpet: {
       /** Address of its registers, 1 KiB. Default 0xfed00000. */
       readonly base?: number;
-      /** Timers, 3 to 32. Default 3. */
+      /** The number of timers, 3 to 32. Default 3. */
       readonly timers?: number;
-      /** Pins of its output `irq` to which every timer can be routed, a bit each. Default 0x4, as QEMU's i440FX machine. */
+      /** The pins of its output `irq` to which a timer can be routed, a bit for each. Default 0x4, as in QEMU's i440FX machine. */
       readonly intcap?: number;
     };
     /** QEMU's firmware configuration device, with its files and DMA. */
@@ -137,19 +137,19 @@ declare module '@qtest/sdk' {
       readonly ioBase?: number;
       /** Whether it has the DMA interface. Default true. */
       readonly dma?: boolean;
-      /** Bytes of RAM that it tells of. Default 128 MiB. */
+      /** The size of RAM that it tells, in bytes. Default 128 MiB. */
       readonly ramSize?: number;
-      /** CPUs that it tells of. Default 1. */
+      /** The number of CPUs that it tells. Default 1. */
       readonly cpus?: number;
       /** One more than the greatest ID of a local APIC. Default 1. */
       readonly maxCpus?: number;
       /** Whether the firmware is to show a boot menu. Default false. */
       readonly bootMenu?: boolean;
-      /** Device paths, a line each, for the file `bootorder`. Default none. */
+      /** The device paths for the file `bootorder`, one on each line. Default none. */
       readonly bootorder?: string;
-      /** Further files, as `fwCfg.files()` of the drivers makes them: JSON of names and contents in hex. */
+      /** More files, as `fwCfg.files()` makes them: JSON of names and contents in hex. */
       readonly files?: string;
-      /** Further items, as `fwCfg.items()` of the drivers makes them: JSON of keys and contents in hex. */
+      /** More items, as `fwCfg.items()` makes them: JSON of keys and contents in hex. */
       readonly items?: string;
     };
     /** QEMU's ISA device for tests: registers, 24 interrupt lines to drive, 64 KiB of memory. */
@@ -163,7 +163,7 @@ declare module '@qtest/sdk' {
     };
     /** The 440FX's host bridge: PCI bus 0 and configuration mechanism #1. */
     'i440fx-pcihost': {
-      /** Bits 1:0 of what is written to 0xCF8: kept and ORed into the offset, as QEMU does; or zero. Default `qemu`. */
+      /** What happens to bits 1:0 of a write to 0xCF8. `qemu` keeps them and ORs them into the offset, as QEMU does. `strict` makes them zero. Default `qemu`. */
       readonly configAddress?: 'qemu' | 'strict';
     };
     /** The 440FX's function 0:0.0, with its PAM and SMRAM registers. */
@@ -171,7 +171,7 @@ declare module '@qtest/sdk' {
       /** Its device number. Default 0. */
       readonly slot?: number;
       /**
-       * When RAM answers at 0xA0000: `datasheet`, while SMRAM has G_SMRAME and DOPEN, which DLCK closes for good; `qemu`, while it has DOPEN.
+       * When RAM answers at 0xA0000. `datasheet`: while SMRAM has G_SMRAME and DOPEN; DLCK ends that for good. `qemu`: while SMRAM has DOPEN.
        * Default `datasheet`.
        */
       readonly smram?: 'datasheet' | 'qemu';
@@ -185,13 +185,13 @@ declare module '@qtest/sdk' {
     'acpi-pci-hotplug': {
       /** First of its twenty ports. Default 0xae00. */
       readonly ioBase?: number;
-      /** Slots, a bit each, that cannot be let go. Default 0. */
+      /** The slots that cannot be unplugged, a bit for each. Default 0. */
       readonly fixed?: number;
     };
     /** QEMU's educational PCI device: factorials, interrupts, DMA. */
     edu: PciPlacement & {
       readonly slot: number;
-      /** Bits of a memory address that its DMA has. Default 0x0fffffff. */
+      /** The bits of a memory address that its DMA uses. Default 0x0fffffff. */
       readonly dmaMask?: number;
       /** How long a factorial takes. Default 0: it is done before the write has ended. */
       readonly factorialTime?: Duration;
@@ -202,11 +202,11 @@ declare module '@qtest/sdk' {
       /** Events that it knows: panicked 1, crashloaded 2, shutdown 4. Default 7. */
       readonly events?: number;
     };
-    /** QEMU's PCI test device: writes that are counted. */
+    /** QEMU's PCI test device: it counts writes. */
     'pci-testdev': PciPlacement & { readonly slot: number };
-    /** QEMU's PCI-to-PCI bridge. It is a bus: functions behind it are given it as their `bus`. */
+    /** QEMU's PCI-to-PCI bridge. It is a bus: give it as the `bus` of functions behind it. */
     'pci-bridge': PciPlacement & { readonly slot: number };
-    /** The PC's keyboard controller, with a PS/2 keyboard, whose keys `machine.chardev(id)` presses, and a mouse. */
+    /** The PC's keyboard controller, with a PS/2 keyboard and a mouse. `machine.chardev(id)` presses keys: it takes their scan codes (set 2). */
     i8042: {
       /** ISA IRQ of the keyboard. Default 1. */
       readonly irq?: number;
@@ -218,10 +218,10 @@ declare module '@qtest/sdk' {
       readonly keyboard?: boolean;
       /** Whether there is a mouse. Default true. */
       readonly mouse?: boolean;
-      /** What a byte takes from a device: 0 as QEMU, `'1ms'` as the part. Default 0. */
+      /** How long a byte from a device takes: 0 as in QEMU, `'1ms'` as in the part. Default 0. */
       readonly byteTime?: Duration;
     };
-    /** The NS16550A UART. The other end of its line is `machine.chardev(id)`. */
+    /** The NS16550A UART. `machine.chardev(id)` is the other end of its line. */
     ns16550a: {
       /** ISA IRQ; −1 leaves the pin to be wired by the machine. Default 4. */
       readonly irq?: number;
@@ -229,9 +229,9 @@ declare module '@qtest/sdk' {
       readonly ioBase?: number;
       /** Hz of the crystal. Default 1843200. */
       readonly clock?: number;
-      /** Whether the pin OUT2 (MCR.OUT2 without LOOP) gates the IRQ, as in a PC, or nothing does, as in QEMU. Default `out2`. */
+      /** What gates the IRQ: the pin OUT2 (MCR.OUT2 without LOOP), as in a PC, or nothing, as in QEMU. Default `out2`. */
       readonly irqGate?: 'out2' | 'none';
-      /** Modem inputs that are wired active, by their bits in MSR. Default 0xb0: DCD, DSR and CTS. */
+      /** The modem inputs that are wired active, by their bits in MSR. Default 0xb0: DCD, DSR and CTS. */
       readonly tiedInputs?: number;
     };
     /** A device for the framework's own tests: registers of every kind, a timer, an IRQ, DMA and faults on request. */
@@ -240,7 +240,7 @@ declare module '@qtest/sdk' {
       readonly ioBase?: number;
       /** ISA IRQ. Default 5. */
       readonly irq?: number;
-      /** Whether it goes wrong on request; else that, DMA to itself and periods below 100 ns are a `guestError`. Default true. */
+      /** Whether it goes wrong on request. If false, such a request, DMA to itself and periods below 100 ns are a `guestError`. Default true. */
       readonly faults?: boolean;
     };
   }
@@ -253,31 +253,31 @@ declare module '@qtest/sdk' {
   }
 }
 
-/** A part that a machine has if it is asked for: with its defaults, or with properties. */
+/** A part that a machine has only on request: `true` with its defaults, or an object of properties. */
 type Part<T extends keyof DeviceTypes> = boolean | Partial<DeviceTypes[T]>;
 
-/** Options of `machine.isapc()`. The parts that are left out by default are found by their ids: `machine.get('hpet0')`. */
+/** Options of `machine.isapc()`. Find the optional parts by their ids: `machine.get('hpet0')`. */
 export interface IsaPcOptions {
   /**
-   * Bytes of RAM, a multiple of 4096, up to 3 GiB. Those from 640 KiB to 1 MiB are none in an `isapc`; in a `pc` they show when the
+   * The size of RAM in bytes, a multiple of 4096, up to 3 GiB. From 640 KiB to 1 MiB an `isapc` has no RAM; in a `pc` it shows when the
    * 440FX's registers SMRAM and PAM say so. Default 128 MiB.
    */
   readonly ram?: number;
-  /** CPUs that the firmware's tables tell of, and that have a local APIC, up to 8. Default: the most VCPUs that a case of the plugin has. */
+  /** The number of CPUs that the firmware's tables tell and that have a local APIC, up to 8. Default: the greatest number of VCPUs of the plugin's cases. */
   readonly cpus?: number;
-  /** Properties of the RTC. By default it behaves as QEMU's; `cmos` goes in place of the PC's. */
+  /** Properties of the RTC. By default it behaves as QEMU's does. `cmos` replaces the contents that the board gives it. */
   readonly rtc?: DeviceTypes['mc146818rtc'];
-  /** Bytes of the CMOS by their indices, in place of those that the board puts there for the firmware: 0x38 and 0x3d, the boot order. */
+  /** Bytes of the CMOS by their indices. They replace those that the board puts there for the firmware, such as the boot order at 0x38 and 0x3d. */
   readonly cmos?: Readonly<Record<number, number>>;
   /** Properties of `fw_cfg0`, such as its files. */
   readonly fwCfg?: Partial<DeviceTypes['fw_cfg']>;
   /** Serial ports: COM1 at 0x3f8, IRQ 4; COM2 at 0x2f8, IRQ 3; COM3 at 0x3e8, IRQ 4; COM4 at 0x2e8, IRQ 3. Default 1. */
   readonly serial?: number;
-  /** `hpet0`, through which PIT and RTC get to IRQ 0 and 8. Default false. */
+  /** `hpet0`. PIT and RTC then reach IRQ 0 and 8 through it. Default false. */
   readonly hpet?: Part<'hpet'>;
   /** `pvpanic0`, at 0x505. Default false. */
   readonly pvpanic?: Part<'pvpanic'>;
-  /** `watchdog0`, whose action `reset` resets the machine. Default false. */
+  /** `watchdog0`. Its action `reset` resets the machine. Default false. */
   readonly ib700?: Part<'ib700'>;
   /** `testdev-pc0`, at 0xe0, on all of the ISA bus's IRQs. Default false. */
   readonly 'pc-testdev'?: Part<'pc-testdev'>;
@@ -285,7 +285,7 @@ export interface IsaPcOptions {
 
 /** Options of `machine.pc()`. */
 export interface PcOptions extends IsaPcOptions {
-  /** `apic0`, the local APICs: the PIC's INT goes to LINT0 of CPU 0, as a BIOS leaves it, and not to INTR. Default true. */
+  /** `apic0`, the local APICs. The PIC's INT goes to LINT0 of CPU 0, as a BIOS leaves it, and not to INTR. Default true. */
   readonly apic?: Part<'apic'>;
   /** `ioapic0`: ISA IRQ n is at input n, and IRQ 0 at input 2. Default true. */
   readonly ioapic?: Part<'ioapic'>;
@@ -295,7 +295,7 @@ export interface PcOptions extends IsaPcOptions {
   readonly 'pci-testdev'?: Part<'pci-testdev'>;
   /** `pvpanic0`, or `pvpanic1` beside the ISA one, in slot 4. Default false. */
   readonly 'pvpanic-pci'?: Part<'pvpanic-pci'>;
-  /** `bridge0`, in slot 5: a second PCI bus, so that `bus` must say of which one a further function is. Default false. */
+  /** `bridge0`, in slot 5. It is a second PCI bus, so a function that you add must name its `bus`. Default false. */
   readonly 'pci-bridge'?: Part<'pci-bridge'>;
 }
 
@@ -307,7 +307,7 @@ export interface IsaPcMachine {
   /** Port 0x61. */
   readonly speaker: DeviceRef;
   readonly rtc: DeviceRef;
-  /** The keyboard controller, whose pin `reset` resets the machine. */
+  /** The keyboard controller. Its pin `reset` resets the machine. */
   readonly kbc: DeviceRef;
   /** The serial ports in order. */
   readonly uarts: readonly DeviceRef[];

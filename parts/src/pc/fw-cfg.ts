@@ -209,20 +209,20 @@ export interface FwCfgOptions {
 export interface FwCfg {
   /** Selects an item. */
   select(key: number): void;
-  /** The selected item's next `length` bytes, by the data port. */
+  /** Reads the next `length` bytes of the selected item, by the data port. */
   read(length: number): Uint8Array;
-  /** The first `length` bytes of an item. */
+  /** Reads the first `length` bytes of an item. */
   item(key: number, length: number): Uint8Array;
   /** An item of 16, 32 or 64 bits. */
   readU16(key: number): number;
   readU32(key: number): number;
   readU64(key: number): bigint;
-  /** Whether there is such a device: it has the signature. */
+  /** Whether there is such a device. It looks for the signature. */
   present(): boolean;
-  /** Whether it does DMA: the address register has the signature, and the item ID says so. */
+  /** Whether the device does DMA: its address register has the signature, and the item ID says so. */
   hasDma(): boolean;
   files(): readonly FwCfgFile[];
-  /** The directory's entry for a name; undefined when there is none. */
+  /** The directory's entry for a name. Undefined when there is none. */
   file(name: string): FwCfgFile | undefined;
   /**
    * The content of a file, by the data port.

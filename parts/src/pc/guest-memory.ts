@@ -1,8 +1,8 @@
 import { QtestError, type Vcpu } from '@qtest/sdk';
 
 /**
- * The guest's RAM as a driver uses it: how much there is, by what a PC's firmware leaves in the CMOS, and pages of it given out, for
- * rings and buffers of devices that do DMA.
+ * The guest's RAM, as a driver uses it. The CMOS says how much there is. Pages of it can be given out, for rings and buffers of devices that
+ * do DMA.
  */
 
 /** Where the PC's extended memory begins: what lies below has a hole in it. */
@@ -16,8 +16,8 @@ const CMOS_ABOVE_16M = 0x34;
 const ABOVE_16M = 0x100_0000;
 
 /**
- * The address after the last byte of RAM below 4 GiB, by the CMOS. It leaves an index in port 0x70.
- * @throws QtestError `DRIVER` when there is no CMOS that tells of any beyond 1 MiB.
+ * The address after the last byte of RAM below 4 GiB, as the CMOS says. It changes the index in port 0x70.
+ * @throws QtestError `DRIVER` when no CMOS tells of RAM beyond 1 MiB.
  */
 export function ramEnd(vcpu: Vcpu): number {
   const cmos = (index: number): number => {
@@ -32,7 +32,7 @@ export function ramEnd(vcpu: Vcpu): number {
   throw new QtestError('DRIVER', 'the CMOS tells of no RAM above 1 MiB: give pages() its `end`');
 }
 
-/** The RAM that is given out. */
+/** Which RAM is given out. */
 export interface PagesOptions {
   /** First address that is given out. Default 1 MiB. */
   readonly start?: number;
@@ -42,13 +42,13 @@ export interface PagesOptions {
   readonly pageSize?: number;
 }
 
-/** Pages of RAM. They hold whatever was there before. */
+/** Pages of RAM. A page contains whatever was there before. */
 export interface Pages {
   readonly pageSize: number;
   /**
-   * Takes enough pages for `bytes`, side by side, the lowest that are free.
-   * @param align of the address, a power of two; at least that of a page.
-   * @throws QtestError `DRIVER` when there are not so many.
+   * Takes enough pages for `bytes`, one after another: the lowest that are free. Gives their address.
+   * @param align the alignment of the address, a power of two; it is at least the size of a page.
+   * @throws QtestError `DRIVER` when there are not enough pages.
    */
   alloc(bytes: number, align?: number): number;
   /** Gives back what `alloc` gave at this address. */
@@ -57,7 +57,7 @@ export interface Pages {
   readonly available: number;
 }
 
-/** Pages of the machine's RAM. It knows of none that somebody else uses: make one, and do not load anything in its range. */
+/** Gives out pages of the machine's RAM. It does not know what others use: make only one, and load nothing into its range. */
 export function pages(vcpu: Vcpu, options: PagesOptions = {}): Pages {
   const { start = EXTENDED, pageSize = 4096 } = options;
   if (!isPowerOfTwo(pageSize)) throw new RangeError(`pageSize ${pageSize}: expected a power of two`);

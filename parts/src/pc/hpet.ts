@@ -129,13 +129,13 @@ export const REGISTERS: readonly Register[] = [
 
 /** How a timer gives its interrupts. */
 export interface HpetInterrupt {
-  /** The pin: one of TIM_INT_ROUTE_CAP. In legacy replacement mode it means nothing for timers 0 and 1. Default: as it is. */
+  /** The pin, one of TIM_INT_ROUTE_CAP. In legacy replacement mode it has no effect for timers 0 and 1. Default: unchanged. */
   readonly route?: number;
   /** Level-triggered: the line is up until `acknowledge()`. Default false. */
   readonly level?: boolean;
-  /** Compares the low 32 bits alone. Default false. */
+  /** Whether only the low 32 bits are compared. Default false. */
   readonly mode32?: boolean;
-  /** Whether it gives interrupts at all; its status bit is set nonetheless. Default true. */
+  /** Whether the timer gives interrupts. Its status bit is set in any case. Default true. */
   readonly enabled?: boolean;
 }
 
@@ -150,7 +150,7 @@ export interface Hpet {
   write(register: Register | number, value: number): void;
   readTimer(n: number, register: Register): number;
   writeTimer(n: number, register: Register, value: number): void;
-  /** The main counter; both halves of one instant, though it runs. */
+  /** Reads the main counter. Both halves are of one instant, although it runs. */
   counter(): bigint;
   /** Writes the main counter, which must be halted. */
   setCounter(value: bigint): void;
@@ -158,7 +158,7 @@ export interface Hpet {
   enable(): void;
   /** Halts the main counter and stops interrupts. */
   disable(): void;
-  /** Legacy replacement: timer 0 is IRQ 0 in the place of the PIT, timer 1 IRQ 8 in the place of the RTC. */
+  /** Switches legacy replacement: timer 0 drives IRQ 0 in place of the PIT, and timer 1 drives IRQ 8 in place of the RTC. */
   setLegacy(on: boolean): void;
   /** Ticks in `ns` nanoseconds, rounded up. */
   ticks(ns: bigint): bigint;
@@ -168,9 +168,9 @@ export interface Hpet {
   periodic(n: number, first: bigint, period: bigint, options?: HpetInterrupt): void;
   /** Stops the interrupts of timer `n`. */
   stop(n: number): void;
-  /** Comparator of timer `n`; in periodic mode the counter's value at its next match. */
+  /** The comparator of timer `n`. In periodic mode it is the counter's value at the next match. */
   comparator(n: number): bigint;
-  /** Timers whose level-triggered interrupt is pending, a bit each. */
+  /** The timers whose level-triggered interrupt is pending, a bit for each. */
   pending(): number;
   /** Clears the status of timer `n`, and lowers its line. */
   acknowledge(n: number): void;

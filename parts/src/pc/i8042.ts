@@ -144,17 +144,17 @@ export interface KbcByte {
 export interface Kbc {
   readonly base: number;
   status(): number;
-  /** Gives a command and its parameters, each when the input buffer is empty. */
+  /** Writes a command and its parameters. It waits for an empty input buffer before each. */
   command(command: number, ...parameters: readonly number[]): void;
-  /** Writes to the data port, when the input buffer is empty: bytes for the keyboard. */
+  /** Writes bytes for the keyboard to the data port. It waits for an empty input buffer before each. */
   write(...data: readonly number[]): void;
   /** Waits for a byte. */
   read(options?: KbcWait): number;
-  /** Takes what is there, and what follows it, without waiting; at most 64 bytes. */
+  /** Takes the bytes that are there, and those that follow at once, at most 64. It does not wait. */
   drain(): KbcByte[];
-  /** A command that has an answer. */
+  /** Writes a command and gives its answer. */
   ask(command: number, ...parameters: readonly number[]): number;
-  /** Sends bytes to the keyboard, and takes one answer for each, ACK as a rule. */
+  /** Sends bytes to the keyboard, and takes one answer for each, normally ACK. */
   keyboard(...data: readonly number[]): number[];
   /** The same for the mouse. */
   mouse(...data: readonly number[]): number[];

@@ -83,7 +83,7 @@ export function nsOf(ticks: bigint | number): bigint {
 
 /**
  * The count whose length comes closest to `duration`.
- * @throws RangeError when that is none, 1 to 65536.
+ * @throws RangeError when it is not 1 to 65536.
  */
 export function countFor(duration: Duration): number {
   return checkCount(Number((nanoseconds(duration) * HZ + SECOND / 2n) / SECOND), 0x1_0000);
@@ -91,7 +91,7 @@ export function countFor(duration: Duration): number {
 
 /**
  * The count whose rate comes closest to `hz`, in modes 2 and 3.
- * @throws RangeError when that is none, 2 to 65536: the lowest rate is 18.2 Hz.
+ * @throws RangeError when it is not 2 to 65536. The lowest rate is 18.2 Hz.
  */
 export function countForHz(hz: number): number {
   const count = Math.round(OSCILLATOR / hz);
@@ -140,27 +140,27 @@ export interface Pit {
   readonly base: number;
   /**
    * Writes a control word and an initial count: `count` ticks, 1 to 65536 (to 10000 in BCD; the largest is written as 0).
-   * @throws RangeError when the count is none, or has digits that the access does not write.
+   * @throws RangeError when the count is out of range, or has digits that the access does not write.
    */
   program(counter: PitCounter, mode: PitMode, count: number, format?: PitFormat): void;
-  /** Writes a new initial count; the format is that of the counter, and the driver's to know. */
+  /** Writes a new initial count. Give the counter's format: the driver does not remember it. */
   load(counter: PitCounter, count: number, format?: PitFormat): void;
-  /** The counter latch command: the count stays for the next read of the port. */
+  /** Gives the counter latch command: the count is kept for the next read of the port. */
   latch(counter: PitCounter): void;
-  /** Reads the counter's port, once or, in the access `word`, twice; decodes BCD. What has been latched comes first. */
+  /** Reads the counter's port once, or twice in the access `word`, and decodes BCD. A latched value comes first. */
   read(counter: PitCounter, format?: PitFormat): number;
   /** Latches the counter's status by a read-back command, and reads it. */
   status(counter: PitCounter): PitStatus;
-  /** Latches status and count of the counters by one read-back command, and reads them; the format is what the status says. */
+  /** Latches status and count of the counters by one read-back command, and reads them. The status says the format. */
   readBack<const C extends readonly PitCounter[]>(...counters: C): { readonly [K in keyof C]: PitReading };
   /**
-   * Lets machine time go by, by the count of a counter whose GATE is high: it is programmed in mode 0 and polled. At least
-   * `duration`, and at most a tick and a poll's step longer, for each 54 ms.
+   * Waits for machine time, by a counter whose GATE is high: it programs the counter in mode 0 and polls it. The wait is at least
+   * `duration`. For each 54 ms it is at most a tick and a step of the poll longer.
    */
   delay(duration: Duration, options?: { readonly counter?: PitCounter; readonly step?: Duration }): void;
 }
 
-/** A driver of the 8254 on a VCPU. */
+/** Makes a driver of the 8254 on a VCPU. */
 export function pit(vcpu: Vcpu, base = BASE): Pit {
   const command = (value: number): void => vcpu.outb(base + CONTROL.offset, value);
   const port = (counter: PitCounter): number => base + checkCounter(counter);

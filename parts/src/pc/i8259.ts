@@ -128,13 +128,13 @@ export interface PicInit {
 
 /** The PC's pair of 8259A as a driver sees it. An IRQ is 0 to 15, and IRQ n is bit n of a 16-bit register. */
 export interface Pic {
-  /** ICW1 to ICW4 of both chips, in a BIOS's order; then everything is masked but the cascade. */
+  /** Writes ICW1 to ICW4 of both chips, in a BIOS's order. Then it masks everything except the cascade. */
   init(options?: PicInit): void;
   mask(irq: number): void;
   unmask(irq: number): void;
-  /** Non-specific EOI; to both chips for IRQ 8 to 15, the slave first. */
+  /** Gives a non-specific EOI. For IRQ 8 to 15 it goes to both chips, to the slave first. */
   eoi(irq: number): void;
-  /** Specific EOI; for IRQ 8 to 15 also of the cascade. */
+  /** Gives a specific EOI. For IRQ 8 to 15 it also ends the cascade. */
   specificEoi(irq: number): void;
   /**
    * Acknowledges by poll command, as if by an INTA cycle.
@@ -142,14 +142,14 @@ export interface Pic {
    * and the slave has none left, the cascade's service is ended again.
    */
   poll(): number | undefined;
-  /** Requests, masked ones too. */
+  /** The requests of both chips, a bit for each IRQ, with those that are masked. */
   irr(): number;
-  /** In service. */
+  /** The IRQs in service, a bit for each. */
   isr(): number;
   imr(): number;
 }
 
-/** A driver of the pair on a VCPU. */
+/** Makes a driver of the pair of 8259As on a VCPU. */
 export function pic(vcpu: Vcpu, ports: PicPorts = {}): Pic {
   const { masterBase = MASTER_BASE, slaveBase = SLAVE_BASE } = ports;
   const initChip = (base: number, icw1: number, icw2: number, icw3: number, icw4: number): void => {

@@ -117,7 +117,7 @@ export interface Redirection {
   readonly logical?: boolean;
   /** Default `fixed`. */
   readonly delivery?: Delivery;
-  /** Level-triggered. Default: by edge. */
+  /** Whether it is level-triggered. Default false: by edge. */
   readonly level?: boolean;
   /** Low active. Default false. */
   readonly lowActive?: boolean;
@@ -129,13 +129,13 @@ export interface Redirection {
 export interface IoApic {
   read(register: Register | number): number;
   write(register: Register | number, value: number): void;
-  /** Both halves of an input's entry: the low one first. */
+  /** Reads both halves of an input's entry, the low half first. */
   entry(pin: number): readonly [low: number, high: number];
-  /** Writes an input's entry, masked until all of it is there. */
+  /** Writes an input's entry. The entry is masked until it is complete. */
   redirect(pin: number, to: Redirection): void;
   mask(pin: number): void;
   unmask(pin: number): void;
-  /** Whether a local APIC has a level-triggered interrupt of this input, and has not ended it. */
+  /** Whether a local APIC has taken a level-triggered interrupt of this input and has not ended it. */
   remoteIrr(pin: number): boolean;
   /** Writes the EOI register, which version 0x20 has. */
   eoi(vector: number): void;

@@ -300,7 +300,7 @@ export function message({ vector, destination = 0, logical = false, delivery = '
 
 /** An interprocessor interrupt. */
 export interface Ipi extends Message {
-  /** In place of a destination: this CPU, all of them, or all others. */
+  /** A group in place of a destination: this CPU, all CPUs, or all others. */
   readonly to?: Exclude<keyof typeof SHORTHAND, 'none'>;
 }
 
@@ -318,7 +318,7 @@ export interface LocalApic {
   read(register: Register | number): number;
   write(register: Register | number, value: number): void;
   id(): number;
-  /** Enables it, with the vector of spurious interrupts. Default 0xff. */
+  /** Enables the local APIC, and sets the vector of spurious interrupts. Default 0xff. */
   enable(spuriousVector?: number): void;
   disable(): void;
   /** Ends the service of the highest vector in service. */
@@ -329,7 +329,7 @@ export interface LocalApic {
   stopTimer(): void;
   /** Whether a vector is in a set of them: `ISR`, `TMR` or `IRR`. */
   has(set: number, vector: number): boolean;
-  /** Brings the errors since the last call. */
+  /** Gives the errors since the last call. */
   errors(): number;
 }
 

@@ -4,6 +4,7 @@ import { rc, register, ro, rw, wo, type Register } from '@qtest/sdk';
  * Registers of the MC146818A real-time clock (Motorola, MC146818A data sheet, "Address map" and "Registers"), by index.
  */
 
+/** The seconds of the time. */
 export const SECONDS = register('SECONDS', { offset: 0x00 });
 export const SECONDS_ALARM = register('SECONDS_ALARM', { offset: 0x01 });
 export const MINUTES = register('MINUTES', { offset: 0x02 });
@@ -44,10 +45,10 @@ export const DATA = register('DATA', { offset: 1 });
 
 /** The first byte of general-purpose RAM. */
 export const FIRST_RAM = 0x0e;
-/** Bytes behind the index, registers included. */
+/** The number of bytes behind the index port, with the registers. */
 export const SIZE = 0x80;
 
-/** Everything behind the index, in its order: the clock's registers and the RAM (`RAM_0E` to `RAM_7F`). */
+/** All registers behind the index port, in order: the clock's registers and the RAM (`RAM_0E` to `RAM_7F`). */
 export const REGISTERS: readonly Register[] = [
   SECONDS,
   SECONDS_ALARM,

@@ -97,7 +97,7 @@ export function frameNs(lcr: number, divisor: number, crystal = CRYSTAL): bigint
 
 /**
  * The divisor whose rate comes closest to `baud`.
- * @throws RangeError when that is none, 1 to 65535.
+ * @throws RangeError when it is not 1 to 65535.
  */
 export function divisorFor(baud: number, crystal = CRYSTAL): number {
   const divisor = Math.round(crystal / (TICKS_PER_BIT * baud));
@@ -113,7 +113,7 @@ export interface UartFormat {
   readonly bits?: 5 | 6 | 7 | 8;
   /** Default `none`. `mark` and `space` are the stick parities, whose bit is always 1 or 0. */
   readonly parity?: 'none' | 'odd' | 'even' | 'mark' | 'space';
-  /** Stop bits; 2 are 1.5 with five data bits. Default 1. */
+  /** Stop bits. With five data bits, 2 means 1.5. Default 1. */
   readonly stop?: 1 | 2;
 }
 
@@ -147,25 +147,25 @@ export interface UartWait {
   readonly step?: Duration;
 }
 
-/** The UART as a driver sees it. Everything is done by `inb`, `outb` and `poll`, so it works on every backend. */
+/** A driver of the UART. It uses only `inb`, `outb` and `poll`, so it works on every backend. */
 export interface Uart {
   /** Its first port. */
   readonly base: number;
-  /** Reads a port, with whatever that does. */
+  /** Reads a register, with the effects of that. */
   read(register: Register): number;
   write(register: Register, value: number): void;
-  /** Reads and writes the divisor latch; DLAB is afterwards as it was. */
+  /** Reads the divisor latch. DLAB is afterwards as before. */
   readDivisor(): number;
   writeDivisor(divisor: number): void;
-  /** Sets rate and format, empties the FIFOs and reads away what LSR, RBR, IIR and MSR still hold. */
+  /** Sets rate and format, empties the FIFOs, and reads LSR, RBR, IIR and MSR to clear them. */
   init(options?: UartInit): void;
-  /** Sends bytes, or a text's UTF-8, each when LSR says that there is room. */
+  /** Sends bytes, or a text as UTF-8. It waits until LSR says that there is room for each. */
   send(data: Uint8Array | string, options?: UartWait): void;
   /** Waits until the last character has left the shift register. */
   drain(options?: UartWait): void;
   /** Waits for `count` characters. */
   receive(count: number, options?: UartWait): Uint8Array;
-  /** Takes what is there, without waiting. */
+  /** Takes the characters that are there. It does not wait. */
   receiveNow(): Uint8Array;
   /** Runs `run` with MCR.LOOP set, and puts MCR back. */
   loopback<T>(run: () => T): T;
@@ -173,7 +173,7 @@ export interface Uart {
   echo(data: Uint8Array | string, options?: UartWait): Uint8Array;
 }
 
-/** A driver of the 16550A on a VCPU. It does nothing to the part by itself. */
+/** Makes a driver of the 16550A on a VCPU. That alone changes nothing on the part. */
 export function uart(vcpu: Vcpu, base = BASE, crystal = CRYSTAL): Uart {
   const read = (target: Register): number => vcpu.inb(base + target.offset);
   const write = (target: Register, value: number): void => vcpu.outb(base + target.offset, value);

@@ -1,4 +1,4 @@
-/** PCI as a driver sees it: `pci.host(vcpu)` gives these. */
+/** The types of the PCI driver, `pci.host(vcpu)`. */
 
 /** Where a function is. */
 export interface PciAddress {
@@ -10,7 +10,7 @@ export interface PciAddress {
   readonly function?: number;
 }
 
-/** What a base address register is for, and how wide it is. */
+/** The space of a base address register, and its width. */
 export type BarKind = 'io' | 'memory32' | 'memory64';
 
 /** A base address register as its function has it now. */
@@ -21,11 +21,11 @@ export interface PciBar {
   /** Bytes. */
   readonly size: number;
   readonly prefetchable: boolean;
-  /** What it holds: where the function answers while its command register lets it; 0 is nowhere. */
+  /** The address in it: the function answers there while its command register lets it. 0 means nowhere. */
   readonly address: number;
 }
 
-/** Bits of the command register, by what they let a function do. */
+/** Bits of the command register: what the function may do. */
 export interface PciEnables {
   /** Answer at ports. */
   readonly io?: boolean;
@@ -37,37 +37,40 @@ export interface PciEnables {
   readonly intx?: boolean;
 }
 
-/** Where a function's messages go. */
+/**
+ * The argument of `enableMsi()`: which message the function sends. `lapic.message()` gives the address and the data of an interrupt of a VCPU.
+ * @example fn.enableMsi({ ...lapic.message({ vector: 0x41, destination: 0 }), vectors: 1 })
+ */
 export interface MsiSetup {
-  /** Where the function writes, a multiple of 4. */
+  /** The address that the function writes to, a multiple of 4. */
   readonly address: number;
-  /** What it writes, 16 bits; the low bits are replaced by the vector's number if there are several. */
+  /** The 16 bits that it writes. If there are several vectors, the number of the vector replaces the low bits. */
   readonly data: number;
-  /** 1, 2, 4 … 32. Default 1. */
+  /** The number of vectors that the function may use: 1, 2, 4 … 32, and at most as many as it has. Default 1. */
   readonly vectors?: number;
 }
 
 /** The message of one vector of MSI-X. */
 export interface MsixMessage {
-  /** Where the function writes, a multiple of 4. */
+  /** The address that the function writes to, a multiple of 4. */
   readonly address: number;
-  /** What it writes, 32 bits. */
+  /** The 32 bits that it writes. */
   readonly data: number;
 }
 
-/** The MSI-X table of a function that has been enabled. */
+/** The MSI-X table of a function, when MSI-X is enabled. */
 export interface Msix {
   /** Entries of the table. */
   readonly vectors: number;
   /** Addresses of the table and of the pending bits. */
   readonly table: number;
   readonly pba: number;
-  /** Sets the message of a vector, masked meanwhile, and unmasks it. */
+  /** Sets the message of a vector, and unmasks it. It is masked while the message changes. */
   set(vector: number, message: MsixMessage): void;
   mask(vector: number, masked: boolean): void;
-  /** Masks all vectors, or leaves them to their own masks. */
+  /** Masks all vectors. With false, each vector has its own mask again. */
   maskAll(masked: boolean): void;
-  /** Whether a message waits for its mask to go. */
+  /** Whether a message of the vector waits, because it is masked. */
   isPending(vector: number): boolean;
   disable(): void;
 }
@@ -76,11 +79,11 @@ export interface Msix {
 export interface IntxRoute {
   /** Line of bus 0: 0 for PIRQA to 3 for PIRQD. */
   readonly pirq: number;
-  /** ISA IRQ to which the PC's ISA bridge routes that; undefined while it does not, or when there is none. */
+  /** The ISA IRQ to which the PC's ISA bridge routes that line; undefined when it routes it to none, or when there is no bridge. */
   readonly irq: number | undefined;
 }
 
-/** One function. Offsets are into its configuration space and aligned to the access. */
+/** One function. Offsets are in its configuration space, and aligned to the access. */
 export interface PciFunction {
   readonly bus: number;
   readonly slot: number;
@@ -96,8 +99,8 @@ export interface PciFunction {
   writew(offset: number, value: number): void;
   writel(offset: number, value: number): void;
   /**
-   * Looks at a BAR: finds its kind and size, with decoding switched off meanwhile, and leaves it as it was. Undefined when the function
-   * does not have it, or when it is the upper half of a 64-bit one.
+   * Finds the kind and the size of a BAR. Decoding is off meanwhile, and the BAR is afterwards as before. It gives undefined when the function
+   * does not have the BAR, or when it is the upper half of a 64-bit BAR.
    */
   bar(bar: number | 'rom'): PciBar | undefined;
   /** All its BARs, the ROM's last. */
@@ -105,71 +108,71 @@ export interface PciFunction {
   /** Moves a BAR. It does not switch decoding on. */
   setBar(bar: number | 'rom', address: number): void;
   /**
-   * Gives a BAR an address that no other has of this driver, unless it has one already, and lets the function answer there.
-   * @throws QtestError `DRIVER` when it does not have the BAR, or the window is full; or when the function is behind a bridge and has no
-   * address, which `assign()` gives it.
+   * Gives a BAR an address, unless it has one already, and lets the function answer there. This driver gives each address only once.
+   * @throws QtestError `DRIVER` when the function does not have the BAR; when the window is full; or when the function is behind a bridge and
+   * has no address: call `assign()` first.
    */
   map(bar: number | 'rom'): PciBar;
-  /** Switches bits of the command register; those that are left out stay as they are. */
+  /** Sets and clears bits of the command register. Those that are left out stay as they are. */
   enable(what: PciEnables): void;
   /** Offset of the first capability of the kind, one of `CAPABILITY`. */
   capability(id: number): number | undefined;
-  /** Its capabilities in the order of the list, which may be broken: it ends at the first that comes twice. */
+  /** Its capabilities, in the order of the list. If the list is broken, it ends at the first that comes twice. */
   capabilities(): readonly { readonly id: number; readonly offset: number }[];
   /**
-   * Has it send MSI in the place of INTx. It must be a bus master for that, too: `enable({ master: true })`.
-   * @throws QtestError `DRIVER` when it has no MSI capability, or one with fewer vectors.
+   * Makes the function send MSI in place of INTx. It must also be a bus master: `enable({ master: true })`.
+   * @throws QtestError `DRIVER` when it has no MSI capability, or fewer vectors.
    */
   enableMsi(setup: MsiSetup): void;
   disableMsi(): void;
   /**
-   * Has it send MSI-X in the place of INTx, with every vector masked. It must be a bus master for that, too. The BAR of the table must have
-   * an address, or gets one, as `map` does.
+   * Makes the function send MSI-X in place of INTx. Every vector is masked at first. The function must also be a bus master. If the BAR of the
+   * table has no address, it gets one, as by `map`.
    * @throws QtestError `DRIVER` when it has no MSI-X capability.
    */
   enableMsix(): Msix;
-  /** ISA IRQ that the firmware, or a test, has noted for its INTx pin; 0xff is none. */
+  /** The ISA IRQ that the firmware or a test has noted for its INTx pin. 0xff means none. */
   interruptLine: number;
   /** 1 for INTA to 4 for INTD; 0 for none. */
   readonly interruptPin: number;
 }
 
-/** A criterion for functions: what is left out may be anything. */
+/** Which functions to find. What is left out may be anything. */
 export interface PciMatch {
   readonly vendor?: number;
   readonly device?: number;
-  /** Base class and sub-class, 16 bits, or with the programming interface, 24 bits. */
+  /** Base class and sub-class in 16 bits; or with the programming interface, in 24 bits. */
   readonly classCode?: number;
 }
 
-/** PCI as a VCPU sees it. */
+/** The driver of the host bridge, on a VCPU. */
 export interface PciHost {
-  /** Reads `size` bytes of any function's configuration space, whether it is there or not. */
+  /** Reads `size` bytes of a function's configuration space, whether the function exists or not. */
   read(at: PciAddress, offset: number, size: 1 | 2 | 4): number;
   write(at: PciAddress, offset: number, value: number, size: 1 | 2 | 4): void;
-  /** The function at an address; undefined when none answers. */
+  /** The function at an address. Undefined when none answers. */
   at(address: PciAddress): PciFunction | undefined;
-  /** Every function, in the order of the addresses; those behind a bridge, which must have been given its bus numbers, after it. */
+  /** Every function, in the order of the addresses. Those behind a bridge come after it; the bridge must have its bus numbers. */
   scan(): readonly PciFunction[];
-  /** Numbers the buses behind all bridges, depth first, as firmware does. Gives every function, as `scan` does then. */
+  /** Numbers the buses behind all bridges, depth first, as firmware does. Then it gives every function, as `scan` does. */
   enumerate(): readonly PciFunction[];
   /**
-   * Gives every BAR of every function a new address, behind bridges too, and opens the bridges' windows for them; a bridge that has no
-   * bus numbers is left out. Functions answer as before, or not; bridges forward, DMA too. 64-bit prefetchable BARs lie above 4 GiB if
-   * they do not fit below, or by `above4g`.
+   * Gives every BAR of every function a new address, behind bridges too, and opens the bridges' windows for them. A bridge without
+   * bus numbers is left out. Whether a function answers does not change. Bridges forward, and DMA too. 64-bit prefetchable BARs lie above
+   * 4 GiB if they do not fit below, or if `above4g` is set.
    * @throws QtestError `DRIVER` when there is no room.
    */
   assign(options?: { readonly above4g?: boolean }): void;
-  /** Where the INTx pin of a function leads, through the bridges above it; undefined when it has none, or a bridge is not numbered. */
+  /** Where the INTx pin of a function leads, through the bridges above it. Undefined when it has no pin, or when a bridge has no number. */
   intx(fn: PciFunction): IntxRoute | undefined;
   /**
-   * Has the PC's ISA bridge route a line of bus 0 to an ISA IRQ, or to none.
-   * @throws QtestError `DRIVER` when there is none.
+   * Makes the PC's ISA bridge route a line of bus 0 to an ISA IRQ, or to none.
+   * @throws QtestError `DRIVER` when there is no ISA bridge.
    */
   route(pirq: number, irq: number | undefined): void;
   /**
    * The first function that matches.
-   * @throws QtestError `DRIVER` when there is none; it names those that there are.
+   * @throws QtestError `DRIVER` when there is none. The message names those that exist.
    */
   find(match: PciMatch): PciFunction;
 }

@@ -11,7 +11,7 @@ const READ_ATTEMPTS = 16;
 
 /** The time and date of an RTC, whatever the format of its bytes. */
 export interface RtcTime {
-  /** With its century (2011); from 0 to 99 when the driver was told that there is no century byte. */
+  /** The year with its century (2011). It is 0 to 99 when the driver was told that there is no century byte. */
   readonly year: number;
   /** 1 to 12. */
   readonly month: number;
@@ -25,15 +25,15 @@ export interface RtcTime {
   readonly seconds: number;
 }
 
-/** An alarm; a part that is left out matches every value. */
+/** An alarm. A part that is left out matches every value. */
 export type RtcAlarm = Partial<Pick<RtcTime, 'hours' | 'minutes' | 'seconds'>>;
 
 /** Interrupt enables, by the names of their bits in register B. */
 export type RtcInterrupt = 'PIE' | 'AIE' | 'UIE';
 
 /**
- * What an operating system's driver has. Everything is done by `inb`, `outb` and `poll`, so it works on every backend. The driver
- * may be used in a handler while it is in use outside it; VCPUs that share a part need a lock of their own around each call.
+ * A driver of the MC146818, as an operating system would have it. It uses only `inb`, `outb` and `poll`, so it works on every backend. You may
+ * use it in a handler that interrupts another use of it. VCPUs that share a part need a lock around each call.
  */
 export interface Rtc {
   /** Port of the index; the data port follows. */
@@ -49,25 +49,25 @@ export interface Rtc {
   /** Whether an update is in progress or begins within 244 us. */
   updateInProgress(): boolean;
   /**
-   * The time, decoded by DM and 24/12. Waits while UIP is up (in virtual time the clock moves by as much), and reads again
+   * Reads the time, and decodes it by DM and 24/12. It waits while UIP is up (in virtual time the clock moves by as much). It reads again
    * when an update came in between.
-   * @throws QtestError `DRIVER` when no attempt went undisturbed; the error of `vcpu.poll` when UIP stays up for a second.
+   * @throws QtestError `DRIVER` when an update disturbed every attempt; the error of `vcpu.poll` when UIP stays up for a second.
    */
   readTime(): RtcTime;
   /**
-   * Writes the time under SET, encoded by DM and 24/12. A field may hold an impossible value; it is written as it is. B is
-   * afterwards as it was, UIE included, which SET clears in between.
+   * Writes the time while SET is set, encoded by DM and 24/12. A field may have an impossible value: it is written as it is. Afterwards B is
+   * as it was before, with UIE, which SET clears in between.
    */
   setTime(time: RtcTime): void;
   readAlarm(): RtcAlarm;
   setAlarm(alarm: RtcAlarm): void;
-  /** Chooses the format of the time's and the alarm's bytes. The hardware does not convert what is there: set the time after it. */
+  /** Chooses the format of the bytes of time and alarm. The hardware does not convert the bytes that are there: set the time afterwards. */
   setFormat(format: { readonly binary?: boolean; readonly hours24?: boolean }): void;
   enable(...interrupts: readonly RtcInterrupt[]): void;
   disable(...interrupts: readonly RtcInterrupt[]): void;
   /** Chooses the periodic rate by RS, 0 (none) to 15. */
   setRate(rs: number): void;
-  /** Reads C, which clears all flags and lowers the line. Gives C, to be taken apart with `rtc.C`. */
+  /** Reads C, which clears all flags and lowers the line. Gives the value of C: test it with `rtc.C.UF.test(value)`. */
   acknowledge(): number;
   /** Holds the divider in reset: the time stands still. */
   holdDivider(): void;
@@ -217,21 +217,12 @@ function drive(vcpu: Vcpu, base = 0x70, centuryByte = 0x32): Rtc {
   };
 }
 
-/**
- * Nanoseconds in one period of rate selection `rs`, 1 to 15. It is a whole number only for periods of 64 ticks and more; the
- * others are exact as well, having few binary places.
- * @throws RangeError for RS 0, which is no rate, and for what is not an RS.
- */
 function periodNs(rs: number): number {
   checkRate(rs);
   if (rs === 0) throw new RangeError('RS 0 switches the periodic rate off: it has no period');
   return (mc146818.periodTicks(rs) * 1e9) / mc146818.OSCILLATOR;
 }
 
-/**
- * The rate selection of a rate in Hz: a power of two from 2 to 8192.
- * @throws RangeError for any other rate.
- */
 function rateOf(hz: number): number {
   const rs = 16 - Math.log2(hz);
   if (!Number.isInteger(rs) || rs < 3 || rs > 15) {
@@ -252,12 +243,10 @@ function indexOf(register: Register | number): number {
   return index;
 }
 
-/** A number from 0 to 99 as binary-coded decimal; of a larger one the last two digits. */
 function toBcd(value: number): number {
   return (Math.floor((value % 100) / 10) << 4) | (value % 10);
 }
 
-/** The number that two digits of binary-coded decimal stand for. */
 function fromBcd(byte: number): number {
   return (byte >> 4) * 10 + (byte & 0x0f);
 }
@@ -274,18 +263,30 @@ function encodeHours(hours: number, b: number): number {
   return byte(hours % 12 === 0 ? 12 : hours % 12) | (hours >= 12 ? PM : 0);
 }
 
-/** The driver, and the part's registers beside it: `rtc(vcpu)`, `rtc.A.UIP`, `rtc.B`, `rtc.OSCILLATOR`. */
+/** `rtc(vcpu)` makes a driver. `rtc` also has the part's registers and constants: `rtc.A.UIP`, `rtc.B`, `rtc.OSCILLATOR`. */
 export interface RtcDriver extends Readonly<typeof mc146818> {
   /**
-   * Drives an MC146818. It does nothing to the part by itself.
-   * @param base Port of its index; the data port follows.
-   * @param centuryByte Index of its century byte: 0x32 (AT), 0x37 (PS/2), or 0 for none.
+   * Makes a driver of an MC146818. That alone changes nothing on the part.
+   * @param base the port of its index; the data port follows. Default 0x70.
+   * @param centuryByte the index of its century byte: 0x32 (AT, the default), 0x37 (PS/2), or 0 for none.
    */
   (vcpu: Vcpu, base?: number, centuryByte?: number): Rtc;
-  readonly periodNs: typeof periodNs;
-  readonly rateOf: typeof rateOf;
-  readonly toBcd: typeof toBcd;
-  readonly fromBcd: typeof fromBcd;
+  /**
+   * Nanoseconds in one period of rate selection `rs`, 1 to 15. It is a whole number only for periods of 64 ticks and more. The
+   * others are exact as well, because they need few binary places.
+   * @throws RangeError for RS 0, which is no rate, and for what is not an RS.
+   */
+  readonly periodNs: (rs: number) => number;
+  /**
+   * The rate selection for a rate in Hz: a power of two from 2 to 8192.
+   * @throws RangeError for any other rate.
+   */
+  readonly rateOf: (hz: number) => number;
+  /** A number from 0 to 99 as binary-coded decimal. Of a larger number it takes the last two digits. */
+  readonly toBcd: (value: number) => number;
+  /** The number that two digits of binary-coded decimal stand for. */
+  readonly fromBcd: (byte: number) => number;
 }
 
+/** The driver of the MC146818 real-time clock. */
 export const rtc: RtcDriver = Object.assign(drive, mc146818, { periodNs, rateOf, toBcd, fromBcd });
