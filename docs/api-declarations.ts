@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 
 import type { Register } from '@qtest/sdk';
 import ts from 'typescript';
@@ -35,7 +34,7 @@ export async function readPackage(root: string, page: Page): Promise<Contents> {
   const file = program.getSourceFile(path);
   const symbol = file && reader.checker.getSymbolAtLocation(file);
   if (symbol === undefined) throw new Error(`${page.declarations} is not there: run npm run build`);
-  const values: unknown = await import(pathToFileURL(path.replace(/\.d\.ts$/, '.js')).href);
+  const values: unknown = await import(page.specifier);
   const exports = new Map(reader.checker.getExportsOfModule(symbol).map((item) => [item.name, item]));
   const sections = page.sections.map(({ title, text, names }) => ({
     title,
