@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { project, type Project } from './support/project.ts';
 
-/** Paths that no file can have are mistakes of the user's: one line, and exit code 2. */
+/** Paths that no file can have are mistakes of the user's: one line, and exit code 2; 1 where they are a report's, which cannot be written. */
 
 const PLUGIN = `
   import { definePlugin } from '@qtest/sdk';
@@ -17,9 +17,9 @@ beforeAll(() => {
   writeFileSync(join(into.path, 'file'), '');
 });
 
-async function refusal(args: readonly string[]): Promise<string> {
+async function refusal(args: readonly string[], exit = 2): Promise<string> {
   const { code, stdout, stderr } = await into.qtest(args);
-  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect({ code, stdout }).toEqual({ code: exit, stdout: '' });
   expect(stderr).toMatch(/^qtest: /);
   expect(stderr).not.toMatch(/internal error|^\s+at /m);
   return stderr;
@@ -32,8 +32,6 @@ describe.each([
   it.each([
     [['--plugin', path]],
     [['--config', path, '--plugin', './t.ts']],
-    [['--plugin', './t.ts', '--reporter', `json=${path}`]],
-    [['--plugin', './t.ts', '--trace-export', 'vcd', '--trace-dir', path]],
     [['--plugin', './t.ts', '--shard', '1/2', '--durations', path]],
     [['init', '--name', 'qtest-x', path]],
     [['merge-reports', path]],
@@ -42,6 +40,11 @@ describe.each([
     [['serve', '--machine', 'pc', '--qtest', `pipe:${path}`]],
     [['serve', '--machine', 'pc', '--qtest-log', path]],
   ])('%j', async (args) => expect(await refusal(args)).toContain(code));
+
+  it.each([
+    [['--plugin', './t.ts', '--reporter', `json=${path}`]],
+    [['--plugin', './t.ts', '--trace-export', 'vcd', '--trace-dir', path]],
+  ])('%j', async (args) => expect(await refusal(args, 1)).toContain(code));
 });
 
 it.each([

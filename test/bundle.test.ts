@@ -116,7 +116,7 @@ describe('what is loaded', () => {
     const files = await loads('list', '--plugin', './clock.ts');
     expect(files.some((file) => /host\/dist\/list-/.test(file))).toBe(true);
     expect(files.filter((file) => /^(?:machine|devices|serve)\/|host\/dist\/run/.test(file))).toEqual([]);
-    expect(files.length).toBeLessThanOrEqual(16);
+    expect(files.length).toBeLessThanOrEqual(20);
   });
 
   test('a shortcut prints what the program prints', async () => {

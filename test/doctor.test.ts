@@ -157,7 +157,7 @@ test('one broken plugin does not hide the others', async () => {
   ]);
   const [thrown, absent, old, again] = problems.map(({ message }) => message);
   expect(thrown).toContain('Error: here it is');
-  expect(absent).toContain('npm install --save-dev qtest-absent');
+  expect(absent).toContain('npm install --save-dev @qtest/qtest-absent');
   expect(old).toContain(`was written for version ^7.0.0 of the plugin API, but this is 0.1.0`);
   expect(again).toContain("two plugins are named 'one'");
   expect(code).toBe(2);

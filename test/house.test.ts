@@ -38,7 +38,7 @@ const ROOMS: readonly (readonly string[])[] = [
   ['config'],
   ['hooks.ts', 'init', 'watch'],
   ['foreign'],
-  ['files', 'own-files.ts'],
+  ['files', 'entry.ts', 'own-files.ts'],
 ];
 
 /** A source that is no test. */

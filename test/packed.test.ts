@@ -138,7 +138,10 @@ export default definePlugin({
 test('the backends, installed beside them', async (context) => {
   needsInstalled(context);
   const folder = emptyFolder();
-  const tarballs = await pack(['sdk', 'host', 'plugins/qtest-rtc', 'backends/qemu', 'backends/v86']);
+  const tarballs = await pack([
+    ...['sdk', 'parts', 'machine', 'devices', 'host'],
+    ...['plugins/qtest-rtc', 'backends/qemu', 'backends/v86'],
+  ]);
   context.skip(!(await install(tarballs, folder)), NO_PACKAGES);
   const doctor = await sh('npx qtest doctor --plugin rtc', folder);
   expect(doctor.stdout).toMatch(/^emulators {3}[✓–] qemu {2}/m);

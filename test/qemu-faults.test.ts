@@ -127,7 +127,7 @@ describe('a QEMU that breaks down fails its case, with its command line, its sta
     [
       'gives no number',
       `${GREET}echo 'OK x' >&4; ${STAY}`,
-      /QEMU answers 'inb 113' with 'OK x', and not with a number/,
+      /QEMU answers 'inb 113' with 'OK x': expected a value of 8 bits, 0x…/,
     ],
     ['refuses', `${GREET}echo 'FAIL no' >&4; ${STAY}`, /QEMU refuses 'inb 113': no\n/],
     [
